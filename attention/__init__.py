@@ -1,0 +1,1 @@
+"""Recording and controlling attention (torch only, no host)."""

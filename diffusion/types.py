@@ -1,0 +1,142 @@
+"""The values that cross stages. All are frozen; every tensor field states its shape.
+
+Letters: N steps, B images, C latent channels, h and w the latent's sides, T tokens, D context width.
+Latents are in the host's model space, x / sqrt(alpha_bar), so a DDIM step is an Euler step in sigma.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..attention.control import AttentionControl
+
+
+@dataclass(frozen=True)
+class ImagingDescription:
+    """What the picture shows (paper eq. 1): an object and the words for each region's conditions.
+
+    >>> str(ImagingDescription("dog", ("bright", "summer"), ("winter", "dull")))
+    'dog & (foreground) bright summer & (background) winter dull'
+    """
+
+    object: str
+    foreground: tuple[str, ...]
+    background: tuple[str, ...]
+
+    def __str__(self) -> str:
+        foreground, background = " ".join(self.foreground), " ".join(self.background)
+        return f"{self.object} & (foreground) {foreground} & (background) {background}"
+
+    @property
+    def foreground_prompt(self) -> str:
+        """Object first, then conditions: CLIP's causal mask makes the other order worse (paper app. D)."""
+        return " ".join((self.object, *self.foreground))
+
+    @property
+    def background_prompt(self) -> str:
+        return " ".join((self.object, *self.background))
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A DDIM inversion's path, noisiest first: `latents[i]` is the latent at `sigmas[i]`."""
+
+    latents: Tensor  # [N+1, B, C, h, w], model space
+    sigmas: Tensor  # [N+1], descending, the last is 0
+
+    def __post_init__(self) -> None:
+        if self.latents.ndim != 5 or len(self.latents) != len(self.sigmas):
+            raise ValueError(
+                f"Trajectory needs latents [N+1,B,C,h,w] and N+1 sigmas, got {tuple(self.latents.shape)} "
+                f"and {len(self.sigmas)} sigmas."
+            )
+
+    @property
+    def steps(self) -> int:
+        return len(self.sigmas) - 1
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """(B, C, h, w)"""
+        return tuple(self.latents.shape[1:])
+
+
+@dataclass(frozen=True)
+class RefinedEmbedding:
+    """The contexts of the edit's two rows, one a step (paper eq. 2-4)."""
+
+    source: Tensor  # [N, B, T, D], the foreground's words
+    target: Tensor  # [N, B, T, D], the background's words in the foreground's positions
+    negative: Tensor  # [B, T, D], the empty prompt
+    weights: Tensor  # [number of background condition tokens], softmax of the learned logits, sums to 1
+    foreground_tokens: tuple[int, ...]  # positions of the foreground's condition tokens in the source row
+    background_tokens: tuple[int, ...]  # positions of the background's condition tokens in the background row
+    sigmas: Tensor  # [N+1], those of the trajectory it was refined on
+    latent_shape: tuple[int, ...]  # (B, C, h, w)
+    losses: tuple[float, ...] = field(default=())  # L_Emb after each optimiser step
+
+
+@dataclass(frozen=True)
+class NullText:
+    """The per-step unconditional embedding (paper eq. 5-6) and the guidance it was optimised for."""
+
+    embeddings: Tensor  # [N, B, T, D]
+    guidance_scale: float
+    sigmas: Tensor  # [N+1]
+    latent_shape: tuple[int, ...]  # (B, C, h, w)
+
+
+class Denoiser(Protocol):
+    """The model as the engine sees it: predicted noise at one noise level.
+
+    latent [B,C,h,w] in model space; sigma a 0-dim tensor or float; context [B,T,D]; returns eps [B,C,h,w].
+    `control`, when given, is consulted at every attention layer. Gradients flow to latent and context.
+    """
+
+    def __call__(
+        self, latent: Tensor, sigma: Tensor | float, context: Tensor, control: AttentionControl | None = None
+    ) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A tokenised prompt: the ids the encoder takes and where each word's tokens stand."""
+
+    text: str
+    ids: tuple[int, ...]  # [T], padded to the encoder's window
+    words: tuple[tuple[str, tuple[int, ...]], ...]  # (word, token positions), in order
+    end: int  # position of the end-of-text token
+
+    def positions(self, words: tuple[str, ...]) -> tuple[int, ...]:
+        """Token positions of the prompt's last len(words) words: the conditions follow the object."""
+        if not words:
+            return ()
+        return tuple(position for _, span in self.words[-len(words) :] for position in span)
+
+
+class TextEncoder(Protocol):
+    """A CLIP text encoder as the engine sees it; `encode` is differentiable in the token embeddings."""
+
+    def tokenize(self, text: str) -> Prompt: ...
+
+    def embed(self, prompt: Prompt) -> Tensor:
+        """Input token embeddings [T, E] of a prompt, detached."""
+        ...
+
+    def encode(self, prompt: Prompt, embeddings: Tensor | None = None) -> Tensor:
+        """Context [1, T, D]; `embeddings` [T, E], when given, stand in for the prompt's own."""
+        ...
+
+
+class Callback(Protocol):
+    """Called once per unit of work; may raise to cancel. `preview` is a latent [B,C,h,w] in model space."""
+
+    def __call__(self, step: int, total: int, preview: Tensor | None = None) -> None: ...
+
+
+def silent(step: int, total: int, preview: torch.Tensor | None = None) -> None:
+    """A callback that reports nothing."""
