@@ -1,0 +1,7 @@
+"""3D LUTs: fit one to an edit, apply it at any resolution, keep it as a .cube file."""
+
+from .apply import apply_lut
+from .fit import fit_lut
+from .lut import ColorLUT
+
+__all__ = ["ColorLUT", "apply_lut", "fit_lut"]

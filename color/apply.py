@@ -1,0 +1,132 @@
+"""Apply a 3D LUT inside a mask, at any resolution."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .lut import ColorLUT, Interpolation
+
+TILE_PIXELS = 1 << 18  # a tile's temporaries stay within a few megabytes
+
+
+def apply_lut(
+    image: Tensor,
+    lut: ColorLUT,
+    mask: Tensor | None = None,
+    amount: float = 1.0,
+    feather: int = 0,
+    interpolation: Interpolation = "trilinear",
+) -> Tensor:
+    """The image with the LUT applied inside the mask, blended by mask times amount.
+
+    image: [B,H,W,3], sRGB in 0-1. mask: [B,H,W] or [1,H,W] in 0-1; None means everywhere.
+    amount: 0 (nothing) to 1 (all of the LUT). feather: width in pixels of a ramp that grows inwards from the
+    mask's edge; the picture's border is no edge.
+    Returns a new image [B,H,W,3]. Pixels with mask 0 are bit-identical to the input, and so is everything at amount 0.
+    Raises ValueError for shapes that do not match, or an amount, feather or interpolation out of range.
+    """
+    mask = _checked_mask(image, mask, amount, feather)
+    if interpolation not in ("trilinear", "tetrahedral"):
+        raise ValueError(f"interpolation is {interpolation!r}; choose 'trilinear' or 'tetrahedral' on Apply Color LUT.")
+    out = image.clone(memory_format=torch.contiguous_format)
+    if amount == 0:
+        return out
+    for index in range(len(image)):
+        row_mask = mask[index if len(mask) > 1 else 0]
+        box = bounding_box(row_mask)
+        if box is None:
+            continue
+        top, bottom, left, right = box
+        alpha = _feathered(row_mask, box, feather) * amount
+        rows = max(1, TILE_PIXELS // (right - left))
+        for start in range(top, bottom, rows):
+            stop = min(start + rows, bottom)
+            _apply_tile(out[index, start:stop, left:right], alpha[start - top : stop - top], lut, interpolation)
+    return out
+
+
+def bounding_box(mask: Tensor) -> tuple[int, int, int, int] | None:
+    """(top, bottom, left, right) of a mask [H,W]'s nonzero pixels, ends exclusive; None when there are none."""
+    inside = mask > 0
+    rows = inside.any(1).nonzero()
+    if not len(rows):
+        return None
+    columns = inside.any(0).nonzero()
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+def _apply_tile(tile: Tensor, alpha: Tensor, lut: ColorLUT, interpolation: Interpolation) -> None:
+    """Change a view [h,w,3] of the image in place where alpha [h,w] is above 0."""
+    inside = alpha > 0
+    colors = tile[inside]
+    if len(colors):
+        changed = lut.sample(colors, interpolation)
+        tile[inside] = torch.lerp(colors, changed, alpha[inside].to(colors.dtype)[:, None])
+
+
+def _feathered(mask: Tensor, box: tuple[int, int, int, int], feather: int) -> Tensor:
+    """The mask inside its box, times a ramp from 0 at the mask's edge to 1 at `feather` pixels from it.
+
+    Erosion by the ramp's width, then two box blurs of half that width each: the result never leaves the mask.
+    """
+    top, bottom, left, right = box
+    inner = mask[top:bottom, left:right].float().clamp(0, 1)
+    if feather == 0:
+        return inner
+    height, width = mask.shape
+    near, far = feather // 2, feather - feather // 2
+    reach = 2 * feather
+    above, below = min(top, reach), min(height - bottom, reach)
+    before, after = min(left, reach), min(width - right, reach)
+    support = mask[top - above : bottom + below, left - before : right + after] > 0
+    ramp = _erode(support, feather)
+    for radius in (near, far):
+        ramp = _box_mean(ramp, radius)
+    ramp = ramp[above : above + bottom - top, before : before + right - left]
+    return inner * ramp.clamp_(0, 1) * (inner > 0)
+
+
+def _erode(support: Tensor, radius: int) -> Tensor:
+    """1 where a square window lies wholly inside a boolean plane [H,W], else 0."""
+    window = 2 * radius + 1
+    plane = support.float()
+    for _ in range(2):
+        plane = (_window_sums(plane, radius) > window - 0.5).float().T
+    return plane
+
+
+def _box_mean(plane: Tensor, radius: int) -> Tensor:
+    """Mean of a plane [H,W] over a square window."""
+    if radius == 0:
+        return plane
+    window = 2 * radius + 1
+    for _ in range(2):
+        plane = (_window_sums(plane, radius) / window).T
+    return plane
+
+
+def _window_sums(plane: Tensor, radius: int) -> Tensor:
+    """Sums over a window along the rows, edges replicated; the cost does not depend on the radius."""
+    window = 2 * radius + 1
+    padded = F.pad(plane[None, None], (radius + 1, radius, 0, 0), mode="replicate")[0, 0]
+    sums = padded.cumsum(1)
+    return sums[:, window:] - sums[:, :-window]
+
+
+def _checked_mask(image: Tensor, mask: Tensor | None, amount: float, feather: int) -> Tensor:
+    if image.ndim != 4 or image.shape[-1] != 3:
+        raise ValueError(f"image is {tuple(image.shape)}; Apply Color LUT takes RGB images [B,H,W,3].")
+    if not 0 <= amount <= 1:
+        raise ValueError(f"amount is {amount}; choose 0 to 1 on Apply Color LUT.")
+    if feather < 0:
+        raise ValueError(f"feather is {feather}; choose 0 pixels or more on Apply Color LUT.")
+    if mask is None:
+        return torch.ones(1, *image.shape[1:3], device=image.device)
+    if mask.ndim != 3 or mask.shape[1:] != image.shape[1:3] or len(mask) not in (1, len(image)):
+        raise ValueError(
+            f"mask is {tuple(mask.shape)} and the image is {tuple(image.shape)}; Apply Color LUT needs a mask "
+            f"[B,H,W] of the image's size, {tuple(image.shape[:3])}."
+        )
+    return mask.to(image.device)

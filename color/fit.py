@@ -1,0 +1,197 @@
+"""Fit a 3D LUT that explains an edit (paper app. E)."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .lut import ColorLUT, corner_weights, grid_colors, locate
+
+logger = logging.getLogger(__name__)
+
+GRID = 17  # side of the grid the residual is solved on; edits are smooth, so the LUT's own side needs no more
+TOLERANCE = 1e-5
+MAX_ITERATIONS = 1000
+GAMUT_ROUNDS = 2
+GAMUT_WEIGHT = 1.0  # of out-of-range nodes, on the scale of the identity weight
+
+
+def fit_lut(
+    before: Tensor,
+    after: Tensor,
+    mask: Tensor | None = None,
+    size: int = 33,
+    smoothness: float = 1e-4,
+    slope_weight: float = 1e-3,
+    identity_weight: float = 1e-3,
+    title: str = "harmonization",
+) -> ColorLUT:
+    """The smooth LUT that takes the colours of `before` to those of `after`.
+
+    With r the LUT's residual from identity and (x, y) the pairs, it minimises
+
+        mean_w |r(x) - (y - x)|^2 + smoothness ∫|D²r|² + slope_weight ∫|Dr|² + identity_weight ∫|r|²
+
+    over the unit cube. Next to the data r goes on linearly; from a distance of about sqrt(smoothness / slope_weight)
+    it stays level, and it fades to identity over about sqrt(slope_weight / identity_weight). The weights are
+    independent of the number of pairs and of the grid.
+
+    before, after: sRGB in 0-1, pairs [N,3] or images [B,H,W,3] of one size.
+    mask: weights >= 0, [N] or [B,H,W] ([1,H,W] serves every image); None weighs every pixel alike.
+    size: side of the LUT.
+    Returns a LUT with a float32 table on the CPU, values in 0-1. Deterministic.
+    Raises ValueError for shapes that do not match, an empty mask, values that are not finite, or a bad parameter.
+    """
+    _check_parameters(size, smoothness, slope_weight, identity_weight)
+    source, target, weights = _pairs(before, after, mask)
+    corner, fraction = locate(source, GRID)
+    indices, values = corner_weights(corner, fraction, GRID)
+
+    data = _data_matrix(indices, values, weights)
+    right = torch.zeros(GRID**3, 3, dtype=torch.float64)
+    for k in range(8):
+        right.index_add_(0, indices[:, k], (values[:, k] * weights)[:, None] * (target - source))
+    penalty = _regularizer(smoothness, slope_weight, identity_weight)
+    residual = _solve_in_gamut((data + penalty).coalesce(), right)
+
+    cube = residual.reshape(1, GRID, GRID, GRID, 3).movedim(-1, 1)
+    fine = F.interpolate(cube, size=(size, size, size), mode="trilinear", align_corners=True)[0].movedim(0, -1)
+    return ColorLUT((grid_colors(size, torch.float64) + fine).clamp(0, 1).float(), title)
+
+
+def _check_parameters(size: int, smoothness: float, slope_weight: float, identity_weight: float) -> None:
+    if not 2 <= size <= 129:
+        raise ValueError(f"LUT size is {size}; choose 2 to 129 on Fit Color LUT (33 is usual).")
+    for name, value in (("smoothness", smoothness), ("identity_weight", identity_weight)):
+        if not value > 0:
+            raise ValueError(f"{name} is {value}; it must be above 0 on Fit Color LUT, or empty cells are undefined.")
+    if not slope_weight >= 0:
+        raise ValueError(f"slope_weight is {slope_weight}; it must be 0 or above on Fit Color LUT.")
+
+
+def _pairs(before: Tensor, after: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Float64 pairs [N,3], [N,3] and weights [N] that sum to 1."""
+    if before.shape != after.shape:
+        raise ValueError(
+            f"before is {tuple(before.shape)} and after is {tuple(after.shape)}; both inputs of Fit Color LUT "
+            "must have one size. Scale the original picture to the edit's size."
+        )
+    if before.ndim not in (2, 4) or before.shape[-1] != 3:
+        raise ValueError(
+            f"before is {tuple(before.shape)}; Fit Color LUT takes RGB images [B,H,W,3] or colors [N,3]. "
+            "Remove the alpha channel if there is one."
+        )
+    lead = before.shape[:-1]
+    if mask is None:
+        mask = torch.ones(lead)
+    if mask.ndim == 3 and len(lead) == 3 and mask.shape[0] == 1:
+        mask = mask.expand(lead[0], -1, -1)
+    if mask.shape != lead:
+        raise ValueError(
+            f"mask is {tuple(mask.shape)} and the images are {tuple(before.shape)}; give Fit Color LUT "
+            f"a mask of {tuple(lead)}."
+        )
+    weights = mask.detach().to("cpu", torch.float64).reshape(-1)
+    chosen = weights > 0
+    if not chosen.any():
+        raise ValueError("The mask is empty: Fit Color LUT found no foreground pixel. Connect a mask with 1 on the object.")
+    weights = weights[chosen]
+    source, target = (x.detach().to("cpu", torch.float64).reshape(-1, 3)[chosen] for x in (before, after))
+    if not (source.isfinite().all() and target.isfinite().all() and weights.isfinite().all()):
+        raise ValueError("Fit Color LUT got NaN or infinite values in the images or the mask; check the decoded edit.")
+    return source.clamp(0, 1), target.clamp(0, 1), weights / weights.sum()
+
+
+def _data_matrix(indices: Tensor, values: Tensor, weights: Tensor) -> Tensor:
+    """The data term's normal matrix, sparse [G³,G³]. Pairs meet in cells, 64 products each."""
+    cell, inverse = indices[:, 0].unique(return_inverse=True)
+    products = torch.empty(len(cell), 8, 8, dtype=torch.float64)
+    for i in range(8):
+        for j in range(i, 8):
+            total = torch.bincount(inverse, values[:, i] * values[:, j] * weights, minlength=len(cell))
+            products[:, i, j] = products[:, j, i] = total
+    corners = cell[:, None] + (indices[0] - indices[0, 0])
+    rows = corners[:, :, None].expand(-1, 8, 8).reshape(-1)
+    columns = corners[:, None, :].expand(-1, 8, 8).reshape(-1)
+    return torch.sparse_coo_tensor(torch.stack((rows, columns)), products.reshape(-1), (GRID**3, GRID**3))
+
+
+def _regularizer(smoothness: float, slope_weight: float, identity_weight: float) -> Tensor:
+    """The penalties' matrix, sparse [G³,G³]: integrals over the cube as sums of finite differences."""
+    step = 1 / (GRID - 1)
+    eye = torch.eye(GRID, dtype=torch.float64)
+    first = (eye[1:] - eye[:-1]) / step
+    second = (eye[2:] - 2 * eye[1:-1] + eye[:-2]) / step**2
+    stay, slope, bend = eye, first.T @ first, second.T @ second
+
+    total = _kron([stay] * 3, identity_weight * step**3)
+    for axis in range(3):
+        total = total + _kron([bend if a == axis else stay for a in range(3)], smoothness * step**3)
+        # |D²r|² holds each mixed derivative twice
+        total = total + _kron([stay if a == axis else slope for a in range(3)], 2 * smoothness * step**3)
+        if slope_weight:
+            total = total + _kron([slope if a == axis else stay for a in range(3)], slope_weight * step**3)
+    return total
+
+
+def _kron(factors: list[Tensor], scale: float) -> Tensor:
+    """scale · (A ⊗ B ⊗ C) as a sparse matrix."""
+    result = factors[0].to_sparse().coalesce()
+    for factor in factors[1:]:
+        other = factor.to_sparse().coalesce()
+        n = factor.shape[0]
+        indices = (result.indices()[:, :, None] * n + other.indices()[:, None, :]).reshape(2, -1)
+        values = (result.values()[:, None] * other.values()[None, :]).reshape(-1)
+        side = result.shape[0] * n
+        result = torch.sparse_coo_tensor(indices, values, (side, side)).coalesce()
+    return result * scale
+
+
+def _solve_in_gamut(matrix: Tensor, right: Tensor) -> Tensor:
+    """The residual [G³,3], its nodes drawn back softly to where the output stays in 0-1.
+
+    Without this an edit that darkens would push unseen shadows below black and clip them all.
+    """
+    rows, columns = matrix.indices()
+    diagonal = matrix.values()[rows == columns][:, None]
+    colors = grid_colors(GRID, torch.float64).reshape(-1, 3)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse (CSR|invariant)")
+        matrix = matrix.to_sparse_csr()
+        residual = _conjugate_gradient(matrix, diagonal, right, torch.zeros_like(right))
+        for _ in range(GAMUT_ROUNDS):
+            limit = (colors + residual).clamp(0, 1) - colors
+            weight = GAMUT_WEIGHT / GRID**3 * (limit != residual)
+            residual = _conjugate_gradient(matrix, diagonal, right + weight * limit, residual, weight)
+    return residual
+
+
+def _conjugate_gradient(
+    matrix: Tensor, diagonal: Tensor, right: Tensor, x: Tensor, extra: Tensor | float = 0.0
+) -> Tensor:
+    """Solve (matrix + diag(extra)) · x = right, [n,k], from a first guess, preconditioned by the diagonal."""
+    inverse_diagonal = 1 / (diagonal + extra)
+    goal = (right * right * inverse_diagonal).sum(0) * TOLERANCE**2
+    rest = right - matrix @ x - extra * x
+    x = x.clone()
+    scaled = inverse_diagonal * rest
+    direction = scaled.clone()
+    energy = (rest * scaled).sum(0)
+    for iteration in range(MAX_ITERATIONS):
+        if bool((energy <= goal).all()):
+            logger.debug("LUT fit: %d iterations", iteration)
+            return x
+        image = matrix @ direction + extra * direction
+        length = energy / (direction * image).sum(0).clamp_min(1e-300)
+        x += length * direction
+        rest -= length * image
+        scaled = inverse_diagonal * rest
+        following = (rest * scaled).sum(0)
+        direction = scaled + (following / energy.clamp_min(1e-300)) * direction
+        energy = following
+    logger.warning("The LUT fit stopped after %d iterations short of its tolerance.", MAX_ITERATIONS)
+    return x

@@ -1,0 +1,1 @@
+"""From a picture and a mask to words: vocabulary, parser and providers."""

@@ -1,0 +1,82 @@
+"""The statistics provider: words from Lab statistics of the two regions, no model and no download.
+
+The foreground's words name how the object looks here, the background's words how such an object would look in
+this scene; both relative to how such objects usually look, so that one scale serves for both.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..diffusion.types import ImagingDescription
+from .appearance import region_appearance, words_for
+
+NORMS = Path(__file__).with_name("norms.json")
+
+
+@dataclass(frozen=True)
+class Norms:
+    """How objects usually look, and how that follows from the scene around them."""
+
+    usual: dict[str, Tensor]  # object -> appearance [5], Lab units; "object" stands for every other name
+    scale: Tensor  # [5], the spread of appearance within one kind of object, Lab units
+    scene_mean: Tensor  # [F]
+    scene_weights: Tensor  # [F, 5]: expected offset = (scene features - scene_mean) @ scene_weights
+
+    def offset(self, name: str, appearance: Tensor) -> Tensor:
+        """Offset [..., 5] of an appearance from the usual one of such an object, in units of `scale`."""
+        return (appearance - self.usual.get(name, self.usual["object"])) / self.scale
+
+    def expected_offset(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Offset [5] that an object at `mask` would have if it belonged to the scene (ridge regression)."""
+        return (scene_features(image, mask) - self.scene_mean) @ self.scene_weights
+
+
+def scene_features(image: Tensor, mask: Tensor) -> Tensor:
+    """What of the scene predicts the light on an object: appearance [10] of all of the background and of the
+    object's neighbourhood. image [H,W,3] in 0-1, mask [H,W]."""
+    outside = 1 - (mask > 0.5).float()
+    if outside.sum() < 1:
+        raise ValueError("LocalDescribe: the mask covers the whole picture, so there is no background to describe.")
+    return torch.cat((region_appearance(image, outside), region_appearance(image, neighborhood(mask))))
+
+
+def neighborhood(mask: Tensor) -> Tensor:
+    """Weights [H,W] that fall off with the distance from the object's bounding box; 0 on the object."""
+    inside = mask > 0.5
+    rows, columns = torch.nonzero(inside.any(1)).flatten(), torch.nonzero(inside.any(0)).flatten()
+    if len(rows) == 0:
+        raise ValueError("LocalDescribe: the mask is empty; input `mask` needs 1 on the pasted object.")
+    y = torch.arange(mask.shape[0], device=mask.device)[:, None]
+    x = torch.arange(mask.shape[1], device=mask.device)[None, :]
+    reach = max(int(rows[-1] - rows[0]), int(columns[-1] - columns[0]), 8) / 2
+    dy = (rows[0] - y).clamp_min(0) + (y - rows[-1]).clamp_min(0)
+    dx = (columns[0] - x).clamp_min(0) + (x - columns[-1]).clamp_min(0)
+    return torch.exp(-(dy**2 + dx**2) / (2 * reach**2)) * (~inside).float()
+
+
+@cache
+def load_norms() -> Norms:
+    data = json.loads(NORMS.read_text())
+    return Norms(
+        usual={name: torch.tensor(value) for name, value in data["usual"].items()},
+        scale=torch.tensor(data["scale"]),
+        scene_mean=torch.tensor(data["scene_mean"]),
+        scene_weights=torch.tensor(data["scene_weights"]),
+    )
+
+
+def describe(image: Tensor, mask: Tensor, name: str) -> ImagingDescription:
+    """Describe a composite by its statistics (in place of paper eq. 1's vision model).
+
+    image: sRGB [H,W,3] in 0-1; mask: [H,W], 1 on the object; name: the object's name, "object" if unknown.
+    """
+    norms = load_norms()
+    actual = norms.offset(name, region_appearance(image, (mask > 0.5).float()))
+    return ImagingDescription(name, words_for(actual), words_for(norms.expected_offset(image, mask)))
