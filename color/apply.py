@@ -93,7 +93,7 @@ def _erode(support: Tensor, radius: int) -> Tensor:
     window = 2 * radius + 1
     plane = support.float()
     for _ in range(2):
-        plane = (_window_sums(plane, radius) > window - 0.5).float().T
+        plane = (_window_sums(plane, radius) > window - 0.5).float().T.contiguous()
     return plane
 
 
@@ -103,7 +103,7 @@ def _box_mean(plane: Tensor, radius: int) -> Tensor:
         return plane
     window = 2 * radius + 1
     for _ in range(2):
-        plane = (_window_sums(plane, radius) / window).T
+        plane = (_window_sums(plane, radius) / window).T.contiguous()
     return plane
 
 

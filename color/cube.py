@@ -10,7 +10,6 @@ import torch
 from .lut import ColorLUT
 
 
-
 def save_cube(lut: ColorLUT, path: str | Path, decimals: int = 7) -> Path:
     """Write a LUT as a 3D .cube file over the sRGB domain 0-1 (red runs fastest); returns the path.
 

@@ -51,12 +51,12 @@ def fit_lut(
     corner, fraction = locate(source, GRID)
     indices, values = corner_weights(corner, fraction, GRID)
 
-    data = _data_matrix(indices, values, weights)
     right = torch.zeros(GRID**3, 3, dtype=torch.float64)
     for k in range(8):
         right.index_add_(0, indices[:, k], (values[:, k] * weights)[:, None] * (target - source))
-    penalty = _regularizer(smoothness, slope_weight, identity_weight)
-    residual = _solve_in_gamut((data + penalty).coalesce(), right)
+    with torch.sparse.check_sparse_tensor_invariants(enable=False):
+        penalty = _regularizer(smoothness, slope_weight, identity_weight)
+        residual = _solve_in_gamut((_data_matrix(indices, values, weights) + penalty).coalesce(), right)
 
     cube = residual.reshape(1, GRID, GRID, GRID, 3).movedim(-1, 1)
     fine = F.interpolate(cube, size=(size, size, size), mode="trilinear", align_corners=True)[0].movedim(0, -1)
@@ -98,7 +98,9 @@ def _pairs(before: Tensor, after: Tensor, mask: Tensor | None) -> tuple[Tensor, 
     weights = mask.detach().to("cpu", torch.float64).reshape(-1)
     chosen = weights > 0
     if not chosen.any():
-        raise ValueError("The mask is empty: Fit Color LUT found no foreground pixel. Connect a mask with 1 on the object.")
+        raise ValueError(
+            "The mask is empty: Fit Color LUT found no foreground pixel. Connect a mask with 1 on the object."
+        )
     weights = weights[chosen]
     source, target = (x.detach().to("cpu", torch.float64).reshape(-1, 3)[chosen] for x in (before, after))
     if not (source.isfinite().all() and target.isfinite().all() and weights.isfinite().all()):
@@ -160,7 +162,7 @@ def _solve_in_gamut(matrix: Tensor, right: Tensor) -> Tensor:
     diagonal = matrix.values()[rows == columns][:, None]
     colors = grid_colors(GRID, torch.float64).reshape(-1, 3)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse (CSR|invariant)")
+        warnings.filterwarnings("ignore", "Sparse CSR")
         matrix = matrix.to_sparse_csr()
         residual = _conjugate_gradient(matrix, diagonal, right, torch.zeros_like(right))
         for _ in range(GAMUT_ROUNDS):

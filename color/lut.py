@@ -46,7 +46,9 @@ class ColorLUT:
         Raises ValueError for an unknown interpolation.
         """
         if interpolation not in ("trilinear", "tetrahedral"):
-            raise ValueError(f"interpolation is {interpolation!r}; choose 'trilinear' or 'tetrahedral' on Apply Color LUT.")
+            raise ValueError(
+                f"interpolation is {interpolation!r}; choose 'trilinear' or 'tetrahedral' on Apply Color LUT."
+            )
         table = self.table.to(colors.device, torch.float32)
         corner, fraction = locate(colors.float(), self.size)
         lookup = _trilinear if interpolation == "trilinear" else _tetrahedral
