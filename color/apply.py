@@ -69,20 +69,20 @@ def _apply_tile(tile: Tensor, alpha: Tensor, lut: ColorLUT, interpolation: Inter
 def _feathered(mask: Tensor, box: tuple[int, int, int, int], feather: int) -> Tensor:
     """The mask inside its box, times a ramp from 0 at the mask's edge to 1 at `feather` pixels from it.
 
-    Erosion by the ramp's width, then two box blurs of half that width each: the result never leaves the mask.
+    Erosion by half the ramp's width, then two box blurs of a quarter each: the result never leaves the mask.
     """
     top, bottom, left, right = box
     inner = mask[top:bottom, left:right].float().clamp(0, 1)
     if feather == 0:
         return inner
     height, width = mask.shape
-    near, far = feather // 2, feather - feather // 2
-    reach = 2 * feather
+    erosion, blur = feather - feather // 2, feather // 2
+    reach = feather
     above, below = min(top, reach), min(height - bottom, reach)
     before, after = min(left, reach), min(width - right, reach)
     support = mask[top - above : bottom + below, left - before : right + after] > 0
-    ramp = _erode(support, feather)
-    for radius in (near, far):
+    ramp = _erode(support, erosion)
+    for radius in (blur // 2, blur - blur // 2):
         ramp = _box_mean(ramp, radius)
     ramp = ramp[above : above + bottom - top, before : before + right - left]
     return inner * ramp.clamp_(0, 1) * (inner > 0)
