@@ -1,0 +1,100 @@
+"""DDIM inversion and its replay, as Euler steps in sigma.
+
+Latents are kept as x = z / sqrt(alpha_bar), with sigma = sqrt((1 - alpha_bar) / alpha_bar). The deterministic
+DDIM step z' = sqrt(a') (z - sqrt(1-a) eps) / sqrt(a) + sqrt(1-a') eps then reads x' = x + (sigma' - sigma) eps.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .types import Callback, Denoiser, Trajectory, silent
+
+
+def ddim_step(latent: Tensor, eps: Tensor, sigma: Tensor | float, next_sigma: Tensor | float) -> Tensor:
+    """One deterministic DDIM step in model space, towards more or less noise."""
+    return latent + (next_sigma - sigma) * eps
+
+
+@torch.no_grad()
+def invert(
+    denoise: Denoiser,
+    latent: Tensor,
+    sigmas: Tensor,
+    context: Tensor,
+    fixed_point_iterations: int = 0,
+    callback: Callback = silent,
+) -> Trajectory:
+    """DDIM inversion: from a clean latent up to the noisiest level, keeping every latent.
+
+    The noise of a level is predicted from the latent before it (Mokady et al. 2023): in their variance-preserving
+    scale the cleaner latent z stands in for the noisier one, which in model space multiplies it by
+    sqrt((1 + sigma_high²) / (1 + sigma_low²)). Each fixed-point iteration predicts the noise again from the
+    latent just reached; its limit is the exact inverse of the DDIM step.
+
+    Args:
+        denoise: the model's predicted noise.
+        latent: [B, C, h, w], clean, model space.
+        sigmas: [N+1], strictly descending, the last 0.
+        context: [B, T, D] or [1, T, D], the empty prompt for the paper's inversion (guidance 0).
+        fixed_point_iterations: further evaluations a step; 0 is the paper's.
+        callback: called after each of the N steps with the predicted clean latent.
+
+    Raises:
+        ValueError: when sigmas, latent or context have another form.
+    """
+    _require_descending(sigmas)
+    if fixed_point_iterations < 0:
+        raise ValueError(f"DDIMInvert: `fixed_point_iterations` must be 0 or more, got {fixed_point_iterations}.")
+    context = _rows(context, latent)
+    sigmas = sigmas.to(latent.device)
+    path = [latent]
+    for step, (low, high) in enumerate(zip(sigmas[1:].flip(0), sigmas[:-1].flip(0), strict=True)):
+        eps = denoise(path[-1] * ((1 + high**2) / (1 + low**2)).sqrt(), high, context)
+        reached = ddim_step(path[-1], eps, low, high)
+        for _ in range(fixed_point_iterations):
+            eps = denoise(reached, high, context)
+            reached = ddim_step(path[-1], eps, low, high)
+        path.append(reached)
+        callback(step + 1, len(sigmas) - 1, reached - high * eps)
+    return Trajectory(torch.stack(path[::-1]), sigmas)
+
+
+@torch.no_grad()
+def replay(denoise: Denoiser, trajectory: Trajectory, context: Tensor, callback: Callback = silent) -> Trajectory:
+    """Plain DDIM from a trajectory's noisiest latent down: what its inversion loses, this shows.
+
+    Args:
+        trajectory: only `latents[0]` and `sigmas` are used.
+        context: [B, T, D] or [1, T, D]
+
+    Returns:
+        The path taken; `latents[-1]` is the reconstruction.
+    """
+    path, sigmas = [trajectory.latents[0]], trajectory.sigmas.to(trajectory.latents.device)
+    context = _rows(context, path[0])
+    for step, (high, low) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
+        eps = denoise(path[-1], high, context)
+        path.append(ddim_step(path[-1], eps, high, low))
+        callback(step + 1, trajectory.steps, path[-2] - high * eps)
+    return Trajectory(torch.stack(path), sigmas)
+
+
+def _require_descending(sigmas: Tensor) -> None:
+    ok = sigmas.ndim == 1 and len(sigmas) >= 2 and float(sigmas[-1]) == 0 and bool((sigmas[:-1] > sigmas[1:]).all())
+    if not ok:
+        raise ValueError(
+            f"DDIMInvert: `sigmas` must fall strictly and end in 0, got {[round(s, 4) for s in sigmas.flatten().tolist()]}."
+        )
+
+
+def _rows(context: Tensor, latent: Tensor) -> Tensor:
+    if latent.ndim != 4:
+        raise ValueError(f"DDIMInvert: `latent` must be [B,C,h,w], got {tuple(latent.shape)}.")
+    if context.ndim != 3 or context.shape[0] not in (1, len(latent)):
+        raise ValueError(
+            f"DDIMInvert: the context must be [T,D] for one row or for each of the {len(latent)} latents, "
+            f"got {tuple(context.shape)}."
+        )
+    return context.to(latent).expand(len(latent), -1, -1)
