@@ -1,0 +1,187 @@
+"""Attention-controlled editing along an inversion (prompt-to-prompt), by direct inversion or by guidance."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+from torch import Tensor
+
+from ..attention.sharing import ShareAttention
+from .inversion import ddim_step
+from .types import Callback, Denoiser, NullText, RefinedEmbedding, Trajectory, silent
+
+logger = logging.getLogger(__name__)
+
+NODE = "AttentionControlledEdit"
+Window = tuple[float, float]  # [start, end) as fractions of the steps
+ALL_STEPS: Window = (0.0, 1.0)
+
+
+@torch.no_grad()
+def edit_direct(
+    denoise: Denoiser,
+    trajectory: Trajectory,
+    refined: RefinedEmbedding,
+    strength: float = 1.0,
+    cross_window: Window = ALL_STEPS,
+    self_window: Window = ALL_STEPS,
+    callback: Callback = silent,
+) -> Tensor:
+    """Edits by direct inversion in its closed form: no null text, no guidance, the source exact by construction.
+
+    With ε* the noise that carries the stored latent z_i to the stored z_{i+1}, the target takes
+    ε* + g (ε(target) - ε(source)). Its difference d from the trajectory thus obeys
+    d_{i+1} = d_i + (σ_{i+1} - σ_i) g (ε(z_i + d_i, target) - ε(z_i, source)), and is what is integrated: where it
+    is 0 the result equals the inverted latent bit for bit.
+
+    Args:
+        denoise: evaluated once a step on 2B rows, sources first.
+        trajectory: of B images.
+        refined: contexts of the source and the target.
+        strength: g; 0 returns the composite's latent.
+        cross_window: steps whose cross-attention maps come from the source, as fractions [start, end).
+        self_window: the same for self-attention; an early end lets the target's structure change.
+        callback: called after each of the N steps with the predicted clean target.
+
+    Returns:
+        The edited latent [B, C, h, w].
+
+    Raises:
+        ValueError: when `refined` belongs to another trajectory, or a window is none.
+    """
+    _require_refined(trajectory, refined)
+    latents, steps, batch = trajectory.latents, trajectory.steps, trajectory.latent_shape[0]
+    sigmas = trajectory.sigmas.to(latents.device)
+    windows = _Windows(cross_window, self_window, steps)
+    sources, targets = range(batch), range(batch, 2 * batch)
+    difference = torch.zeros_like(latents[0])
+    for step in range(steps):
+        sigma, next_sigma = sigmas[step], sigmas[step + 1]
+        eps_source, eps_target = denoise(
+            torch.cat([latents[step], latents[step] + difference]),
+            sigma,
+            torch.cat([refined.source[step], refined.target[step]]).to(latents),
+            windows.control(step, sources, targets),
+        ).chunk(2)
+        eps = strength * (eps_target - eps_source)
+        eps_star = (latents[step + 1] - latents[step]) / (next_sigma - sigma)
+        preview = latents[step] + difference - sigma * (eps_star + eps)
+        difference = ddim_step(difference, eps, sigma, next_sigma)
+        callback(step + 1, steps, preview)
+    return latents[-1] + difference
+
+
+@torch.no_grad()
+def edit_guided(
+    denoise: Denoiser,
+    trajectory: Trajectory,
+    refined: RefinedEmbedding,
+    null_text: NullText | None = None,
+    guidance_scale: float = 2.5,
+    cross_window: Window = ALL_STEPS,
+    self_window: Window = ALL_STEPS,
+    callback: Callback = silent,
+) -> Tensor:
+    """Edits by classifier-free guidance: ε = ε(null) + s (ε(target) - ε(null)), as the paper does.
+
+    The source row is put back on the inverted trajectory at each step, where null-text optimisation would carry
+    it, so it needs no unconditional row of its own: 3B rows, (target with the null text, source, target).
+    Attention is shared between the conditional rows alone.
+
+    Args:
+        null_text: per-step unconditional embeddings; without it the empty prompt's, which drifts from the composite.
+        guidance_scale: s; the null text holds for the scale it was optimised for.
+        Others: see `edit_direct`.
+
+    Returns:
+        The edited latent [B, C, h, w].
+
+    Raises:
+        ValueError: when `refined` or `null_text` belongs to another trajectory, or a window is none.
+    """
+    _require_refined(trajectory, refined)
+    latents, steps, batch = trajectory.latents, trajectory.steps, trajectory.latent_shape[0]
+    null = _null_embeddings(trajectory, refined, null_text, guidance_scale)
+    sigmas = trajectory.sigmas.to(latents.device)
+    windows = _Windows(cross_window, self_window, steps)
+    sources, targets = range(batch, 2 * batch), range(2 * batch, 3 * batch)
+    target = latents[0]
+    for step in range(steps):
+        sigma, next_sigma = sigmas[step], sigmas[step + 1]
+        eps_null, _, eps_target = denoise(
+            torch.cat([target, latents[step], target]),
+            sigma,
+            torch.cat([x.to(latents) for x in (null[step], refined.source[step], refined.target[step])]),
+            windows.control(step, sources, targets),
+        ).chunk(3)
+        eps = eps_null + guidance_scale * (eps_target - eps_null)
+        preview = target - sigma * eps
+        target = ddim_step(target, eps, sigma, next_sigma)
+        callback(step + 1, steps, preview)
+    return target
+
+
+class _Windows:
+    """Which attention is shared at which step."""
+
+    def __init__(self, cross: Window, self_: Window, steps: int) -> None:
+        for name, (start, end) in (("cross_window", cross), ("self_window", self_)):
+            if not 0 <= start <= end <= 1:
+                raise ValueError(f"{NODE}: `{name}` must be 0 <= start <= end <= 1, got ({start}, {end}).")
+        self.cross, self.self_, self.steps = cross, self_, steps
+
+    def control(self, step: int, sources: range, targets: range) -> ShareAttention | None:
+        position = step / self.steps
+        cross, self_ = (start <= position < end for start, end in (self.cross, self.self_))
+        return ShareAttention(sources, targets, cross=cross, self_=self_) if cross or self_ else None
+
+
+def _require_refined(trajectory: Trajectory, refined: RefinedEmbedding) -> None:
+    _require_same_path("refined", refined.sigmas, refined.latent_shape, trajectory)
+    expected = (trajectory.steps, trajectory.latent_shape[0])
+    for name in ("source", "target"):
+        context = getattr(refined, name)
+        if tuple(context.shape[:2]) != expected:
+            raise ValueError(
+                f"{NODE}: `refined` has {name} contexts {tuple(context.shape)}, `trajectory` needs "
+                f"[{expected[0]}, {expected[1]}, T, D]; connect the RefineEmbedding that ran on this trajectory."
+            )
+
+
+def _null_embeddings(
+    trajectory: Trajectory, refined: RefinedEmbedding, null_text: NullText | None, guidance_scale: float
+) -> Tensor:
+    if null_text is None:
+        return refined.negative.expand(trajectory.steps, -1, -1, -1)
+    _require_same_path("null_text", null_text.sigmas, null_text.latent_shape, trajectory)
+    if null_text.embeddings.shape != refined.source.shape:
+        raise ValueError(
+            f"{NODE}: `null_text` has embeddings {tuple(null_text.embeddings.shape)}, `refined` has contexts "
+            f"{tuple(refined.source.shape)}; both must come from the same trajectory and text encoder."
+        )
+    if null_text.guidance_scale != guidance_scale:
+        logger.warning(
+            "%s: guidance_scale is %g, but the null text was optimised for %g; the edit will drift from the composite.",
+            NODE,
+            guidance_scale,
+            null_text.guidance_scale,
+        )
+    return null_text.embeddings
+
+
+def _require_same_path(name: str, sigmas: Tensor, latent_shape: tuple[int, ...], trajectory: Trajectory) -> None:
+    if tuple(latent_shape) != trajectory.latent_shape:
+        raise ValueError(
+            f"{NODE}: `{name}` was made for latents {tuple(latent_shape)}, `trajectory` has {trajectory.latent_shape}; "
+            f"connect the same DDIMInvert to both."
+        )
+    same = sigmas.shape == trajectory.sigmas.shape and torch.allclose(
+        sigmas.to(trajectory.sigmas), trajectory.sigmas, rtol=1e-5, atol=0
+    )
+    if not same:
+        raise ValueError(
+            f"{NODE}: `{name}` was made for {len(sigmas) - 1} steps from sigma {float(sigmas[0]):.4g}, `trajectory` has "
+            f"{trajectory.steps} from {float(trajectory.sigmas[0]):.4g} (or other levels between); connect the same "
+            f"DDIMInvert to both."
+        )

@@ -1,0 +1,106 @@
+"""The two text rows of an edit, and how they fuse into the target's context (paper eq. 3-4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from .types import ImagingDescription, Prompt, TextEncoder
+
+
+@dataclass(frozen=True)
+class TextRow:
+    """One region's prompt, its condition tokens and their embeddings before refinement."""
+
+    prompt: Prompt
+    tokens: tuple[int, ...]  # positions of the condition tokens
+    embeddings: Tensor  # [T, E], the encoder's input, at least float32
+
+    @property
+    def conditions(self) -> Tensor:
+        """Input embeddings of the condition tokens, [n, E]."""
+        return self.embeddings[list(self.tokens)]
+
+    def context(self, encoder: TextEncoder, conditions: Tensor) -> Tensor:
+        """Context [1, T, D] with `conditions` [n, E] in the condition tokens' places."""
+        index = torch.tensor(self.tokens, device=self.embeddings.device)
+        return encoder.encode(self.prompt, self.embeddings.index_copy(0, index, conditions))
+
+
+def text_row(
+    encoder: TextEncoder, description: ImagingDescription, region: Literal["foreground", "background"]
+) -> TextRow:
+    """Tokenises one region's prompt, object first, then its conditions.
+
+    Raises:
+        ValueError: when the region has no words, or the prompt does not fit the encoder's window.
+    """
+    words = description.foreground if region == "foreground" else description.background
+    text = description.foreground_prompt if region == "foreground" else description.background_prompt
+    if not words:
+        raise ValueError(
+            f"RefineEmbedding: `description` has no {region} words ('{description}'); give at least one condition, "
+            f"such as 'bright', for each region."
+        )
+    prompt = encoder.tokenize(text)
+    tokens = prompt.positions(tuple(part for word in words for part in word.split()))
+    if not tokens or max(tokens) >= prompt.end:
+        raise ValueError(
+            f"RefineEmbedding: the {region} words of `description` do not fit the text encoder's window: '{text}'. "
+            f"Use fewer words."
+        )
+    embeddings = encoder.embed(prompt).detach()
+    return TextRow(prompt, tokens, embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)))
+
+
+def fuse_target(
+    source: Tensor,
+    background: Tensor,
+    weights: Tensor,
+    foreground_tokens: Sequence[int],
+    background_tokens: Sequence[int],
+    foreground_end: int,
+    background_end: int,
+) -> Tensor:
+    """The target's context: target_f = Σ_n α_n E_n for every foreground condition token f (paper eq. 4).
+
+    Everything before the end-of-text token that is no condition stays the source's, so positions line up whatever
+    the two word counts are. From its end-of-text token on, the target takes the background row's outputs from
+    *its* end-of-text token on (they, too, carry the words), its last token repeated where that row is too short.
+
+    Args:
+        source: [..., T, D], the text encoder's output for the foreground row.
+        background: [..., T, D], that of the background row.
+        weights: [number of background condition tokens], α, sums to 1.
+        foreground_tokens, background_tokens: positions of the condition tokens in their own rows.
+        foreground_end, background_end: position of the end-of-text token in each row.
+
+    Returns:
+        [..., T, D]
+
+    Raises:
+        ValueError: when the rows, weights or positions do not fit each other.
+    """
+    length = source.shape[-2]
+    if source.shape != background.shape:
+        raise ValueError(
+            f"RefineEmbedding: the foreground's context is {tuple(source.shape)} and the background's "
+            f"{tuple(background.shape)}; shorten `description` so that both fit one window of the text encoder."
+        )
+    if len(weights) != len(background_tokens):
+        raise ValueError(f"fuse_target: {len(weights)} weights for {len(background_tokens)} background tokens.")
+    if max(foreground_tokens) >= foreground_end or max(background_tokens) >= background_end:
+        raise ValueError(
+            f"fuse_target: condition tokens {tuple(foreground_tokens)} and {tuple(background_tokens)} must stand before "
+            f"the ends {foreground_end} and {background_end}."
+        )
+    fused = torch.einsum("n,...nd->...d", weights.to(background), background[..., list(background_tokens), :])
+    target = source.clone()
+    target[..., list(foreground_tokens), :] = fused.unsqueeze(-2)
+    tail = [min(background_end + step, length - 1) for step in range(length - foreground_end)]
+    target[..., foreground_end:, :] = background[..., tail, :]
+    return target
