@@ -1,0 +1,148 @@
+"""Training samples: square crops of photographs with their object's mask, recolored, and captions that say how.
+
+The caption's words name the object's look *after* a random recoloring, so words and looks stay tied at every
+extreme. Half of the recolorings touch the object alone: that ties its words to its own region.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from kornia.color import lab_to_rgb, rgb_to_lab
+from kornia.filters import gaussian_blur2d
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from ..benchmarks.photos import Photo
+from ..description.appearance import matching_compounds, region_appearance, words_for
+from ..description.statistics import Norms
+
+SIZE = 64
+EMPTY_CAPTION = 0.1
+RECOLOR = {"none": 0.25, "everything": 0.35, "object": 0.4}
+# Standard deviations of the random recoloring in Lab: shift of L*, a*, b*; log of chroma's and contrast's gain.
+SHIFT, LOG_CHROMA, LOG_CONTRAST = (11.0, 4.5, 9.0), 0.35, 0.25
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Precomputed crops: images [N,3,64,64] and masks [N,1,64,64] as uint8, and each one's object."""
+
+    images: Tensor
+    masks: Tensor
+    objects: list[str]
+
+
+def cut_crops(photos: Sequence[Photo], per_photo: int, generator: random.Random) -> Crops:
+    """Random squares around the object, of once to thrice its size, as the working view will show it."""
+    images, masks, objects = [], [], []
+    for photo in photos:
+        image, mask = photo.image().movedim(-1, 0)[None], (photo.mask() > 0.5).float()[None, None]
+        for _ in range(per_photo):
+            top, left, height, width = random_view(mask[0, 0], generator)
+            window = (..., slice(top, top + height), slice(left, left + width))
+            cut = [interpolate(t[window], (SIZE, SIZE), mode="area") for t in (image, mask)]
+            if cut[1].mean() < 0.01:
+                continue
+            images.append((cut[0] * 255).round().byte())
+            masks.append((cut[1] * 255).round().byte())
+            objects.append(photo.object)
+    return Crops(torch.cat(images), torch.cat(masks), objects)
+
+
+def random_view(mask: Tensor, generator: random.Random) -> tuple[int, int, int, int]:
+    """(top, left, height, width) of a random near-square window that holds the mask's [H,W] bounding box center."""
+    rows, columns = torch.nonzero(mask.any(1)).flatten(), torch.nonzero(mask.any(0)).flatten()
+    extent = max(int(rows[-1] - rows[0]), int(columns[-1] - columns[0])) + 1
+    side = max(48, round(extent * generator.uniform(1.0, 3.0)))
+    height, width = min(side, mask.shape[0]), min(side, mask.shape[1])
+
+    def start(low: int, high: int, length: int, limit: int) -> int:
+        middle = (low + high) / 2 - length / 2 + generator.uniform(-0.15, 0.15) * length
+        return int(min(max(middle, 0), limit - length))
+
+    top = start(int(rows[0]), int(rows[-1]), height, mask.shape[0])
+    left = start(int(columns[0]), int(columns[-1]), width, mask.shape[1])
+    return top, left, height, width
+
+
+def recolor(images: Tensor, region: Tensor, generator: torch.Generator) -> Tensor:
+    """Random shift and gain in Lab inside `region` [B,1,H,W]; images [B,3,H,W] in 0-1."""
+    count = len(images)
+
+    def normal(scale: float) -> Tensor:
+        return torch.randn((count, 1, 1), generator=generator) * scale
+
+    lab = rgb_to_lab(images)
+    lightness, red_green, yellow_blue = lab.unbind(1)
+    weight = region[:, 0]
+    area = weight.sum(dim=(1, 2), keepdim=True).clamp_min(1)
+    middle = (lightness * weight).sum(dim=(1, 2), keepdim=True) / area
+    contrast, chroma = normal(LOG_CONTRAST).exp(), normal(LOG_CHROMA).exp()
+    new = torch.stack(
+        (
+            middle + (lightness - middle) * contrast + normal(SHIFT[0]),
+            red_green * chroma + normal(SHIFT[1]),
+            yellow_blue * chroma + normal(SHIFT[2]),
+        ),
+        dim=1,
+    )
+    new[:, :1] = new[:, :1].clamp(0, 100)
+    recolored = lab_to_rgb(new).clamp(0, 1)
+    return images + (recolored - images) * region
+
+
+def caption(name: str, offset: Tensor, generator: random.Random) -> str:
+    """Object first, then the words of its look; sometimes a compound word, a generic name or nothing at all."""
+    if generator.random() < EMPTY_CAPTION:
+        return ""
+    words = list(words_for(offset))
+    compounds = matching_compounds(offset)
+    if compounds and generator.random() < 0.3:
+        words.insert(0, generator.choice(compounds))
+    if len(words) > 1 and generator.random() < 0.2:
+        words.pop()
+    if generator.random() < 0.1:
+        name = "object"
+    return " ".join((name, *words))
+
+
+class Sampler:
+    """Endless batches (images [B,3,64,64] in 0-1, captions) from precomputed crops; state is a seed and a step."""
+
+    def __init__(self, crops: Crops, norms: Norms, seed: int) -> None:
+        self.crops, self.norms, self.seed = crops, norms, seed
+
+    def batch(self, step: int, size: int) -> tuple[Tensor, list[str]]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        dice = random.Random(self.seed * 1_000_003 + step)
+        rows = torch.randint(len(self.crops.objects), (size,), generator=generator)
+        images, masks = self.crops.images[rows].float() / 255, self.crops.masks[rows].float() / 255
+        flip = torch.rand(size, generator=generator) < 0.5
+        images[flip], masks[flip] = images[flip].flip(-1), masks[flip].flip(-1)
+        kinds = dice.choices(list(RECOLOR), weights=list(RECOLOR.values()), k=size)
+        soft = gaussian_blur2d(masks, (3, 3), (0.7, 0.7))
+        region = torch.stack(
+            [
+                {"none": torch.zeros_like(s), "everything": torch.ones_like(s), "object": s}[k]
+                for k, s in zip(kinds, soft, strict=True)
+            ]
+        )
+        images = recolor(images, region, generator)
+        looks = region_appearance(images.movedim(1, -1), (masks[:, 0] > 0.5).float() + 1e-4)
+        names = [self.crops.objects[row] for row in rows.tolist()]
+        captions = [
+            caption(name, self.norms.offset(name, look), dice) for name, look in zip(names, looks, strict=True)
+        ]
+        return images, captions
+
+
+def cosine_schedule(step: int, steps: int, warmup: int = 200) -> float:
+    """Learning rate factor: linear warm-up, then a cosine to a hundredth."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
