@@ -135,9 +135,7 @@ class Sampler:
         images = recolor(images, region, generator)
         looks = region_appearance(images.movedim(1, -1), (masks[:, 0] > 0.5).float() + 1e-4)
         names = [self.crops.objects[row] for row in rows.tolist()]
-        captions = [
-            caption(name, self.norms.offset(name, look), dice) for name, look in zip(names, looks, strict=True)
-        ]
+        captions = [caption(name, self.norms.offset(name, look), dice) for name, look in zip(names, looks, strict=True)]
         return images, captions
 
 

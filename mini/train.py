@@ -153,7 +153,9 @@ def main(
         optimizer.load_state_dict(state["optimizer"])
         start = state["step"]
     sampler = Sampler(load_crops(photos, work, per_photo), load_norms(), seed=1)
-    typer.echo(f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f}M parameters, {len(sampler.crops.objects)} crops")
+    typer.echo(
+        f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f}M parameters, {len(sampler.crops.objects)} crops"
+    )
 
     def save(step: int) -> None:
         state = {"network": network, "average": average, "optimizer": optimizer}
