@@ -1,0 +1,65 @@
+"""The working view: what of a picture the model sees, as a square of its own size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+ViewMode = Literal["crop", "whole"]
+MARGIN = 2.0  # the crop's side over the mask's
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of a picture, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def of(self, picture: Tensor) -> Tensor:
+        """Cut [..., H, W] to the window."""
+        return picture[..., self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+def find_window(mask: Tensor, mode: ViewMode = "crop") -> Window:
+    """The window that shows mask [H,W]: a square around it, twice its size where the picture allows, or everything.
+
+    A picture narrower than the square gives its whole side, so the mask is always inside. Raises ValueError for an
+    empty mask.
+    """
+    height, width = mask.shape
+    if mode == "whole":
+        return Window(0, 0, height, width)
+    rows, columns = torch.nonzero(mask.any(1)).flatten(), torch.nonzero(mask.any(0)).flatten()
+    if len(rows) == 0:
+        raise ValueError("WorkingView, input mask: the mask is empty; it must be 1 on the pasted object.")
+    extent = max(int(rows[-1] - rows[0]), int(columns[-1] - columns[0])) + 1
+    side = round(MARGIN * extent)
+    top, h = _place(int(rows[0]), int(rows[-1]), min(side, height), height)
+    left, w = _place(int(columns[0]), int(columns[-1]), min(side, width), width)
+    return Window(top, left, h, w)
+
+
+def working_view(image: Tensor, mask: Tensor, size: int, mode: ViewMode = "crop") -> tuple[Tensor, Tensor]:
+    """Cut and resize to the model's square.
+
+    image: [B,H,W,3] in 0-1; mask: [B,H,W], 1 on the foreground; the first row's mask places the window.
+    Returns image [B,size,size,3] and mask [B,size,size], antialiased when they shrink.
+    """
+    window = find_window(mask[0] > 0.5, mode)
+    pixels, planes = window.of(image.movedim(-1, 1)), window.of(mask)[:, None]
+    shrinks = window.height > size or window.width > size
+    options = {"mode": "area"} if shrinks else {"mode": "bilinear", "align_corners": False}
+    pixels, planes = (interpolate(x, (size, size), **options).clamp(0, 1) for x in (pixels, planes))
+    return pixels.movedim(1, -1), planes[:, 0]
+
+
+def _place(first: int, last: int, length: int, limit: int) -> tuple[int, int]:
+    """(start, length) of a stretch centered on [first, last], moved inside [0, limit)."""
+    return min(max((first + last + 1 - length) // 2, 0), limit - length), length

@@ -1,0 +1,114 @@
+"""The stages as nodes call them: host objects in, values of the method out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from comfy.model_patcher import ModelPatcher
+from comfy.sd import CLIP
+from torch import Tensor
+
+from ..diffusion.editing import Window, edit_direct, edit_guided
+from ..diffusion.inversion import invert
+from ..diffusion.refinement import RefinementSettings, encode_pair, refine
+from ..diffusion.types import ImagingDescription, NullText, RefinedEmbedding, Trajectory
+from .gradients import engine_boundary, owned
+from .model import family, sigmas_for
+from .progress import progress
+from .sampling import Conditioning, to_latent_out, with_denoiser
+from .text import ClipEncoder
+
+
+def invert_latent(
+    model: ModelPatcher,
+    clip: CLIP,
+    latent: Tensor,
+    steps: int = 50,
+    fixed_point_iterations: int = 0,
+    conditioning: Conditioning | None = None,
+) -> Trajectory:
+    """DDIM inversion of LATENT samples [B,C,h,w] at guidance 0: along the empty prompt's prediction."""
+    family(model, "DDIMInvert")
+    encoder = ClipEncoder(clip, "DDIMInvert")
+    empty = encoder.encode(encoder.tokenize(""))
+    sigmas = sigmas_for(model, steps)
+    callback = progress(len(sigmas) - 1, model)
+    return with_denoiser(
+        model,
+        latent,
+        lambda denoise, start: invert(denoise, start, sigmas, empty, fixed_point_iterations, callback),
+        sigmas,
+        conditioning,
+    )
+
+
+def refine_words(
+    model: ModelPatcher,
+    clip: CLIP,
+    trajectory: Trajectory,
+    description: ImagingDescription,
+    mask: Tensor,
+    settings: RefinementSettings,
+    conditioning: Conditioning | None = None,
+) -> RefinedEmbedding:
+    """Text embedding refinement (paper eq. 2-4); mask: MASK [H,W] or [B,H,W]."""
+    family(model, "RefineEmbedding")
+    encoder = ClipEncoder(clip, "RefineEmbedding")
+    if settings.steps_per_timestep == 0:
+        return encode_pair(encoder, description, trajectory)
+    callback = progress(trajectory.steps * settings.steps_per_timestep)
+    planes = (mask[None] if mask.ndim == 2 else mask)[:, None]
+    with engine_boundary():
+        private = replace(trajectory, latents=owned(trajectory.latents), sigmas=owned(trajectory.sigmas))
+        planes = owned(planes)
+        with encoder.gradients():
+            return with_denoiser(
+                model,
+                to_latent_out(model, private.latents[-1]),
+                lambda denoise, _: refine(denoise, encoder, private, description, planes, settings, callback),
+                private.sigmas,
+                conditioning,
+                gradients=True,
+            )
+
+
+def edit_trajectory(
+    model: ModelPatcher,
+    trajectory: Trajectory,
+    refined: RefinedEmbedding,
+    strength: float = 1.0,
+    cross_window: Window = (0.0, 1.0),
+    self_window: Window = (0.0, 1.0),
+    null_text: NullText | None = None,
+    guidance_scale: float = 2.5,
+    conditioning: Conditioning | None = None,
+) -> Tensor:
+    """Attention-controlled edit; returns LATENT samples [B,C,h,w]. Direct inversion unless a null text is given."""
+    family(model, "AttentionControlledEdit")
+    callback = progress(trajectory.steps, model)
+
+    def stage(denoise: Any, _: Tensor) -> Tensor:
+        if null_text is None:
+            return edit_direct(denoise, trajectory, refined, strength, cross_window, self_window, callback)
+        return edit_guided(
+            denoise, trajectory, refined, null_text, guidance_scale, cross_window, self_window, callback
+        )
+
+    latent = to_latent_out(model, trajectory.latents[-1])
+    return to_latent_out(model, with_denoiser(model, latent, stage, trajectory.sigmas, conditioning))
+
+
+def scheduled_conditioning(contexts: Tensor, sigmas: Tensor) -> Conditioning:
+    """Contexts [N,B,T,D], one a step, as a CONDITIONING that stock samplers follow over `sigmas` [N+1]."""
+    if all(torch.equal(context, contexts[0]) for context in contexts[1:]):
+        return [[contexts[0].clone(), {}]]
+    levels = sigmas[:-1].tolist()
+    # The host's bounds are inclusive, so they lie between the sigmas.
+    between = [(a * b) ** 0.5 for a, b in zip(levels, levels[1:], strict=False)]
+    starts, ends = [1e9, *between], [*between, 0.0]
+    return [
+        [context.clone(), {"timestep_start": start, "timestep_end": end}]
+        for context, start, end in zip(contexts, starts, ends, strict=True)
+    ]
