@@ -1,0 +1,1 @@
+"""One file a stage: a schema and one call into the engine."""

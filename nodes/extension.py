@@ -1,0 +1,31 @@
+"""The nodes of the pack."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from .color_lut import ApplyColorLUT, FitColorLUT, SaveColorLUT
+from .describe import LocalDescribe, TextDescribe
+from .edit import AttentionControlledEdit
+from .invert import DDIMInvert
+from .load import LoadMiniHarmonyModel
+from .refine import RefineEmbedding
+from .working_view import WorkingView
+
+
+class DiffHarmonization(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [
+            LoadMiniHarmonyModel,
+            TextDescribe,
+            LocalDescribe,
+            WorkingView,
+            DDIMInvert,
+            RefineEmbedding,
+            AttentionControlledEdit,
+            FitColorLUT,
+            ApplyColorLUT,
+            SaveColorLUT,
+        ]
+
+
+def extension() -> DiffHarmonization:
+    return DiffHarmonization()
