@@ -6,6 +6,8 @@ DDIM step z' = sqrt(a') (z - sqrt(1-a) eps) / sqrt(a) + sqrt(1-a') eps then read
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -74,7 +76,7 @@ def replay(denoise: Denoiser, trajectory: Trajectory, context: Tensor, callback:
     """
     path, sigmas = [trajectory.latents[0]], trajectory.sigmas.to(trajectory.latents.device)
     context = _rows(context, path[0])
-    for step, (high, low) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
+    for step, (high, low) in enumerate(pairwise(sigmas)):
         eps = denoise(path[-1], high, context)
         path.append(ddim_step(path[-1], eps, high, low))
         callback(step + 1, trajectory.steps, path[-2] - high * eps)
@@ -94,7 +96,7 @@ def _rows(context: Tensor, latent: Tensor) -> Tensor:
         raise ValueError(f"DDIMInvert: `latent` must be [B,C,h,w], got {tuple(latent.shape)}.")
     if context.ndim != 3 or context.shape[0] not in (1, len(latent)):
         raise ValueError(
-            f"DDIMInvert: the context must be [T,D] for one row or for each of the {len(latent)} latents, "
+            f"DDIMInvert: the context must be [1,T,D] or [{len(latent)},T,D], one row for each latent, "
             f"got {tuple(context.shape)}."
         )
     return context.to(latent).expand(len(latent), -1, -1)

@@ -61,7 +61,7 @@ def refine(
     trajectory: Trajectory,
     description: ImagingDescription,
     mask: Tensor,
-    settings: RefinementSettings = RefinementSettings(),  # noqa: B008 - frozen
+    settings: RefinementSettings = RefinementSettings(),
     callback: Callback = silent,
 ) -> RefinedEmbedding:
     """Fits the condition words' token embeddings to their regions, step by step along an inversion.

@@ -47,8 +47,9 @@ def text_row(
             f"such as 'bright', for each region."
         )
     prompt = encoder.tokenize(text)
-    tokens = prompt.positions(tuple(part for word in words for part in word.split()))
-    if not tokens or max(tokens) >= prompt.end:
+    parts = tuple(part for word in words for part in word.split())
+    tokens = prompt.positions(parts)
+    if not tokens or len(prompt.words) < len(parts) or max(tokens) >= prompt.end:
         raise ValueError(
             f"RefineEmbedding: the {region} words of `description` do not fit the text encoder's window: '{text}'. "
             f"Use fewer words."

@@ -77,7 +77,7 @@ class RefinedEmbedding:
     background_tokens: tuple[int, ...]  # positions of the background's condition tokens in the background row
     sigmas: Tensor  # [N+1], those of the trajectory it was refined on
     latent_shape: tuple[int, ...]  # (B, C, h, w)
-    losses: tuple[float, ...] = field(default=())  # L_Emb after each optimiser step
+    losses: tuple[float, ...] = field(default=())  # L_Emb at each optimiser step, before its update
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,8 @@ class TextEncoder(Protocol):
 
 
 class Callback(Protocol):
-    """Called once per unit of work; may raise to cancel. `preview` is a latent [B,C,h,w] in model space."""
+    """Called after each unit of work, step from 1 to total; may raise to cancel. `preview` is a clean latent [B,C,h,w]
+    as predicted so far, in model space."""
 
     def __call__(self, step: int, total: int, preview: Tensor | None = None) -> None: ...
 
