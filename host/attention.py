@@ -1,0 +1,108 @@
+"""The engine's attention control on the host's replace patches.
+
+Patches live in the options of single denoise calls, never on the MODEL: nothing has to be undone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from comfy.ldm.modules import attention as host_attention
+from comfy.model_patcher import set_model_options_patch_replace
+from torch import Tensor, nn
+
+from ..attention.control import Attend, AttentionControl, AttentionLayer
+
+logger = logging.getLogger(__name__)
+
+Options = dict[str, Any]
+_PATCHES = {"attn1": "self", "attn2": "cross"}
+
+
+def transformer_blocks(unet: nn.Module) -> Iterator[tuple[str, int, int, nn.Module]]:
+    """(place, block number, index within the block, module) of every transformer block, in forward order."""
+    places = (("input", unet.input_blocks), ("middle", [unet.middle_block]), ("output", unet.output_blocks))
+    for place, blocks in places:
+        for number, block in enumerate(blocks):
+            for layer in block.children() if block is not None else ():
+                if isinstance(layer, host_attention.SpatialTransformer):
+                    for index, transformer in enumerate(layer.transformer_blocks):
+                        yield place, number, index, transformer
+
+
+class ControlledAttention:
+    """Model options under which every attention layer of a UNet asks the control of the running denoise call.
+
+    Args:
+        unet: the host's UNetModel.
+        options: the stage's model options; left as they are.
+        gradients: attend with PyTorch's own kernel, which surely has a backward.
+
+    Raises:
+        ValueError: when the UNet has no attention layer that can be patched.
+    """
+
+    def __init__(self, unet: nn.Module, options: Options, gradients: bool) -> None:
+        self.gradients = gradients
+        self.control: AttentionControl | None = None
+        self.options = {**options, "transformer_options": dict(options.get("transformer_options", {}))}
+        held = self.options["transformer_options"].get("patches_replace", {})
+        taken, layers = [], 0
+        for position, (place, number, index, block) in enumerate(transformer_blocks(unet)):
+            for name, kind in _PATCHES.items():
+                if getattr(block, name, None) is None:
+                    continue
+                if held.get(name, {}).keys() & {(place, number), (place, number, index)}:
+                    taken.append(f"{name} of {place} {number}")
+                layer = AttentionLayer(kind, place, position, block.n_heads)  # type: ignore[arg-type]
+                patch = self._patch(layer)
+                self.options = set_model_options_patch_replace(self.options, patch, name, place, number, index)
+                layers += 1
+        if not layers:
+            raise ValueError(
+                f"No attention layer of the model could be patched ({type(unet).__name__} has no spatial "
+                f"transformer); connect a model of the SD1.5/SD2 family to the input model."
+            )
+        if taken:
+            logger.warning(
+                "Another node replaces the attention of this MODEL (%s); its patch is set aside for this stage.",
+                ", ".join(taken),
+            )
+
+    def _patch(self, layer: AttentionLayer) -> Callable[[Tensor, Tensor, Tensor, Options], Tensor]:
+        def replace(q: Tensor, k: Tensor, v: Tensor, extra_options: Options) -> Tensor:
+            attend = self._attend(layer.heads, extra_options)
+            if self.control is None:
+                return attend(q, k, v)
+            # Several entries of a CONDITIONING may share one evaluation; each holds all of the latent's rows.
+            chunks = len(extra_options.get("cond_or_uncond") or (0,))
+            parts = zip(q.chunk(chunks), k.chunk(chunks), v.chunk(chunks), strict=True)
+            out = [self.control(layer, *part, attend) for part in parts]
+            return out[0] if chunks == 1 else torch.cat(out)
+
+        return replace
+
+    def _attend(self, heads: int, extra_options: Options) -> Attend:
+        function = host_attention.attention_pytorch if self.gradients else host_attention.optimized_attention
+
+        def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            precision = extra_options.get("attn_precision")
+            return function(q, k, v, heads, attn_precision=precision, transformer_options=extra_options)
+
+        return attend
+
+
+def differentiable_attention(options: Options) -> Options:
+    """Model options under which the host attends with PyTorch's own kernel: others may lack a backward."""
+    transformer_options = dict(options.get("transformer_options", {}))
+    if "optimized_attention_override" in transformer_options:
+        logger.warning("Another node overrides this MODEL's attention kernel; it is set aside while gradients flow.")
+
+    def override(_function: Callable, *args, **kwargs) -> Tensor:
+        return host_attention.attention_pytorch(*args, **kwargs)
+
+    transformer_options["optimized_attention_override"] = override
+    return {**options, "transformer_options": transformer_options}

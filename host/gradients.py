@@ -1,0 +1,111 @@
+"""Gradients inside a host that runs its nodes without them.
+
+Nodes execute under `torch.inference_mode()`, and weights loaded there are inference tensors, which autograd
+refuses. A stage that differentiates therefore works on a copy that nobody else holds, or, where weights are
+cast in every operation anyway, on the shared weights computed in float32.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import comfy.model_management as management
+import torch
+from comfy.model_patcher import ModelPatcher
+from torch import nn
+
+
+@contextmanager
+def engine_boundary() -> Iterator[None]:
+    """Leaves inference mode and allows gradients; open it once, around everything a stage computes."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+def owned(value: Any) -> Any:
+    """The value with every tensor that came from outside cloned, through dicts, lists and tuples."""
+    if isinstance(value, torch.Tensor):
+        return value.clone() if value.is_inference() else value
+    if type(value) is dict:
+        return {key: owned(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(owned(item) for item in value)
+    return value
+
+
+@contextmanager
+def differentiable(patcher: ModelPatcher) -> Iterator[ModelPatcher]:
+    """A patcher with the same patches whose weights autograd accepts, computed in float32; freed on leaving.
+
+    Open `engine_boundary` first.
+    """
+    if torch.is_inference_mode_enabled():
+        raise RuntimeError("differentiable() needs engine_boundary() around it.")
+    private = _private(patcher)
+    if private.model is not patcher.model:
+        private.model.requires_grad_(False)
+    try:
+        yield private
+    finally:
+        _unload(private)
+        management.soft_empty_cache()
+
+
+def load_fully(patcher: ModelPatcher) -> None:
+    """Loads all weights on the device: partial loading passes them through buffers that a backward cannot use."""
+    management.load_models_gpu([patcher], force_full_load=True)
+
+
+def _private(patcher: ModelPatcher) -> ModelPatcher:
+    dynamic = getattr(patcher, "is_dynamic", lambda: False)()
+    weights = [w for w in patcher.model.parameters() if w.is_floating_point()]
+    low_precision = any(w.dtype != torch.float32 for w in weights)
+    if dynamic and getattr(patcher, "cached_patcher_init", None) is not None:
+        private = patcher.clone(force_deepcopy=True, disable_dynamic=True)
+    elif not dynamic and _cast_in_every_operation(patcher.model):
+        private = patcher.clone()
+    else:
+        private = _deep_copy(patcher, dynamic)
+    if low_precision:
+        private.set_model_compute_dtype(torch.float32)
+    return private
+
+
+def _cast_in_every_operation(model: nn.Module) -> bool:
+    """Whether autograd never meets a shared tensor: all are low-precision weights of the host's own layers."""
+    for module in model.modules():
+        own = [w for w in module.parameters(recurse=False) if w.is_floating_point()]
+        if own and (not hasattr(module, "comfy_cast_weights") or any(w.dtype == torch.float32 for w in own)):
+            return False
+    network = getattr(model, "diffusion_model", model)
+    return not any(b.is_floating_point() for b in network.buffers())
+
+
+def _deep_copy(patcher: ModelPatcher, dynamic: bool) -> ModelPatcher:
+    """A clone around a copy of the weights as they were before any patch; the patches go on again at loading."""
+    _unload(patcher)
+    model = patcher.model
+    shared = {id(x): x for x in (getattr(model, "model_config", None), getattr(model, "current_patcher", None)) if x}
+    duplicate = copy.deepcopy(model, shared)
+    if hasattr(duplicate, "current_patcher"):
+        duplicate.current_patcher = None
+    if dynamic:
+        private = patcher.clone(disable_dynamic=True, model_override=(duplicate, ({}, {}, {}, set())))
+    else:
+        private = patcher.clone()
+        private.model = duplicate
+        private.backup, private.backup_buffers, private.object_patches_backup = {}, {}, {}
+        private.pinned = set()
+    private.hook_backup, private.cached_hook_patches = {}, {}
+    return private
+
+
+def _unload(patcher: ModelPatcher) -> None:
+    """Takes every clone of a model off its device, which also takes its patches out of the weights."""
+    for loaded in [x for x in management.current_loaded_models if x.model is not None and x.model.is_clone(patcher)]:
+        loaded.model_unload()
+        management.current_loaded_models.remove(loaded)
+

@@ -1,0 +1,62 @@
+"""IMAGE, MASK and VAE as the engine needs them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from torch import Tensor
+
+logger = logging.getLogger(__name__)
+
+MASK_THRESHOLD = 100 / 255  # eq. 2 and 6 binarise the mask here
+NEARLY_EVERYTHING = 0.95
+
+
+def check_mask(mask: Tensor, image: Tensor, node: str) -> Tensor:
+    """The foreground mask of an image, [B,H,W] with B that of the image, values unchanged.
+
+    Args:
+        mask: MASK, [H,W] or [B,H,W] or [1,H,W], in [0,1], 1 on the foreground.
+        image: IMAGE [B,H,W,C].
+        node: name of the node that asks, for the errors.
+
+    Raises:
+        ValueError: when the mask has another size or selects nothing.
+    """
+    mask = mask[None] if mask.ndim == 2 else mask
+    (batch, height, width), count = image.shape[:3], len(mask)
+    if mask.ndim != 3 or mask.shape[1:] != (height, width) or count not in (1, batch):
+        raise ValueError(
+            f"{node}, input mask: got {_size(mask)}, expected {_size(image[..., 0])} like the image. Load both from "
+            f"files of the same size (the alpha channel of LoadImage is 64x64 when the file has none)."
+        )
+    covered = (mask > MASK_THRESHOLD).float().mean(dim=(1, 2))
+    if covered.min() == 0:
+        raise ValueError(
+            f"{node}, input mask: the mask is empty (no value above 100/255). It must be 1 on the foreground; for a "
+            f"black-and-white file use LoadImageMask, since LoadImage reads only the alpha channel."
+        )
+    if covered.max() > NEARLY_EVERYTHING:
+        logger.warning(
+            "%s: the mask covers %.0f%% of the image; it may be inverted (LoadImage gives 1 - alpha). "
+            "Use InvertMask if so.",
+            node,
+            100 * float(covered.max()),
+        )
+    return mask.expand(batch, -1, -1)
+
+
+def encode(vae: Any, image: Tensor) -> Tensor:
+    """IMAGE [B,H,W,3+] in [0,1] to LATENT samples [B,C,h,w]; the host crops sides to the VAE's multiple."""
+    return vae.encode(image[..., :3])
+
+
+def decode(vae: Any, latent: Tensor) -> Tensor:
+    """LATENT samples [B,C,h,w] to IMAGE [B,H,W,3] in [0,1]."""
+    image = vae.decode(latent)
+    return image.flatten(0, 1) if image.ndim == 5 else image  # video VAEs add a frame axis
+
+
+def _size(mask: Tensor) -> str:
+    return f"{mask.shape[-1]}x{mask.shape[-2]} (batch of {mask.shape[0]})" if mask.ndim == 3 else str(tuple(mask.shape))

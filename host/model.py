@@ -1,0 +1,48 @@
+"""What the host's MODEL is, and its noise levels."""
+
+from __future__ import annotations
+
+import comfy.model_sampling
+import comfy.samplers
+from comfy.ldm.modules.attention import SpatialVideoTransformer
+from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor
+
+
+def family(model: ModelPatcher, node: str) -> UNetModel:
+    """The UNet inside a MODEL of the SD1/SD2 family, eps- or v-prediction.
+
+    Args:
+        model: the host's MODEL.
+        node: name of the node that asks, for the error.
+
+    Raises:
+        ValueError: when the MODEL is of another family.
+    """
+    unet = model.get_model_object("diffusion_model")
+    sampling = model.get_model_object("model_sampling")
+    if not isinstance(unet, UNetModel):
+        found = type(unet).__name__
+    elif unet.num_classes is not None:
+        found = "a UNet with pooled conditioning, such as SDXL's or unCLIP's"
+    elif any(isinstance(module, SpatialVideoTransformer) for module in unet.modules()):
+        found = "a video UNet"
+    elif not isinstance(sampling, comfy.model_sampling.EPS):
+        found = f"a UNet that predicts neither eps nor v ({' + '.join(c.__name__ for c in type(sampling).__bases__)})"
+    else:
+        return unet
+    raise ValueError(
+        f"{node}, input model: got {found} ({type(model.model).__name__}), expected an SD1.5/SD2-family UNet with "
+        f"eps- or v-prediction. Load such a checkpoint, or the embedded model with LoadMiniHarmonyModel."
+    )
+
+
+def sigmas_for(model: ModelPatcher, steps: int) -> Tensor:
+    """The host's `ddim_uniform` noise levels, [N+1], descending, the last 0.
+
+    The host rounds: N need not equal `steps`. A stock sampler given these SIGMAS visits the same levels.
+    """
+    if steps < 1:
+        raise ValueError(f"The number of steps must be at least 1, got {steps}.")
+    return comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "ddim_uniform", steps)

@@ -1,0 +1,184 @@
+"""Runs an engine stage inside the host's sampling, so that LoRA, ControlNet, hooks and wrappers stay in effect."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, TypeVar
+
+import comfy.conds
+import comfy.model_management
+import comfy.sampler_helpers
+import comfy.samplers
+import torch
+from comfy.model_patcher import ModelPatcher, create_model_options_clone
+from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
+from torch import Tensor
+
+from ..attention.control import AttentionControl
+from ..diffusion.types import Denoiser
+from .attention import ControlledAttention, Options, differentiable_attention
+from .gradients import differentiable, engine_boundary, owned
+
+T = TypeVar("T")
+Conditioning = list[list[Any]]  # the host's CONDITIONING: [[text tensor, options], ...]
+ROWS_PER_IMAGE = 3  # an edit evaluates up to three rows an image in one call; memory is reserved for them
+_KEY = "diff_harmonization"
+
+
+def with_denoiser(
+    model: ModelPatcher,
+    latent: Tensor,
+    stage: Callable[[Denoiser, Tensor], T],
+    sigmas: Tensor,
+    conditioning: Conditioning | None = None,
+    gradients: bool = False,
+) -> T:
+    """Calls `stage(denoise, latent)` with the model loaded and prepared as for the host's own samplers.
+
+    Args:
+        model: the host's MODEL, of the SD1/SD2 family (see `model.family`).
+        latent: LATENT samples [B,C,h,w] as the host hands them around; the stage gets them in model space.
+        stage: gets a `Denoiser` and the latent; what it returns is returned.
+        sigmas: [N+1], the noise levels that the stage will visit; hooks and ControlNets are scheduled on them.
+        conditioning: its non-text entries (ControlNet, hooks, areas) apply to every row of every call.
+        gradients: whether the stage differentiates. The model is then a private copy in float32; gradients
+            flow to latent and context, not through a ControlNet.
+
+    Raises:
+        ValueError: when the latent does not fit the model.
+    """
+    channels = model.get_model_object("latent_format").latent_channels
+    if latent.ndim != 4 or latent.shape[1] != channels:
+        raise ValueError(
+            f"The model works on latents [B,{channels},h,w], but the input latent has shape {tuple(latent.shape)}; "
+            f"encode the image with the VAE that belongs to this model."
+        )
+    with ExitStack() as stack:
+        if gradients:
+            stack.enter_context(engine_boundary())
+            model = stack.enter_context(differentiable(model))
+            latent, sigmas, conditioning = owned(latent), owned(sigmas), owned(conditioning)
+        else:
+            stack.enter_context(torch.no_grad())
+        sampler = _StageSampler(stage, gradients)
+        guider = _StageGuider(model, conditioning, gradients)
+        try:
+            guider.sample(torch.zeros_like(latent), latent, sampler, sigmas, disable_pbar=True)
+        except BaseException:
+            guider.abandon()
+            raise
+        return sampler.result
+
+
+def to_latent_out(model: ModelPatcher, latent: Tensor) -> Tensor:
+    """A latent in model space as LATENT samples, on the host's intermediate device."""
+    out = model.model.process_latent_out(latent.detach().to(torch.float32))
+    return out.to(comfy.model_management.intermediate_device())
+
+
+class _StageGuider(comfy.samplers.CFGGuider):
+    """Prepares model and conditioning; the stage itself decides what to evaluate."""
+
+    def __init__(self, model: ModelPatcher, conditioning: Conditioning | None, gradients: bool) -> None:
+        super().__init__(model)
+        entries = conditioning or [[None, {}]]
+        self.inner_set_conds({"positive": [[None, options] for _, options in entries]})
+        self.model_options = create_model_options_clone(self.model_patcher.model_options)
+        if gradients:
+            self.model_options = differentiable_attention(self.model_options)
+
+        def prepare(executor, patcher, noise_shape, *args, **kwargs):
+            if gradients:
+                kwargs["force_full_load"] = True
+            # The host itself counts two rows an image.
+            return executor(patcher, [-(-noise_shape[0] * ROWS_PER_IMAGE // 2), *noise_shape[1:]], *args, **kwargs)
+
+        add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, _KEY, prepare, self.model_options, is_model_options=True)
+
+    def abandon(self) -> None:
+        """What the host would have done after sampling, had the stage not raised."""
+        if hasattr(self, "loaded_models"):
+            comfy.sampler_helpers.cleanup_models(self.conds, self.loaded_models)
+
+
+class _StageSampler(comfy.samplers.Sampler):
+    def __init__(self, stage: Callable[[Denoiser, Tensor], Any], gradients: bool) -> None:
+        self.stage, self.gradients, self.result = stage, gradients, None
+
+    def sample(
+        self,
+        model_wrap,
+        sigmas,
+        extra_args,
+        callback,
+        noise,
+        latent_image=None,
+        denoise_mask=None,
+        disable_pbar=False,
+    ) -> Tensor:
+        denoise = _HostDenoiser(model_wrap, extra_args["model_options"], self.gradients)
+        self.result = self.stage(denoise, latent_image)
+        return latent_image
+
+
+class _HostDenoiser:
+    """The engine's `Denoiser` over the host's `calc_cond_batch`.
+
+    A call is one conditioning entry that holds all rows, so the host cannot split them when memory is tight.
+    """
+
+    def __init__(self, guider: _StageGuider, options: Options, gradients: bool) -> None:
+        self.model, self.device, self.options = guider.inner_model, guider.model_patcher.load_device, options
+        self.controlled: ControlledAttention | None = None
+        self.gradients = gradients
+        self.entries = [_gradient_free(entry) if gradients else entry for entry in guider.conds["positive"]]
+        self.sigma_min = float(self.model.model_sampling.sigma_min)
+
+    def __call__(
+        self, latent: Tensor, sigma: Tensor | float, context: Tensor, control: AttentionControl | None = None
+    ) -> Tensor:
+        if len(context) != len(latent):
+            raise ValueError(f"The denoiser needs a context row for each of {len(latent)} latents, got {len(context)}.")
+        if control is None:
+            return self._eps(latent, sigma, context, self.options)
+        if self.controlled is None:
+            self.controlled = ControlledAttention(self.model.diffusion_model, self.options, self.gradients)
+        self.controlled.control = control
+        try:
+            return self._eps(latent, sigma, context, self.controlled.options)
+        finally:
+            self.controlled.control = None
+
+    def _eps(self, latent: Tensor, sigma: Tensor | float, context: Tensor, options: Options) -> Tensor:
+        # At sigma 0 the denoised latent says nothing of the noise: predict it at the schedule's least level.
+        level = max(float(sigma), self.sigma_min)
+        x = latent.to(self.device, torch.float32)
+        timestep = torch.full((len(x),), level, device=self.device, dtype=torch.float32)
+        text = comfy.conds.CONDCrossAttn(context.to(self.device, torch.float32))
+        entries = [
+            {**entry, "model_conds": {**entry["model_conds"], "c_crossattn": text}}
+            for entry in self.entries
+            if entry.get("timestep_end", 0.0) <= level <= entry.get("timestep_start", float("inf"))
+        ]
+        # Outside every entry's range of timesteps, the text stands alone.
+        entries = entries or [{"model_conds": {"c_crossattn": text}, "uuid": uuid.uuid4()}]
+        denoised = comfy.samplers.calc_cond_batch(self.model, [entries], x, timestep, options)[0]
+        return ((x - denoised) / level).to(latent.device)
+
+
+class _FrozenControl:
+    """A ControlNet evaluated without gradients: its weights are the host's, which autograd refuses."""
+
+    def __init__(self, control: Any) -> None:
+        self.control = control
+
+    @torch.no_grad()
+    def get_control(self, x_noisy: Tensor, t: Tensor, cond: dict, batched_number: int, *args: Any) -> Any:
+        cond = {key: value.detach() if torch.is_tensor(value) else value for key, value in cond.items()}
+        return self.control.get_control(x_noisy.detach(), t, cond, batched_number, *args)
+
+
+def _gradient_free(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "control": _FrozenControl(entry["control"])} if entry.get("control") is not None else entry

@@ -1,0 +1,113 @@
+"""The host's CLIP as the engine's text encoder, differentiable in the token embeddings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from comfy.sd import CLIP
+from torch import Tensor
+
+from ..diffusion.types import Prompt
+from .gradients import differentiable, engine_boundary, load_fully
+
+WINDOW = 77
+_START = 1  # position of the first word's first token
+
+
+class ClipEncoder:
+    """`TextEncoder` over a CLIP of the SD1/SD2 family; clip skip and LoRA stay in effect.
+
+    Raises:
+        ValueError: when the CLIP is not a single CLIP text model, as SDXL's or T5 are not.
+    """
+
+    def __init__(self, clip: CLIP, node: str = "RefineEmbedding") -> None:
+        self.clip, self.node = clip, node
+        empty = clip.tokenize("")
+        self.key = next(iter(empty))
+        encoder = getattr(clip.cond_stage_model, getattr(clip.cond_stage_model, "clip", ""), None)
+        if len(empty) != 1 or len(empty[self.key][0]) != WINDOW or not hasattr(encoder, "process_tokens"):
+            raise ValueError(
+                f"{node}, input clip: got {type(clip.cond_stage_model).__name__} with the tokenizers {list(empty)}, "
+                f"expected the single CLIP text encoder of an SD1.5/SD2-family checkpoint."
+            )
+        self._end_id = empty[self.key][0][_START][0]
+
+    def tokenize(self, text: str) -> Prompt:
+        """Tokens of a prompt and where its words stand. Parentheses are text here, not weights.
+
+        Raises:
+            ValueError: when the prompt is longer than one window, 75 tokens, or names an embedding file.
+        """
+        words = text.split()
+        if not words:
+            return Prompt(text, self._ids(""), (), _START)
+        ids, spans, position = self._ids(" ".join(words)), [], _START
+        for word in words:
+            alone = self._ids(word)
+            count = len(alone[_START : self._end(alone)])
+            spans.append((word, tuple(range(position, position + count))))
+            if ids[position : position + count] != alone[_START : _START + count]:
+                raise AssertionError(f"The tokenizer does not split '{text}' at white space.")
+            position += count
+        if ids[position] != self._end_id:
+            raise AssertionError(f"The tokenizer adds tokens to '{text}'.")
+        return Prompt(text, ids, tuple(spans), position)
+
+    def embed(self, prompt: Prompt) -> Tensor:
+        """Input token embeddings [T, E] of a prompt, float32, detached, on the encoder's device."""
+        self.clip.load_model()
+        table = self._model().transformer.get_input_embeddings()
+        with torch.no_grad():
+            ids = torch.tensor(prompt.ids, dtype=torch.long, device=table.weight.device)
+            return table(ids, out_dtype=torch.float32).detach()
+
+    def encode(self, prompt: Prompt, embeddings: Tensor | None = None) -> Tensor:
+        """Context [1, T, D] float32, as the host encodes the prompt.
+
+        Args:
+            embeddings: [T, E], in place of the prompt's own. For gradients, work inside `gradients()`.
+        """
+        tokens: list[Any] = list(prompt.ids) if embeddings is None else list(embeddings)
+        if len(tokens) != len(prompt.ids):
+            raise ValueError(f"The prompt has {len(prompt.ids)} tokens, but {len(tokens)} embeddings were given.")
+        return self.clip.encode_from_tokens({self.key: [[(token, 1.0) for token in tokens]]}).float()
+
+    @contextmanager
+    def gradients(self) -> Iterator[ClipEncoder]:
+        """Makes `encode` differentiable: open it around all forward *and* backward passes of a stage.
+
+        The encoder adds in place, so autograd must keep what it saved (`allow_mutation_on_saved_tensors`).
+        """
+        shared = self.clip
+        with engine_boundary(), differentiable(shared.patcher) as private:
+            self.clip = shared.clone()
+            self.clip.patcher, self.clip.cond_stage_model = private, private.model
+            load_fully(private)
+            try:
+                with torch.autograd.graph.allow_mutation_on_saved_tensors():
+                    yield self
+            finally:
+                self.clip = shared
+
+    def _model(self) -> Any:
+        return getattr(self.clip.cond_stage_model, self.clip.cond_stage_model.clip)
+
+    def _ids(self, text: str) -> tuple[int, ...]:
+        escaped = re.sub(r"\\?([()])", r"\\\1", text)  # the host reads bare parentheses as weights
+        chunks = self.clip.tokenize(escaped)[self.key]
+        if len(chunks) > 1:
+            raise ValueError(
+                f"{self.node}, input description: the prompt '{text[:60]}...' is longer than the text encoder's "
+                f"window of {WINDOW - 2} tokens; use fewer words."
+            )
+        if any(not isinstance(token, int) for token, _ in chunks[0]):
+            raise ValueError(f"{self.node}, input description: '{text}' names an embedding file; use plain words.")
+        return tuple(token for token, _ in chunks[0])
+
+    def _end(self, ids: tuple[int, ...]) -> int:
+        return ids.index(self._end_id, _START)

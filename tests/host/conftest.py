@@ -1,0 +1,48 @@
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # tiny_models
+
+import comfy.options  # noqa: E402
+
+comfy.options.enable_args_parsing(False)
+
+from comfy.cli_args import args  # noqa: E402
+
+args.cpu = True
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from tiny_models import CONTEXT_DIM, tiny_clip, tiny_model  # noqa: E402
+
+
+@pytest.fixture
+def executor():
+    """Runs a test as the host runs a node."""
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture
+def model():
+    return tiny_model()
+
+
+@pytest.fixture
+def clip():
+    return tiny_clip()
+
+
+@pytest.fixture
+def latent():
+    return torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.fixture
+def context():
+    return torch.randn(1, 77, CONTEXT_DIM, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.fixture
+def sigmas():
+    return torch.tensor([2.0, 1.0, 0.0])

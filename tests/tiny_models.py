@@ -1,0 +1,86 @@
+"""Tiny models of the SD1/SD2 family, built through the host's own classes; random weights, fixed seed."""
+
+from __future__ import annotations
+
+import comfy.latent_formats
+import comfy.model_base
+import comfy.model_management
+import comfy.model_patcher
+import comfy.sd
+import comfy.supported_models
+import comfy.supported_models_base
+import torch
+from comfy.sd1_clip import SD1ClipModel, SD1Tokenizer
+from comfy.text_encoders.sd2_clip import SD2ClipModel, SD2Tokenizer
+
+CONTEXT_DIM = 64
+LAYERS = 2 + 1 + 4  # transformer blocks: down, middle, up
+
+
+class TinySD2(comfy.supported_models.SD20):
+    unet_extra_config = {"num_heads": -1, "num_head_channels": 16, "attn_precision": torch.float32}
+
+
+class TinySD1(comfy.supported_models.SD15):
+    unet_extra_config = {"num_heads": 2, "num_head_channels": -1}
+
+
+def fill(module: torch.nn.Module, seed: int) -> None:
+    """Weights of unit gain: the host leaves them uninitialised."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in module.named_parameters():
+            noise = torch.randn(weight.shape, generator=generator)
+            if weight.ndim > 1 and "embedding" not in name:
+                weight.copy_(noise / weight[0].numel() ** 0.5)
+            elif "norm" in name and name.endswith("weight"):
+                weight.copy_(1 + 0.1 * noise)
+            else:
+                weight.copy_(0.1 * noise)
+
+
+def tiny_model(
+    version: int = 2,
+    prediction: str = "EPS",
+    dtype: torch.dtype = torch.float32,
+    inference: bool = True,
+    seed: int = 0,
+) -> comfy.model_patcher.ModelPatcher:
+    """MODEL with 7 transformer blocks; `inference` builds it as a loader node does, from inference tensors."""
+    unet = {
+        "image_size": 16,
+        "in_channels": 4,
+        "out_channels": 4,
+        "model_channels": 32,
+        "num_res_blocks": [1, 1],
+        "channel_mult": [1, 2],
+        "transformer_depth": [1, 1],
+        "transformer_depth_output": [1, 1, 1, 1],
+        "transformer_depth_middle": 1,
+        "context_dim": CONTEXT_DIM,
+        "use_linear_in_transformer": version == 2,
+        "use_spatial_transformer": True,
+        "adm_in_channels": None,
+        "use_temporal_attention": False,
+        "legacy": False,
+    }
+    with torch.inference_mode(inference):
+        config = (TinySD2 if version == 2 else TinySD1)(unet)
+        config.set_inference_dtype(dtype, None if dtype == torch.float32 else torch.float32)
+        model = comfy.model_base.BaseModel(config, comfy.model_base.ModelType[prediction])
+        fill(model.diffusion_model, seed)
+        cpu = torch.device("cpu")
+        return comfy.model_patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu)
+
+
+def tiny_clip(version: int = 2, dtype: torch.dtype = torch.float32, seed: int = 1) -> comfy.sd.CLIP:
+    """CLIP of three layers with the real tokenizer; SD2's takes the last but one, SD1's the last."""
+    size = {"num_hidden_layers": 3, "hidden_size": CONTEXT_DIM, "num_attention_heads": 4, "intermediate_size": 128}
+    target = comfy.supported_models_base.ClipTarget(
+        *((SD2Tokenizer, SD2ClipModel) if version == 2 else (SD1Tokenizer, SD1ClipModel))
+    )
+    options = {"clip_h_model_config": size, "clip_l_model_config": size, "dtype": dtype}
+    with torch.inference_mode():
+        clip = comfy.sd.CLIP(target, model_options=options)
+        fill(clip.cond_stage_model, seed)
+    return clip
