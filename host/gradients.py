@@ -108,4 +108,3 @@ def _unload(patcher: ModelPatcher) -> None:
     for loaded in [x for x in management.current_loaded_models if x.model is not None and x.model.is_clone(patcher)]:
         loaded.model_unload()
         management.current_loaded_models.remove(loaded)
-

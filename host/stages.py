@@ -92,9 +92,7 @@ def edit_trajectory(
     def stage(denoise: Any, _: Tensor) -> Tensor:
         if null_text is None:
             return edit_direct(denoise, trajectory, refined, strength, cross_window, self_window, callback)
-        return edit_guided(
-            denoise, trajectory, refined, null_text, guidance_scale, cross_window, self_window, callback
-        )
+        return edit_guided(denoise, trajectory, refined, null_text, guidance_scale, cross_window, self_window, callback)
 
     latent = to_latent_out(model, trajectory.latents[-1])
     return to_latent_out(model, with_denoiser(model, latent, stage, trajectory.sigmas, conditioning))

@@ -1,0 +1,70 @@
+import comfy.model_management
+import pytest
+import torch
+from diff_harmonization.host.gradients import differentiable, engine_boundary, owned
+from diff_harmonization.host.sampling import with_denoiser
+from tiny_models import tiny_model
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("prediction", ["EPS", "V_PREDICTION"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_gradient_of_the_context_matches_finite_differences(
+    version, prediction, dtype, latent, context, sigmas, executor
+):
+    model = tiny_model(version, prediction, dtype)
+    inference_latent = latent + 0  # as it comes from another node
+    assert inference_latent.is_inference() and next(model.model.parameters()).is_inference()
+    direction = torch.randn(context.shape, generator=torch.Generator().manual_seed(4))
+
+    def stage(denoise, x):
+        def loss(embedding):
+            return denoise(x, 1.0, embedding).double().square().mean()
+
+        leaf = context.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(leaf), leaf)
+        step = 1e-2
+        with torch.no_grad():
+            numeric = (loss(leaf + step * direction) - loss(leaf - step * direction)) / (2 * step)
+        return float((gradient * direction).sum()), float(numeric)
+
+    analytic, numeric = with_denoiser(model, inference_latent, stage, sigmas, gradients=True)
+    assert analytic == pytest.approx(numeric, rel=2e-2)
+
+
+def test_gradient_reaches_the_latent(model, latent, context, sigmas, executor):
+    def stage(denoise, x):
+        x = x.clone().requires_grad_()
+        return torch.autograd.grad(denoise(x, 1.0, context).sum(), x)[0]
+
+    assert with_denoiser(model, latent, stage, sigmas, gradients=True).abs().sum() > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_shared_weights_stay_as_they_were(dtype, executor):
+    model = tiny_model(dtype=dtype)
+    key = "diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight"
+    model.add_patches({key: ("diff", (torch.ones(64, 64),))})
+    before = {name: weight.clone() for name, weight in model.model.state_dict().items()}
+    with engine_boundary(), differentiable(model) as private:
+        comfy.model_management.load_models_gpu([private], force_full_load=True)
+        assert not torch.equal(private.model.state_dict()[key], before[key])
+    assert not [x for x in comfy.model_management.current_loaded_models if x.model is private]
+    after = model.model.state_dict()
+    assert all(torch.equal(after[name], before[name]) and after[name].dtype == before[name].dtype for name in before)
+    assert model.model.manual_cast_dtype == (None if dtype == torch.float32 else torch.float32)
+
+
+def test_boundary_is_required(model, executor):
+    with pytest.raises(RuntimeError, match="engine_boundary"), differentiable(model):
+        pass
+
+
+def test_owned_clones_what_autograd_refuses(executor):
+    outside = torch.ones(2)
+    nested = [[outside, {"mask": outside, "name": "x", "pair": (outside, 1)}]]
+    with engine_boundary():
+        inside = owned(nested)
+        tensors = [inside[0][0], inside[0][1]["mask"], inside[0][1]["pair"][0]]
+        assert not any(tensor.is_inference() for tensor in tensors)
+    assert inside[0][1]["name"] == "x" and inside[0][1]["pair"][1] == 1

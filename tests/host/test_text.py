@@ -1,0 +1,111 @@
+import pytest
+import torch
+from diff_harmonization.host.text import ClipEncoder
+from tiny_models import tiny_clip
+
+TEXT = "photographer's umbrella, bright golden greyscale"
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_context_is_the_hosts(version, dtype, executor):
+    clip = tiny_clip(version, dtype)
+    encoder = ClipEncoder(clip)
+    prompt = encoder.tokenize(TEXT)
+    expected = clip.encode_from_tokens(clip.tokenize(TEXT))
+    assert torch.equal(encoder.encode(prompt), expected)
+    assert torch.equal(encoder.encode(prompt, encoder.embed(prompt)), expected)
+
+
+def test_words_stand_where_their_tokens_are(clip):
+    encoder = ClipEncoder(clip)
+    prompt = encoder.tokenize(TEXT)
+    assert [word for word, _ in prompt.words] == TEXT.split()
+    flat = [position for _, span in prompt.words for position in span]
+    assert flat == list(range(1, prompt.end)) and len(prompt.ids) == 77
+    assert len(prompt.words[0][1]) > 1 and len(prompt.words[1][1]) == 2  # "'s" and the comma are tokens
+    vocabulary = clip.tokenizer.clip_h.inv_vocab
+    assert vocabulary[prompt.ids[prompt.positions(("golden", "greyscale"))[0]]] == "golden</w>"
+    assert vocabulary[prompt.ids[prompt.end]] == "<|endoftext|>"
+
+
+def test_empty_prompt(clip):
+    prompt = ClipEncoder(clip).tokenize("")
+    assert prompt.words == () and prompt.end == 1
+
+
+def test_parentheses_are_text(clip):
+    encoder = ClipEncoder(clip)
+    prompt = encoder.tokenize(r"dog (bright:1.5) \(dull\)")
+    inside = [clip.tokenizer.clip_h.inv_vocab[token] for token in prompt.ids[1 : prompt.end]]
+    assert "(</w>" in inside and "dull</w>" in inside
+    assert len(inside) == prompt.end - 1
+
+
+def test_too_long_a_prompt_is_refused(clip):
+    encoder = ClipEncoder(clip)
+    assert encoder.tokenize("dog " * 75).end == 76
+    with pytest.raises(ValueError, match="75 tokens"):
+        encoder.tokenize("dog " * 76)
+
+
+def test_other_encoders_are_refused(clip):
+    class Two:
+        cond_stage_model = clip.cond_stage_model
+
+        @staticmethod
+        def tokenize(text):
+            return {"l": clip.tokenize(text)["h"], "g": clip.tokenize(text)["h"]}
+
+    with pytest.raises(ValueError, match="RefineEmbedding, input clip"):
+        ClipEncoder(Two())
+
+
+def test_wrong_number_of_embeddings_is_refused(clip):
+    encoder = ClipEncoder(clip)
+    prompt = encoder.tokenize("dog")
+    with pytest.raises(ValueError, match="77 tokens, but 3"):
+        encoder.encode(prompt, torch.zeros(3, 64))
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_gradient_of_the_embeddings_matches_finite_differences(version, dtype, executor):
+    clip = tiny_clip(version, dtype)
+    encoder = ClipEncoder(clip)
+    prompt = encoder.tokenize(TEXT)
+    outside = encoder.encode(prompt).clone()
+    with encoder.gradients():
+        start = encoder.embed(prompt)
+        direction = torch.randn(start.shape, generator=torch.Generator().manual_seed(1))
+
+        def loss(embeddings):
+            return encoder.encode(prompt, embeddings).double().square().sum()
+
+        for _ in range(2):  # an optimiser comes back
+            leaf = start.clone().requires_grad_()
+            (gradient,) = torch.autograd.grad(loss(leaf), leaf)
+        step = 1e-3
+        with torch.no_grad():
+            numeric = (loss(leaf + step * direction) - loss(leaf - step * direction)) / (2 * step)
+        torch.testing.assert_close(encoder.encode(prompt), outside)
+    assert float((gradient * direction).sum()) == pytest.approx(float(numeric), rel=2e-2)
+    assert encoder.clip is clip
+    assert torch.equal(encoder.encode(prompt), outside)
+
+
+def test_clip_skip_and_lora_stay_in_effect(clip, executor):
+    plain = ClipEncoder(clip).encode(ClipEncoder(clip).tokenize(TEXT))
+    changed = clip.clone()
+    key = "clip_h.transformer.text_model.encoder.layers.0.self_attn.v_proj.weight"
+    assert changed.add_patches({key: ("diff", (0.3 * torch.ones(64, 64),))})
+    skipped = clip.clone()
+    skipped.clip_layer(-3)
+    for other in (changed, skipped):
+        encoder = ClipEncoder(other)
+        prompt = encoder.tokenize(TEXT)
+        expected = other.encode_from_tokens(other.tokenize(TEXT)).clone()
+        assert not torch.allclose(expected, plain, atol=1e-3)
+        with encoder.gradients():
+            torch.testing.assert_close(encoder.encode(prompt, encoder.embed(prompt)), expected)
+    assert torch.equal(ClipEncoder(clip).encode(prompt), plain)
