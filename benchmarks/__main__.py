@@ -1,0 +1,48 @@
+"""`python -m diff_harmonization.benchmarks COMMAND`: each command prints one table."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from .headless import prepare_host
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def benchmarks() -> None:
+    """Measure the pack; figures in the README come from here."""
+
+
+@app.command()
+def quality(
+    pairs: Annotated[Path | None, typer.Option(help="Folder of pairs; by default they are built from --photos.")] = None,
+    photos: Annotated[Path | None, typer.Option(help="Photo set (images/, masks/, index.csv).")] = None,
+    split: Annotated[str, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
+    limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
+    oracle: Annotated[bool, typer.Option(help="Also with words and means taken from the truth.")] = True,
+    json: Annotated[Path | None, typer.Option(help="Write every pair's scores here.")] = None,
+) -> None:
+    """PSNR, MSE and fMSE of doing nothing, of simple baselines and of the pack."""
+    prepare_host()
+    from .harmonize import Line
+    from .pairs import build_pairs, read_pairs
+    from .photos import read_photos
+    from .quality import measure, methods, table, write_json
+
+    if pairs is None and photos is None:
+        raise typer.BadParameter("give --pairs, a folder of pairs, or --photos, the photo set to build them from")
+    source = read_pairs(pairs) if pairs else build_pairs(read_photos(photos, split))
+    results = measure(itertools.islice(source, limit), methods(photos, Line(), oracle))
+    Console().print(table(results))
+    if json:
+        write_json(results, json)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,57 @@
+"""The pack's own line, headless: the stages of workflows/harmonize.json in one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..color.apply import apply_lut
+from ..color.fit import fit_lut
+from ..description.appearance import region_appearance, words_for
+from ..description.statistics import describe, load_norms
+from ..diffusion.refinement import RefinementSettings
+from ..diffusion.types import ImagingDescription
+from ..diffusion.view import working_view
+from .pairs import Pair
+
+
+@dataclass(frozen=True)
+class Line:
+    """Settings of the line; defaults are those of the shipped workflow on the embedded model."""
+
+    steps: int = 50
+    size: int = 64
+    strength: float = 1.0
+    amount: float = 1.0
+    settings: RefinementSettings = field(default_factory=RefinementSettings)
+
+
+def harmonize(handles: tuple[Any, Any, Any], pair: Pair, description: ImagingDescription, line: Line) -> Tensor:
+    """The harmonized picture [H,W,3] of a pair; handles: MODEL, CLIP, VAE."""
+    from ..host.image import decode, encode
+    from ..host.stages import edit_trajectory, invert_latent, refine_words
+
+    model, clip, vae = handles
+    with torch.inference_mode():
+        image, mask = working_view(pair.composite[None], pair.mask[None], line.size)
+        trajectory = invert_latent(model, clip, encode(vae, image), line.steps)
+        refined = refine_words(model, clip, trajectory, description, mask, line.settings)
+        edited = decode(vae, edit_trajectory(model, trajectory, refined, line.strength))
+        lut = fit_lut(image, edited, mask)
+        return apply_lut(pair.composite[None], lut, pair.mask[None], line.amount)[0]
+
+
+def describe_by_statistics(pair: Pair) -> ImagingDescription:
+    return describe(pair.composite, pair.mask, pair.object)
+
+
+def describe_by_truth(pair: Pair) -> ImagingDescription:
+    """Oracle words: the background's words name what the object looks like in the true photo."""
+    norms = load_norms()
+    actual, true = (
+        words_for(norms.offset(pair.object, region_appearance(image, pair.mask))) for image in (pair.composite, pair.truth)
+    )
+    return ImagingDescription(pair.object, actual, true)

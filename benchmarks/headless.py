@@ -1,0 +1,33 @@
+"""The host in this process, without a server: on the path, on the CPU where there is no GPU."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def find_host() -> Path:
+    """COMFYUI_PATH when set, else the copy that `python bootstrap.py` keeps. Raises FileNotFoundError."""
+    named = os.environ.get("COMFYUI_PATH")
+    cache = Path(__file__).resolve().parent.parent / ".cache"
+    candidates = [Path(named)] if named else sorted(cache.glob("host-*"))
+    for path in candidates:
+        if (path / "comfy").is_dir():
+            return path
+    raise FileNotFoundError(
+        f"No ComfyUI at {named or cache}: set COMFYUI_PATH to a checkout, or run `python bootstrap.py test` once."
+    )
+
+
+def prepare_host() -> None:
+    """Make `comfy` importable; call before anything that imports it."""
+    if "comfy" not in sys.modules:
+        sys.path.insert(0, str(find_host()))
+    import comfy.options
+    import torch
+
+    comfy.options.enable_args_parsing(False)
+    from comfy.cli_args import args
+
+    args.cpu = not torch.cuda.is_available()

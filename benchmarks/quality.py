@@ -1,0 +1,70 @@
+"""How near each method brings composites to their truths."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from .baselines import Method, color_transfer, nothing, oracle_mean, regression
+from .harmonize import Line, describe_by_statistics, describe_by_truth, harmonize
+from .metrics import BINS, Score, bin_of, mean_score, score
+from .pairs import Pair
+
+logger = logging.getLogger(__name__)
+
+
+def methods(photos: Path | None, line: Line, oracle: bool) -> dict[str, Method]:
+    """Name -> method; photos: where the regression learns, None leaves it out."""
+    from ..mini.loader import load_mini
+
+    handles = load_mini()
+    found: dict[str, Method] = {
+        "nothing": nothing,
+        "ColorTransfer reinhard_lab": color_transfer("reinhard_lab"),
+        "ColorTransfer mkl_lab": color_transfer("mkl_lab"),
+    }
+    if photos is not None:
+        found["regression, half-way"] = regression(photos).half_way
+    found["ours, statistics"] = lambda pair: harmonize(handles, pair, describe_by_statistics(pair), line)
+    if oracle:
+        found["ours, oracle words"] = lambda pair: harmonize(handles, pair, describe_by_truth(pair), line)
+        found["oracle mean"] = oracle_mean
+    return found
+
+
+def measure(pairs: Iterable[Pair], found: dict[str, Method]) -> dict[str, list[tuple[str, float, Score]]]:
+    """Method -> (pair id, foreground ratio, score) of every pair."""
+    results: dict[str, list[tuple[str, float, Score]]] = defaultdict(list)
+    for pair in track(list(pairs), "pairs", console=Console(stderr=True)):
+        for name, method in found.items():
+            results[name].append((pair.id, pair.foreground_ratio, score(method(pair), pair.truth, pair.mask)))
+    return results
+
+
+def table(results: dict[str, list[tuple[str, float, Score]]]) -> Table:
+    columns = ["all", *(f"{100 * low:.0f}-{100 * high:.0f}%" for low, high in BINS)]
+    drawn = Table("method", *(f"{c}: PSNR / MSE / fMSE" for c in columns), "fMSE ratio", title="Quality")
+    base = mean_score([s for _, _, s in results["nothing"]]).fmse
+    for name, rows in results.items():
+        cells = []
+        for column in columns:
+            chosen = [s for _, ratio, s in rows if column in ("all", bin_of(ratio))]
+            m = mean_score(chosen) if chosen else None
+            cells.append(f"{m.psnr:.2f} / {m.mse:.0f} / {m.fmse:.0f} (n={len(chosen)})" if m else "-")
+        drawn.add_row(name, *cells, f"{mean_score([s for _, _, s in rows]).fmse / base:.2f}x")
+    return drawn
+
+
+def write_json(results: dict[str, list[tuple[str, float, Score]]], path: Path) -> None:
+    data = {
+        name: [{"id": pair_id, "foreground_ratio": ratio, **vars(s)} for pair_id, ratio, s in rows]
+        for name, rows in results.items()
+    }
+    path.write_text(json.dumps(data, indent=1) + "\n")
