@@ -1,20 +1,8 @@
-"""Zero-shot image harmonization for ComfyUI.
-
-Importing the package needs no host; ComfyUI calls `comfy_entrypoint` when it loads the pack.
-"""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from comfy_api.latest import ComfyExtension
-
-__all__ = ["comfy_entrypoint"]
+"""ComfyUI node pack: zero-shot image harmonization with a generative model's prior (Diff-Harmonization)."""
 
 
-async def comfy_entrypoint() -> ComfyExtension:
-    """The pack's nodes, for ComfyUI."""
-    from .nodes import extension
+async def comfy_entrypoint():
+    """Called by ComfyUI; the host is imported here, so that importing the package needs none."""
+    from .nodes.extension import extension
 
     return extension()
