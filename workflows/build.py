@@ -1,0 +1,329 @@
+"""Write the shipped workflows in both of ComfyUI's forms from one description of the graph.
+
+    python workflows/build.py http://127.0.0.1:8188
+
+asks a running server for its nodes and writes NAME.json (UI form) here and api/NAME.json (API form).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent
+WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+COLUMN, GAP, TITLE = 340, 40, 70
+
+
+@dataclass
+class Node:
+    """One box: inputs are widget values, or ("id", output slot) for a link."""
+
+    id: str
+    type: str
+    inputs: dict[str, Any] = field(default_factory=dict)
+    title: str | None = None
+
+
+@dataclass
+class Group:
+    title: str
+    color: str
+    columns: list[list[Node]]
+
+
+def main_line(size: int, model: list[Node], handles: tuple[tuple, tuple, tuple]) -> list[Group]:
+    """The graph of the paper's figure 3, without its loop; handles: links to MODEL, CLIP and VAE."""
+    m, c, v = handles
+    image, mask = ("composite", 0), ("mask", 0)
+    return [
+        Group(
+            "1  The composite",
+            "#3f789e",
+            [
+                [
+                    Node("composite", "LoadImage", {"image": "composite.png"}, "Composite"),
+                    Node("mask", "LoadImageMask", {"image": "mask.png", "channel": "red"}, "Mask"),
+                ]
+            ],
+        ),
+        Group(
+            "2  Describe and frame",
+            "#b58b2a",
+            [
+                [
+                    Node("describe", "LocalDescribe", {"image": image, "mask": mask, "object": "object"}, "Describe"),
+                    Node("view", "WorkingView", {"image": image, "mask": mask, "size": size, "mode": "crop"}),
+                    *model,
+                ]
+            ],
+        ),
+        Group(
+            "3  Invert, refine, edit",
+            "#8a5a9e",
+            [
+                [
+                    Node("encode", "VAEEncode", {"pixels": ("view", 0), "vae": v}),
+                    Node(
+                        "invert",
+                        "DDIMInvert",
+                        {"model": m, "clip": c, "latent": ("encode", 0), "steps": 50, "fixed_point_iterations": 0},
+                    ),
+                ],
+                [
+                    Node(
+                        "refine",
+                        "RefineEmbedding",
+                        {
+                            "model": m,
+                            "clip": c,
+                            "trajectory": ("invert", 0),
+                            "description": ("describe", 0),
+                            "mask": ("view", 1),
+                        },
+                    ),
+                    Node("curve", "PreviewImage", {"images": ("refine", 3)}, "Refinement's loss"),
+                ],
+                [
+                    Node(
+                        "edit",
+                        "AttentionControlledEdit",
+                        {"model": m, "trajectory": ("invert", 0), "refined": ("refine", 0)},
+                    ),
+                    Node("decode", "VAEDecode", {"samples": ("edit", 0), "vae": v}),
+                    Node(
+                        "save_edit",
+                        "SaveImage",
+                        {"images": ("decode", 0), "filename_prefix": "harmonize/edit"},
+                        "Save the edit",
+                    ),
+                ],
+            ],
+        ),
+        Group(
+            "4  Carry it to full resolution",
+            "#3f9e6a",
+            [
+                [
+                    Node("fit", "FitColorLUT", {"before": ("view", 0), "after": ("decode", 0), "mask": ("view", 1)}),
+                    Node(
+                        "apply",
+                        "ApplyColorLUT",
+                        {"image": image, "lut": ("fit", 0), "mask": mask},
+                    ),
+                    Node(
+                        "save_lut",
+                        "SaveColorLUT",
+                        {"lut": ("fit", 0), "filename_prefix": "harmonize/lut"},
+                        "Save the LUT",
+                    ),
+                ],
+                [
+                    Node(
+                        "save",
+                        "SaveImage",
+                        {"images": ("apply", 0), "filename_prefix": "harmonize/result"},
+                        "Save the result",
+                    ),
+                ],
+            ],
+        ),
+        Group(
+            "5  Compare",
+            "#7a7a7a",
+            [
+                [
+                    Node(
+                        "small_before",
+                        "ImageScaleToMaxDimension",
+                        {"image": image, "upscale_method": "area", "largest_size": 1024},
+                    ),
+                    Node(
+                        "small_after",
+                        "ImageScaleToMaxDimension",
+                        {"image": ("apply", 0), "upscale_method": "area", "largest_size": 1024},
+                    ),
+                    Node(
+                        "stitch",
+                        "ImageStitch",
+                        {
+                            "image1": ("small_before", 0),
+                            "image2": ("small_after", 0),
+                            "direction": "right",
+                            "match_image_size": True,
+                            "spacing_width": 8,
+                            "spacing_color": "white",
+                        },
+                        "Side by side",
+                    ),
+                ],
+                [
+                    Node(
+                        "save_side",
+                        "SaveImage",
+                        {"images": ("stitch", 0), "filename_prefix": "harmonize/side_by_side"},
+                        "Save side by side",
+                    ),
+                ],
+            ],
+        ),
+    ]
+
+
+def workflows() -> dict[str, list[Group]]:
+    mini = [Node("model", "LoadMiniHarmonyModel")]
+    sd2 = [Node("model", "CheckpointLoaderSimple", {"ckpt_name": "512-base-ema.safetensors"})]
+    handles = ("model", 0), ("model", 1), ("model", 2)
+    return {"harmonize": main_line(64, mini, handles), "harmonize_sd2": main_line(512, sd2, handles)}
+
+
+class NodeInfo:
+    """What the server says of its nodes."""
+
+    def __init__(self, server: str) -> None:
+        with urllib.request.urlopen(f"{server}/object_info") as reply:
+            self.nodes: dict[str, Any] = json.load(reply)
+
+    def inputs(self, node: Node) -> list[tuple[str, str, dict[str, Any]]]:
+        """(name, type, options) in the order of the node."""
+        info = self.nodes[node.type]["input"]
+        found = []
+        for section in ("required", "optional"):
+            for name, spec in info.get(section, {}).items():
+                kind = "COMBO" if isinstance(spec[0], list) else spec[0]
+                found.append((name, kind, spec[1] if len(spec) > 1 else {}))
+        return found
+
+    def value(self, node: Node, name: str, kind: str, options: dict[str, Any]) -> Any:
+        if name in node.inputs:
+            return node.inputs[name]
+        if "default" in options:
+            return options["default"]
+        raise KeyError(f"{node.id} ({node.type}) needs a value for {name} ({kind})")
+
+
+def is_link(value: Any) -> bool:
+    return isinstance(value, tuple)
+
+
+def is_widget(kind: str, options: dict[str, Any]) -> bool:
+    return kind in WIDGETS and not options.get("forceInput")
+
+
+def api_form(groups: list[Group], info: NodeInfo) -> dict[str, Any]:
+    graph = {}
+    for node in (n for group in groups for column in group.columns for n in column):
+        inputs = {}
+        for name, kind, options in info.inputs(node):
+            if is_widget(kind, options) or name in node.inputs:
+                value = info.value(node, name, kind, options)
+                inputs[name] = list(value) if is_link(value) else value
+        title = node.title or info.nodes[node.type]["display_name"]
+        graph[node.id] = {"class_type": node.type, "inputs": inputs, "_meta": {"title": title}}
+    return graph
+
+
+def ui_form(groups: list[Group], info: NodeInfo) -> dict[str, Any]:
+    nodes = [node for group in groups for column in group.columns for node in column]
+    number = {node.id: index for index, node in enumerate(nodes, 1)}
+    links: list[list[Any]] = []
+    boxes: dict[str, dict[str, Any]] = {}
+    drawn_groups, x = [], 0
+    for group in groups:
+        left, bottom = x, 0
+        x += GAP // 2
+        for column in group.columns:
+            y = TITLE
+            for node in column:
+                height = height_of(node, info)
+                boxes[node.id] = box(node, number, info, links, [x, y], [COLUMN - GAP, height])
+                y += height + TITLE
+            bottom = max(bottom, y)
+            x += COLUMN
+        drawn_groups.append(
+            {
+                "title": group.title,
+                "bounding": [left, 0, x - left - GAP // 2, bottom - TITLE // 2],
+                "color": group.color,
+                "font_size": 24,
+                "flags": {},
+            }
+        )
+        x += GAP
+    for link_id, source, slot, *_ in links:
+        node = next(n for n in nodes if number[n.id] == source)
+        boxes[node.id]["outputs"][slot]["links"].append(link_id)
+    return {
+        "last_node_id": len(nodes),
+        "last_link_id": len(links),
+        "nodes": [boxes[node.id] for node in nodes],
+        "links": links,
+        "groups": drawn_groups,
+        "config": {},
+        "extra": {},
+        "version": 0.4,
+    }
+
+
+def height_of(node: Node, info: NodeInfo) -> int:
+    widgets = sum(is_widget(kind, options) and not options.get("advanced") for _, kind, options in info.inputs(node))
+    slots = max(len(info.inputs(node)) - widgets, len(info.nodes[node.type]["output"]))
+    picture = 260 if node.type in ("LoadImage", "LoadImageMask", "SaveImage", "PreviewImage") else 0
+    text = 90 if node.type in ("LocalDescribe", "TextDescribe", "SaveColorLUT") else 0
+    return 40 + 24 * slots + 28 * widgets + picture + text
+
+
+def box(
+    node: Node, number: dict[str, int], info: NodeInfo, links: list, position: list[int], size: list[int]
+) -> dict[str, Any]:
+    schema = info.nodes[node.type]
+    inputs, values = [], []
+    for name, kind, options in info.inputs(node):
+        value = info.value(node, name, kind, options) if is_widget(kind, options) else node.inputs.get(name)
+        slot: dict[str, Any] = {"name": name, "type": kind, "link": None}
+        if is_widget(kind, options):
+            slot["widget"] = {"name": name}
+            values.append(options.get("default") if is_link(value) else value)
+            if options.get("image_upload"):
+                values.append("image")
+        if is_link(value):
+            source, output = value
+            slot["link"] = len(links) + 1
+            links.append([len(links) + 1, number[source], output, number[node.id], len(inputs), kind])
+        inputs.append(slot)
+    outputs = [
+        {"name": name, "type": kind, "links": [], "slot_index": index}
+        for index, (name, kind) in enumerate(zip(schema["output_name"], schema["output"], strict=True))
+    ]
+    drawn = {
+        "id": number[node.id],
+        "type": node.type,
+        "pos": position,
+        "size": size,
+        "flags": {},
+        "order": number[node.id] - 1,
+        "mode": 0,
+        "inputs": inputs,
+        "outputs": outputs,
+        "properties": {"Node name for S&R": node.type},
+        "widgets_values": values,
+    }
+    if node.title:
+        drawn["title"] = node.title
+    return drawn
+
+
+def write(server: str) -> None:
+    info = NodeInfo(server)
+    (FOLDER / "api").mkdir(exist_ok=True)
+    for name, groups in workflows().items():
+        (FOLDER / f"{name}.json").write_text(json.dumps(ui_form(groups, info), indent=1) + "\n")
+        (FOLDER / "api" / f"{name}.json").write_text(json.dumps(api_form(groups, info), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    write(sys.argv[1].rstrip("/"))
