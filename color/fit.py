@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .lut import ColorLUT, corner_weights, grid_colors, locate
-
-logger = logging.getLogger(__name__)
+from .solve import grid_solver, kron3
 
 GRID = 17  # side of the grid the residual is solved on; edits are smooth, so the LUT's own side needs no more
-TOLERANCE = 1e-5
-MAX_ITERATIONS = 1000
 GAMUT_ROUNDS = 2
 GAMUT_WEIGHT = 1.0  # of out-of-range nodes, on the scale of the identity weight
 
@@ -54,9 +48,8 @@ def fit_lut(
     right = torch.zeros(GRID**3, 3, dtype=torch.float64)
     for k in range(8):
         right.index_add_(0, indices[:, k], (values[:, k] * weights)[:, None] * (target - source))
-    with torch.sparse.check_sparse_tensor_invariants(enable=False):
-        penalty = _regularizer(smoothness, slope_weight, identity_weight)
-        residual = _solve_in_gamut((_data_matrix(indices, values, weights) + penalty).coalesce(), right)
+    penalty = _regularizer(smoothness, slope_weight, identity_weight)
+    residual = _solve_in_gamut(_data_matrix(indices, values, weights) + penalty, right)
 
     cube = residual.reshape(1, GRID, GRID, GRID, 3).movedim(-1, 1)
     fine = F.interpolate(cube, size=(size, size, size), mode="trilinear", align_corners=True)[0].movedim(0, -1)
@@ -108,6 +101,7 @@ def _pairs(before: Tensor, after: Tensor, mask: Tensor | None) -> tuple[Tensor, 
     return source.clamp(0, 1), target.clamp(0, 1), weights / weights.sum()
 
 
+@torch.sparse.check_sparse_tensor_invariants(enable=False)
 def _data_matrix(indices: Tensor, values: Tensor, weights: Tensor) -> Tensor:
     """The data term's normal matrix, sparse [G³,G³]. Pairs meet in cells, 64 products each."""
     cell, inverse = indices[:, 0].unique(return_inverse=True)
@@ -119,7 +113,8 @@ def _data_matrix(indices: Tensor, values: Tensor, weights: Tensor) -> Tensor:
     corners = cell[:, None] + (indices[0] - indices[0, 0])
     rows = corners[:, :, None].expand(-1, 8, 8).reshape(-1)
     columns = corners[:, None, :].expand(-1, 8, 8).reshape(-1)
-    return torch.sparse_coo_tensor(torch.stack((rows, columns)), products.reshape(-1), (GRID**3, GRID**3))
+    entries = torch.stack((rows, columns))
+    return torch.sparse_coo_tensor(entries, products.reshape(-1), (GRID**3, GRID**3))
 
 
 def _regularizer(smoothness: float, slope_weight: float, identity_weight: float) -> Tensor:
@@ -130,27 +125,14 @@ def _regularizer(smoothness: float, slope_weight: float, identity_weight: float)
     second = (eye[2:] - 2 * eye[1:-1] + eye[:-2]) / step**2
     stay, slope, bend = eye, first.T @ first, second.T @ second
 
-    total = _kron([stay] * 3, identity_weight * step**3)
+    total = kron3([stay] * 3, identity_weight * step**3)
     for axis in range(3):
-        total = total + _kron([bend if a == axis else stay for a in range(3)], smoothness * step**3)
+        total = total + kron3([bend if a == axis else stay for a in range(3)], smoothness * step**3)
         # |D²r|² holds each mixed derivative twice
-        total = total + _kron([stay if a == axis else slope for a in range(3)], 2 * smoothness * step**3)
+        total = total + kron3([stay if a == axis else slope for a in range(3)], 2 * smoothness * step**3)
         if slope_weight:
-            total = total + _kron([slope if a == axis else stay for a in range(3)], slope_weight * step**3)
+            total = total + kron3([slope if a == axis else stay for a in range(3)], slope_weight * step**3)
     return total
-
-
-def _kron(factors: list[Tensor], scale: float) -> Tensor:
-    """scale · (A ⊗ B ⊗ C) as a sparse matrix."""
-    result = factors[0].to_sparse().coalesce()
-    for factor in factors[1:]:
-        other = factor.to_sparse().coalesce()
-        n = factor.shape[0]
-        indices = (result.indices()[:, :, None] * n + other.indices()[:, None, :]).reshape(2, -1)
-        values = (result.values()[:, None] * other.values()[None, :]).reshape(-1)
-        side = result.shape[0] * n
-        result = torch.sparse_coo_tensor(indices, values, (side, side)).coalesce()
-    return result * scale
 
 
 def _solve_in_gamut(matrix: Tensor, right: Tensor) -> Tensor:
@@ -158,42 +140,11 @@ def _solve_in_gamut(matrix: Tensor, right: Tensor) -> Tensor:
 
     Without this an edit that darkens would push unseen shadows below black and clip them all.
     """
-    rows, columns = matrix.indices()
-    diagonal = matrix.values()[rows == columns][:, None]
     colors = grid_colors(GRID, torch.float64).reshape(-1, 3)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR")
-        matrix = matrix.to_sparse_csr()
-        residual = _conjugate_gradient(matrix, diagonal, right, torch.zeros_like(right))
-        for _ in range(GAMUT_ROUNDS):
-            limit = (colors + residual).clamp(0, 1) - colors
-            weight = GAMUT_WEIGHT / GRID**3 * (limit != residual)
-            residual = _conjugate_gradient(matrix, diagonal, right + weight * limit, residual, weight)
+    solve = grid_solver(matrix, GRID)
+    residual = solve(right, torch.zeros_like(right), 0.0)
+    for _ in range(GAMUT_ROUNDS):
+        limit = (colors + residual).clamp(0, 1) - colors
+        weight = GAMUT_WEIGHT / GRID**3 * (limit != residual)
+        residual = solve(right + weight * limit, residual, weight)
     return residual
-
-
-def _conjugate_gradient(
-    matrix: Tensor, diagonal: Tensor, right: Tensor, x: Tensor, extra: Tensor | float = 0.0
-) -> Tensor:
-    """Solve (matrix + diag(extra)) · x = right, [n,k], from a first guess, preconditioned by the diagonal."""
-    inverse_diagonal = 1 / (diagonal + extra)
-    goal = (right * right * inverse_diagonal).sum(0) * TOLERANCE**2
-    rest = right - matrix @ x - extra * x
-    x = x.clone()
-    scaled = inverse_diagonal * rest
-    direction = scaled.clone()
-    energy = (rest * scaled).sum(0)
-    for iteration in range(MAX_ITERATIONS):
-        if bool((energy <= goal).all()):
-            logger.debug("LUT fit: %d iterations", iteration)
-            return x
-        image = matrix @ direction + extra * direction
-        length = energy / (direction * image).sum(0).clamp_min(1e-300)
-        x += length * direction
-        rest -= length * image
-        scaled = inverse_diagonal * rest
-        following = (rest * scaled).sum(0)
-        direction = scaled + (following / energy.clamp_min(1e-300)) * direction
-        energy = following
-    logger.warning("The LUT fit stopped after %d iterations short of its tolerance.", MAX_ITERATIONS)
-    return x

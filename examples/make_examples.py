@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -50,7 +51,6 @@ class Recipe:
     outside: tuple[Outline, ...] = ()  # is not
     mirror: bool = False
     softness: int = 4  # radius in pixels within which the edge follows the picture
-    background_blur: float = 0.0  # sigma in pixels, for a foreground with a shallow depth of field
 
 
 RECIPES = (
@@ -289,8 +289,6 @@ def compose(recipe: Recipe, find: Callable[[str], Path]) -> tuple[np.ndarray, np
     """Composite [H,W,3] and mask [H,W], both in 0-1."""
     width, height = recipe.size
     canvas = scale(crop(read(find(recipe.background)), recipe.background_box), width, height)
-    if recipe.background_blur:
-        canvas = cv2.GaussianBlur(canvas, (0, 0), recipe.background_blur)
     piece = crop(read(find(recipe.foreground)), recipe.foreground_box)
     left, top, share = recipe.place
     piece_width = round(share * width)
@@ -317,10 +315,10 @@ def package_folder(name: str, *parts: str) -> Path | None:
 
 
 def main(
-    wallpapers: Path = typer.Argument(..., help="Folder that the wallpaper packages were extracted into."),
-    photos: Path | None = typer.Option(None, help="Folder with china.jpg; by default scikit-learn's."),
-    output: Path = typer.Option(HERE, help="Folder to write the examples into."),
-    only: str | None = typer.Option(None, help="Name of a single example."),
+    wallpapers: Annotated[Path, typer.Argument(help="Folder that the wallpaper packages were extracted into.")],
+    photos: Annotated[Path | None, typer.Option(help="Folder with china.jpg; by default scikit-learn's.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder to write the examples into.")] = HERE,
+    only: Annotated[str | None, typer.Option(help="Name of a single example.")] = None,
 ) -> None:
     """Write <name>/composite.jpg and <name>/mask.png for every recipe, and index.json."""
     folders = [wallpapers, photos, package_folder("skimage", "data"), package_folder("sklearn", "datasets", "images")]

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from diff_harmonization.color import ColorLUT, apply_lut
 from diff_harmonization.color import apply as module
 from diff_harmonization.color.lut import grid_colors

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+
 from diff_harmonization.color import ColorLUT, apply_lut
 from diff_harmonization.color.cube import load_cube, save_cube
 from diff_harmonization.color.lut import grid_colors

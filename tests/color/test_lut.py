@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from diff_harmonization.color import ColorLUT
 from diff_harmonization.color.lut import corner_weights, grid_colors, locate
 

@@ -9,18 +9,76 @@ from PIL import Image
 EXAMPLES = Path(__file__).parents[2] / "examples"
 INDEX = json.loads((EXAMPLES / "index.json").read_text())
 VOCABULARY = set(
-    "dazzling bright dim dull shaded shadowed cloudy sunny rainy snowy foggy windy stormy clear misty hot warm cool cold icy "
-    "spring summer autumn winter dawn sunrise daylight twilight sunset dusk dark night greyscale neon golden white blue "
-    "green yellow orange red earthy city rural lake ocean mountain forest desert grassland sky space indoor street".split()
+    [
+        "dazzling",
+        "bright",
+        "dim",
+        "dull",
+        "shaded",
+        "shadowed",
+        "cloudy",
+        "sunny",
+        "rainy",
+        "snowy",
+        "foggy",
+        "windy",
+        "stormy",
+        "clear",
+        "misty",
+        "hot",
+        "warm",
+        "cool",
+        "cold",
+        "icy",
+        "spring",
+        "summer",
+        "autumn",
+        "winter",
+        "dawn",
+        "sunrise",
+        "daylight",
+        "twilight",
+        "sunset",
+        "dusk",
+        "dark",
+        "night",
+        "greyscale",
+        "neon",
+        "golden",
+        "white",
+        "blue",
+        "green",
+        "yellow",
+        "orange",
+        "red",
+        "earthy",
+        "city",
+        "rural",
+        "lake",
+        "ocean",
+        "mountain",
+        "forest",
+        "desert",
+        "grassland",
+        "sky",
+        "space",
+        "indoor",
+        "street",
+    ]
 )
+
+
+def size(example: dict[str, str]) -> tuple[int, int]:
+    with Image.open(EXAMPLES / example["composite"]) as composite:
+        return composite.size
 
 
 @pytest.mark.parametrize("example", INDEX, ids=lambda example: example["name"])
 def test_composite_and_mask_fit(example):
-    composite, mask = Image.open(EXAMPLES / example["composite"]), Image.open(EXAMPLES / example["mask"])
-    assert (composite.mode, mask.mode) == ("RGB", "L")
-    assert composite.size == mask.size
-    pixels = np.asarray(mask)
+    with Image.open(EXAMPLES / example["composite"]) as composite, Image.open(EXAMPLES / example["mask"]) as mask:
+        assert (composite.mode, mask.mode) == ("RGB", "L")
+        assert composite.size == mask.size
+        pixels = np.asarray(mask)
     assert 0.02 < (pixels >= 100).mean() < 0.85
     assert np.isin(pixels, (0, 255)).mean() > 0.9  # nearly everything is decided
 
@@ -38,5 +96,5 @@ def test_each_is_credited_and_the_set_is_small():
     for example in INDEX:
         assert readme.count(f"`{example['name']}`") >= 3
         assert f"`{example['description']}`" in readme
-    assert max(max(Image.open(EXAMPLES / example["composite"]).size) for example in INDEX) >= 4000
+    assert max(max(size(example)) for example in INDEX) >= 4000
     assert sum(path.stat().st_size for path in EXAMPLES.rglob("*") if path.is_file()) < 12e6
