@@ -22,7 +22,7 @@ Options = dict[str, Any]
 _PATCHES = {"attn1": "self", "attn2": "cross"}
 
 
-def transformer_blocks(unet: nn.Module) -> Iterator[tuple[str, int, int, nn.Module]]:
+def transformer_blocks(unet: Any) -> Iterator[tuple[str, int, int, nn.Module]]:
     """(place, block number, index within the block, module) of every transformer block, in forward order."""
     places = (("input", unet.input_blocks), ("middle", [unet.middle_block]), ("output", unet.output_blocks))
     for place, blocks in places:

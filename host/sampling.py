@@ -105,22 +105,15 @@ class _StageGuider(comfy.samplers.CFGGuider):
 
 class _StageSampler(comfy.samplers.Sampler):
     def __init__(self, stage: Callable[[Denoiser, Tensor], Any], gradients: bool) -> None:
-        self.stage, self.gradients, self.result = stage, gradients, None
+        self.stage, self.gradients = stage, gradients
+        self.result: Any = None
 
-    def sample(
-        self,
-        model_wrap,
-        sigmas,
-        extra_args,
-        callback,
-        noise,
-        latent_image=None,
-        denoise_mask=None,
-        disable_pbar=False,
-    ) -> Tensor:
-        denoise = _HostDenoiser(model_wrap, extra_args["model_options"], self.gradients)
-        self.result = self.stage(denoise, latent_image)
-        return latent_image
+    def sample(self, *args: Any, **kwargs: Any) -> Any:
+        """As the host calls it: (guider, sigmas, extra_args, callback, noise, latent_image, mask, no_bar)."""
+        guider, _, extra_args, _, _, latent = args[:6]
+        denoise = _HostDenoiser(guider, extra_args["model_options"], self.gradients)
+        self.result = self.stage(denoise, latent)
+        return latent
 
 
 class _HostDenoiser:

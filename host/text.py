@@ -75,7 +75,8 @@ class ClipEncoder:
         tokens: list[Any] = list(prompt.ids) if embeddings is None else list(embeddings)
         if len(tokens) != len(prompt.ids):
             raise ValueError(f"The prompt has {len(prompt.ids)} tokens, but {len(tokens)} embeddings were given.")
-        return self.clip.encode_from_tokens({self.key: [[(token, 1.0) for token in tokens]]}).float()
+        context: Any = self.clip.encode_from_tokens({self.key: [[(token, 1.0) for token in tokens]]})
+        return context.float()
 
     @contextmanager
     def gradients(self) -> Iterator[ClipEncoder]:

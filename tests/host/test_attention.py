@@ -3,11 +3,12 @@ from collections import Counter
 
 import pytest
 import torch
+from tiny_models import LAYERS, tiny_model
+
 from diff_harmonization.attention.maps import map_grid, record_maps
 from diff_harmonization.attention.sharing import ShareAttention
 from diff_harmonization.host.attention import ControlledAttention
 from diff_harmonization.host.sampling import with_denoiser
-from tiny_models import LAYERS, tiny_model
 
 
 def passing(layer, q, k, v, attend):

@@ -1,9 +1,15 @@
+import contextlib
+import gc
+import weakref
+
 import comfy.model_management
+import comfy.model_patcher
 import pytest
 import torch
+from tiny_models import tiny_model
+
 from diff_harmonization.host.gradients import differentiable, engine_boundary, owned
 from diff_harmonization.host.sampling import with_denoiser
-from tiny_models import tiny_model
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -53,6 +59,39 @@ def test_shared_weights_stay_as_they_were(dtype, executor):
     after = model.model.state_dict()
     assert all(torch.equal(after[name], before[name]) and after[name].dtype == before[name].dtype for name in before)
     assert model.model.manual_cast_dtype == (None if dtype == torch.float32 else torch.float32)
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_private_copy_is_freed(model, raises, executor):
+    with contextlib.suppress(KeyError), engine_boundary(), differentiable(model) as private:
+        copy = weakref.ref(private.model)
+        assert private.model is not model.model
+        comfy.model_management.load_models_gpu([private], force_full_load=True)
+        if raises:
+            raise KeyError
+    del private
+    gc.collect()
+    assert copy() is None
+
+
+def test_factory_reloads_only_dynamic_models(model, executor):
+    """The loader's own copy is taken where the host manages memory dynamically; else the weights are copied."""
+    calls = []
+
+    def load(disable_dynamic=False):
+        calls.append(disable_dynamic)
+        return tiny_model(inference=False)
+
+    class Dynamic(comfy.model_patcher.ModelPatcher):
+        def is_dynamic(self):
+            return type(self) is Dynamic
+
+    dynamic = Dynamic(model.model, model.load_device, model.offload_device)
+    dynamic.cached_patcher_init = model.cached_patcher_init = (load, ())
+    for patcher, expected in ((model, []), (dynamic, [True])):
+        with engine_boundary(), differentiable(patcher) as private:
+            assert calls == expected and not private.is_dynamic()
+            assert not next(private.model.parameters()).is_inference()
 
 
 def test_boundary_is_required(model, executor):

@@ -3,6 +3,7 @@ import logging
 import comfy.sd
 import pytest
 import torch
+
 from diff_harmonization.host.image import check_mask, decode, encode
 
 IMAGE = torch.zeros(2, 8, 6, 3)

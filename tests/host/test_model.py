@@ -1,8 +1,9 @@
 import comfy.model_sampling
 import pytest
 import torch
-from diff_harmonization.host.model import family, sigmas_for
 from tiny_models import tiny_model
+
+from diff_harmonization.host.model import family, sigmas_for
 
 
 @pytest.mark.parametrize(("version", "prediction"), [(1, "EPS"), (2, "EPS"), (2, "V_PREDICTION")])

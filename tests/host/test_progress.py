@@ -3,6 +3,7 @@ import comfy.utils
 import pytest
 import torch
 from comfy.cli_args import LatentPreviewMethod, args
+
 from diff_harmonization.host.progress import progress
 from diff_harmonization.host.sampling import with_denoiser
 

@@ -1,9 +1,11 @@
+import comfy.hooks
 import comfy.sample
 import comfy.samplers
 import pytest
 import torch
+from tiny_models import CONTEXT_DIM, LAYERS, tiny_model
+
 from diff_harmonization.host.sampling import to_latent_out, with_denoiser
-from tiny_models import LAYERS, tiny_model
 
 MODELS = [(2, "EPS"), (2, "V_PREDICTION"), (1, "EPS"), (1, "V_PREDICTION")]
 KEY = "diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight"
@@ -163,6 +165,20 @@ def test_conditioning_outside_its_range_leaves_the_text_alone(model, latent, con
     late = [[context, {"control": FakeControl(), "start_percent": 0.9, "end_percent": 1.0}]]
     plain = evaluate(model, latent, context, sigmas)
     assert torch.equal(evaluate(model, latent, context, sigmas, conditioning=late), plain)
+
+
+def test_hooked_lora_applies_to_the_stage_only(latent, context, sigmas, executor):
+    model = tiny_model()
+    plain = evaluate(model, latent, context, sigmas)
+    hook = comfy.hooks.WeightHook()
+    hook.weights, hook.need_weight_init = {KEY: ("diff", (0.5 * torch.ones(64, CONTEXT_DIM),))}, False
+    hooks = comfy.hooks.HookGroup()
+    hooks.add(hook)
+    hooked = [evaluate(model, latent, context, sigmas, conditioning=[[context, {"hooks": hooks}]], gradients=gradients)
+              for gradients in (False, True)]  # fmt: skip
+    assert not torch.allclose(hooked[0], plain, atol=1e-3)
+    torch.testing.assert_close(*hooked)
+    assert torch.equal(evaluate(model, latent, context, sigmas), plain)
 
 
 class FakeControl:

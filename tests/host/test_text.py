@@ -1,7 +1,8 @@
 import pytest
 import torch
-from diff_harmonization.host.text import ClipEncoder
 from tiny_models import tiny_clip
+
+from diff_harmonization.host.text import ClipEncoder
 
 TEXT = "photographer's umbrella, bright golden greyscale"
 
