@@ -251,7 +251,7 @@ def cut(picture: np.ndarray, recipe: Recipe, side: int = 900) -> np.ndarray:
     labels[fill(shape, recipe.outside)] = cv2.GC_BGD
     cv2.setRNGSeed(0)
     pixels = np.ascontiguousarray((small[:, :, ::-1] * 255).round().astype(np.uint8))
-    cv2.grabCut(pixels, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 6, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(pixels, labels, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), 6, cv2.GC_INIT_WITH_MASK)
     hard = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     _, pieces, sizes, _ = cv2.connectedComponentsWithStats(hard)
     hard = (pieces == 1 + sizes[1:, cv2.CC_STAT_AREA].argmax()).astype(np.uint8)
