@@ -27,7 +27,7 @@ def weights_path() -> Path:
     Raises FileNotFoundError or ValueError when the file is missing or is not the released one.
     """
     manifest = json.loads(MANIFEST.read_text())
-    path = MANIFEST.with_name(manifest["file"])
+    path = MANIFEST.parent / manifest["file"]
     if not path.is_file():
         raise FileNotFoundError(
             f"LoadMiniHarmonyModel: {path} is missing. It ships with the pack: reinstall the pack, or copy the file back."
