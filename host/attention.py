@@ -75,8 +75,7 @@ class ControlledAttention:
     def _patch(self, layer: AttentionLayer) -> Callable[[Tensor, Tensor, Tensor, Options], Tensor]:
         def replace(q: Tensor, k: Tensor, v: Tensor, extra_options: Options) -> Tensor:
             attend = self._attend(layer.heads, extra_options)
-            if self.control is None:
-                return attend(q, k, v)
+            assert self.control is not None, "the options are used only while a control is set"
             # Several entries of a CONDITIONING may share one evaluation; each holds all of the latent's rows.
             chunks = len(extra_options.get("cond_or_uncond") or (0,))
             parts = zip(q.chunk(chunks), k.chunk(chunks), v.chunk(chunks), strict=True)

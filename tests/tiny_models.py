@@ -44,9 +44,11 @@ def tiny_model(
     prediction: str = "EPS",
     dtype: torch.dtype = torch.float32,
     inference: bool = True,
+    cast: bool = True,
     seed: int = 0,
 ) -> comfy.model_patcher.ModelPatcher:
-    """MODEL with 7 transformer blocks; `inference` builds it as a loader node does, from inference tensors."""
+    """MODEL with 7 transformer blocks; `inference` builds it as a loader node does, from inference tensors, `cast`
+    computes low-precision weights in float32, as the host does where a device is slow in them."""
     unet = {
         "image_size": 16,
         "in_channels": 4,
@@ -66,7 +68,7 @@ def tiny_model(
     }
     with torch.inference_mode(inference):
         config = (TinySD2 if version == 2 else TinySD1)(unet)
-        config.set_inference_dtype(dtype, None if dtype == torch.float32 else torch.float32)
+        config.set_inference_dtype(dtype, torch.float32 if cast and dtype != torch.float32 else None)
         model = comfy.model_base.BaseModel(config, comfy.model_base.ModelType[prediction])
         fill(model.diffusion_model, seed)
         cpu = torch.device("cpu")

@@ -3,6 +3,7 @@ from collections import Counter
 
 import pytest
 import torch
+from comfy.ldm.modules import attention as host_attention
 from tiny_models import LAYERS, tiny_model
 
 from diff_harmonization.attention.maps import map_grid, record_maps
@@ -91,6 +92,25 @@ def test_another_packs_patch_is_set_aside_with_a_warning(latent, context, sigmas
     assert "attn2 of middle 0" in caplog.text
     plain = with_denoiser(tiny_model(), latent, lambda denoise, x: denoise(x, 1.0, context), sigmas)
     assert torch.equal(ours, plain) and not torch.allclose(theirs, plain, atol=1e-3)
+
+
+def test_attending_is_the_hosts_own(latent, context, sigmas):
+    """Its kernel, precision (SD2 asks for float32) and another pack's override of the kernel."""
+    seen = []
+    kernel = host_attention.optimized_attention
+
+    def override(function, *args, **kwargs):
+        seen.append((function, kwargs["attn_precision"]))
+        return function(*args, **kwargs)
+
+    model = tiny_model()
+    model.model_options["transformer_options"]["optimized_attention_override"] = override
+    with_denoiser(model, latent, lambda denoise, x: denoise(x, 1.0, context, passing), sigmas)
+    assert len(seen) == 2 * LAYERS and {precision for _, precision in seen} == {torch.float32}
+    assert {function.__name__ for function, _ in seen} == {kernel.__name__}
+    seen.clear()
+    with_denoiser(model, latent, lambda denoise, x: denoise(x, 1.0, context), sigmas, gradients=True)
+    assert not seen
 
 
 def test_no_layer_to_patch_is_an_error():

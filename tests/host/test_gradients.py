@@ -14,11 +14,11 @@ from diff_harmonization.host.sampling import with_denoiser
 
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("prediction", ["EPS", "V_PREDICTION"])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize(("dtype", "cast"), [(torch.float32, False), (torch.float16, True), (torch.float16, False)])
 def test_gradient_of_the_context_matches_finite_differences(
-    version, prediction, dtype, latent, context, sigmas, executor
+    version, prediction, dtype, cast, latent, context, sigmas, executor
 ):
-    model = tiny_model(version, prediction, dtype)
+    model = tiny_model(version, prediction, dtype, cast=cast)
     inference_latent = latent + 0  # as it comes from another node
     assert inference_latent.is_inference() and next(model.model.parameters()).is_inference()
     direction = torch.randn(context.shape, generator=torch.Generator().manual_seed(4))
@@ -107,3 +107,14 @@ def test_owned_clones_what_autograd_refuses(executor):
         tensors = [inside[0][0], inside[0][1]["mask"], inside[0][1]["pair"][0]]
         assert not any(tensor.is_inference() for tensor in tensors)
     assert inside[0][1]["name"] == "x" and inside[0][1]["pair"][1] == 1
+
+
+def test_what_comes_in_can_be_saved_for_backward(model, context, sigmas, executor):
+    empty = torch.zeros(1, 4, 16, 16)  # the host hands an empty latent on as it is
+    assert empty.is_inference()
+
+    def stage(denoise, x):
+        leaf = context.clone().requires_grad_()
+        return torch.autograd.grad((x * denoise(x, 1.0, leaf)).sum(), leaf)[0]
+
+    assert torch.isfinite(with_denoiser(model, empty, stage, sigmas, gradients=True)).all()

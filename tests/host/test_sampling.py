@@ -95,9 +95,9 @@ def test_lora_is_in_effect_with_and_without_gradients(model, latent, context, si
     assert torch.equal(evaluate(model, latent, context, sigmas), plain)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_stock_sampler_is_bit_identical_before_and_after(dtype, latent, context, sigmas, executor):
-    model = tiny_model(dtype=dtype)
+@pytest.mark.parametrize(("dtype", "cast"), [(torch.float32, False), (torch.float16, True), (torch.float16, False)])
+def test_stock_sampler_is_bit_identical_before_and_after(dtype, cast, latent, context, sigmas, executor):
+    model = tiny_model(dtype=dtype, cast=cast)
     before = sample(model, latent, context)
     layers = []
 
@@ -113,6 +113,15 @@ def test_stock_sampler_is_bit_identical_before_and_after(dtype, latent, context,
     assert with_denoiser(model, latent, stage, sigmas, gradients=True).abs().sum() > 0
     assert len(layers) == 2 * LAYERS
     assert torch.equal(sample(model, latent, context), before)
+
+
+def test_lora_of_another_clone_is_not_in_the_private_copy(model, latent, context, sigmas, executor):
+    first, second = model.clone(), model.clone()
+    first.add_patches({KEY: ("diff", (torch.ones(64, CONTEXT_DIM),))})
+    second.add_patches({KEY: ("diff", (-torch.ones(64, CONTEXT_DIM),))})
+    expected = evaluate(second, latent, context, sigmas)
+    evaluate(first, latent, context, sigmas)
+    torch.testing.assert_close(evaluate(second, latent, context, sigmas, gradients=True), expected)
 
 
 class Cancelled(BaseException):
@@ -161,6 +170,30 @@ def test_conditioning_applies_its_extras_and_not_its_text(model, latent, context
     assert control.cleaned == 2
 
 
+def test_gradients_flow_beside_controlnets_and_masks(model, latent, context, sigmas, executor):
+    mask = torch.ones(1, 16, 16)
+    assert mask.is_inference()
+    conditioning = [[context, {"control": FakeControl(), "mask": mask, "mask_strength": 0.5}]]
+
+    def stage(denoise, x):
+        leaf = context.clone().requires_grad_()
+        return torch.autograd.grad(denoise(x, 1.0, leaf).sum(), leaf)[0]
+
+    gradient = with_denoiser(model, latent, stage, sigmas, conditioning=conditioning, gradients=True)
+    assert gradient.abs().sum() > 0
+
+
+def test_controlnet_is_cleaned_when_the_stage_raises(model, latent, sigmas):
+    control = FakeControl()
+
+    def stage(denoise, x):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        with_denoiser(model, latent, stage, sigmas, conditioning=[[None, {"control": control}]])
+    assert control.cleaned == 1
+
+
 def test_conditioning_outside_its_range_leaves_the_text_alone(model, latent, context, sigmas):
     late = [[context, {"control": FakeControl(), "start_percent": 0.9, "end_percent": 1.0}]]
     plain = evaluate(model, latent, context, sigmas)
@@ -189,10 +222,11 @@ class FakeControl:
 
     def __init__(self):
         self.contexts, self.cleaned, self.multigpu_clones = [], 0, {}
+        self.weight = torch.ones(1, 64, 1, 1)
 
     def get_control(self, x_noisy, t, cond, batched_number, transformer_options):
         self.contexts.append(cond["c_crossattn"])
-        return {"middle": [torch.ones(1, 64, 1, 1)], "output": [], "input": []}
+        return {"middle": [self.weight * cond["c_crossattn"].square().mean()], "output": [], "input": []}
 
     def get_models(self):
         return []
