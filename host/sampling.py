@@ -90,7 +90,7 @@ class _StageGuider(comfy.samplers.CFGGuider):
             self.model_options = differentiable_attention(self.model_options)
 
         def prepare(executor, patcher, noise_shape, *args, **kwargs):
-            if gradients:
+            if gradients and "force_full_load" in kwargs:  # hosts of 2025 have no such option
                 kwargs["force_full_load"] = True
             # The host itself counts two rows an image.
             return executor(patcher, [-(-noise_shape[0] * ROWS_PER_IMAGE // 2), *noise_shape[1:]], *args, **kwargs)
