@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from math import sqrt
 
 import torch
@@ -112,8 +113,6 @@ def record_maps(
         ValueError: when no layer matches the grid.
     """
     control = CrossAttentionMaps(grid, stop_after=last_layer)
-    try:
+    with suppress(StopForward):
         denoise(latent, sigma, context, control)
-    except StopForward:
-        pass
     return control.maps(), control.layers

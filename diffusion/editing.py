@@ -85,13 +85,13 @@ def edit_guided(
 ) -> Tensor:
     """Edits by classifier-free guidance: ε = ε(null) + s (ε(target) - ε(null)), as the paper does.
 
-    The source row is put back on the inverted trajectory at each step, where null-text optimisation would carry
+    The source row is put back on the inverted trajectory at each step, where null-text optimization would carry
     it, so it needs no unconditional row of its own: 3B rows, (target with the null text, source, target).
     Attention is shared between the conditional rows alone.
 
     Args:
         null_text: per-step unconditional embeddings; without it the empty prompt's, which drifts from the composite.
-        guidance_scale: s; the null text holds for the scale it was optimised for.
+        guidance_scale: s; the null text holds for the scale it was optimized for.
         Others: see `edit_direct`.
 
     Returns:
@@ -162,7 +162,7 @@ def _null_embeddings(
         )
     if null_text.guidance_scale != guidance_scale:
         logger.warning(
-            "%s: guidance_scale is %g, but the null text was optimised for %g; the edit will drift from the composite.",
+            "%s: guidance_scale is %g, but the null text was optimized for %g; the edit will drift from the composite.",
             NODE,
             guidance_scale,
             null_text.guidance_scale,
@@ -181,7 +181,7 @@ def _require_same_path(name: str, sigmas: Tensor, latent_shape: tuple[int, ...],
     )
     if not same:
         raise ValueError(
-            f"{NODE}: `{name}` was made for {len(sigmas) - 1} steps from sigma {float(sigmas[0]):.4g}, `trajectory` has "
-            f"{trajectory.steps} from {float(trajectory.sigmas[0]):.4g} (or other levels between); connect the same "
-            f"DDIMInvert to both."
+            f"{NODE}: `{name}` was made for {len(sigmas) - 1} steps from sigma {float(sigmas[0]):.4g}, `trajectory` "
+            f"has {trajectory.steps} from {float(trajectory.sigmas[0]):.4g} (or other levels between); connect the "
+            f"same DDIMInvert to both."
         )

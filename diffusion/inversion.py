@@ -86,9 +86,8 @@ def replay(denoise: Denoiser, trajectory: Trajectory, context: Tensor, callback:
 def _require_descending(sigmas: Tensor) -> None:
     ok = sigmas.ndim == 1 and len(sigmas) >= 2 and float(sigmas[-1]) == 0 and bool((sigmas[:-1] > sigmas[1:]).all())
     if not ok:
-        raise ValueError(
-            f"DDIMInvert: `sigmas` must fall strictly and end in 0, got {[round(s, 4) for s in sigmas.flatten().tolist()]}."
-        )
+        levels = [round(sigma, 4) for sigma in sigmas.flatten().tolist()]
+        raise ValueError(f"DDIMInvert: `sigmas` must fall strictly and end in 0, got {levels}.")
 
 
 def _rows(context: Tensor, latent: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Text embedding refinement, optimising style (paper eq. 2-4)."""
+"""Text embedding refinement, optimizing style (paper eq. 2-4)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .types import Callback, Denoiser, ImagingDescription, RefinedEmbedding, Tex
 
 @dataclass(frozen=True)
 class RefinementSettings:
-    """The constants of the refinement; defaults are the paper's optimising style."""
+    """The constants of the refinement; defaults are the paper's optimizing style."""
 
     steps_per_timestep: int = 2  # 0 keeps the words' own embeddings
     learning_rate: float = 1e-3  # of the token embeddings
@@ -76,11 +76,11 @@ def refine(
         encoder: differentiable in its token embeddings.
         trajectory: of B images.
         description: an object and at least one word for each region.
-        mask: [B or 1, 1, H, W], 1 on the foreground; binarised at 100/255.
-        callback: called after each optimiser step, N * steps_per_timestep times.
+        mask: [B or 1, 1, H, W], 1 on the foreground; binarized at 100/255.
+        callback: called after each optimizer step, N * steps_per_timestep times.
 
     Returns:
-        The source's and the target's context at every step, α, and the loss at each optimiser step.
+        The source's and the target's context at every step, α, and the loss at each optimizer step.
 
     Raises:
         ValueError: for an empty or ill-shaped mask, a region without words, or a model whose maps do not fit.
@@ -123,7 +123,7 @@ def refine(
 
 
 def encode_pair(encoder: TextEncoder, description: ImagingDescription, trajectory: Trajectory) -> RefinedEmbedding:
-    """The two contexts from the words as they are, the background's equally weighted: no optimisation.
+    """The two contexts from the words as they are, the background's equally weighted: no optimization.
 
     Raises:
         ValueError: for a region without words.
@@ -136,7 +136,7 @@ def encode_pair(encoder: TextEncoder, description: ImagingDescription, trajector
 
 
 class _PairLoss:
-    """L_Emb of both rows at one timestep, as a function of what is optimised."""
+    """L_Emb of both rows at one timestep, as a function of what is optimized."""
 
     def __init__(
         self,

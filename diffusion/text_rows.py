@@ -34,7 +34,7 @@ class TextRow:
 def text_row(
     encoder: TextEncoder, description: ImagingDescription, region: Literal["foreground", "background"]
 ) -> TextRow:
-    """Tokenises one region's prompt, object first, then its conditions.
+    """Tokenizes one region's prompt, object first, then its conditions.
 
     Raises:
         ValueError: when the region has no words, or the prompt does not fit the encoder's window.
@@ -96,8 +96,8 @@ def fuse_target(
         raise ValueError(f"fuse_target: {len(weights)} weights for {len(background_tokens)} background tokens.")
     if max(foreground_tokens) >= foreground_end or max(background_tokens) >= background_end:
         raise ValueError(
-            f"fuse_target: condition tokens {tuple(foreground_tokens)} and {tuple(background_tokens)} must stand before "
-            f"the ends {foreground_end} and {background_end}."
+            f"fuse_target: condition tokens {tuple(foreground_tokens)} and {tuple(background_tokens)} must stand "
+            f"before the ends {foreground_end} and {background_end}."
         )
     fused = torch.einsum("n,...nd->...d", weights.to(background), background[..., list(background_tokens), :])
     target = source.clone()

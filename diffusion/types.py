@@ -77,12 +77,12 @@ class RefinedEmbedding:
     background_tokens: tuple[int, ...]  # positions of the background's condition tokens in the background row
     sigmas: Tensor  # [N+1], those of the trajectory it was refined on
     latent_shape: tuple[int, ...]  # (B, C, h, w)
-    losses: tuple[float, ...] = field(default=())  # L_Emb at each optimiser step, before its update
+    losses: tuple[float, ...] = field(default=())  # L_Emb at each optimizer step, before its update
 
 
 @dataclass(frozen=True)
 class NullText:
-    """The per-step unconditional embedding (paper eq. 5-6) and the guidance it was optimised for."""
+    """The per-step unconditional embedding (paper eq. 5-6) and the guidance it was optimized for."""
 
     embeddings: Tensor  # [N, B, T, D]
     guidance_scale: float
@@ -104,7 +104,7 @@ class Denoiser(Protocol):
 
 @dataclass(frozen=True)
 class Prompt:
-    """A tokenised prompt: the ids the encoder takes and where each word's tokens stand."""
+    """A tokenized prompt: the ids the encoder takes and where each word's tokens stand."""
 
     text: str
     ids: tuple[int, ...]  # [T], padded to the encoder's window

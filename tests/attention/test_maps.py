@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from diff_harmonization.attention.control import AttentionLayer
 from diff_harmonization.attention.maps import CrossAttentionMaps, attention_map, map_grid, record_maps
 

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch.nn.functional import scaled_dot_product_attention
+
 from diff_harmonization.attention.control import AttentionLayer
 from diff_harmonization.attention.sharing import ShareAttention
-from torch.nn.functional import scaled_dot_product_attention
 
 HEADS = 2
 CROSS, SELF = (AttentionLayer(kind, "output", 0, HEADS) for kind in ("cross", "self"))

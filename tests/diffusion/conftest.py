@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from diff_harmonization.attention.control import AttentionLayer
-from diff_harmonization.diffusion.types import Prompt, Trajectory
 from torch import nn
 from torch.nn.functional import avg_pool2d, interpolate, scaled_dot_product_attention
+
+from diff_harmonization.attention.control import AttentionLayer
+from diff_harmonization.diffusion.types import Prompt, Trajectory
 
 HEADS, WIDTH, WINDOW, EMBEDDING, CONTEXT = 2, 8, 12, 4, 6
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from diff_harmonization.attention.sharing import ShareAttention
 from diff_harmonization.diffusion.editing import edit_direct, edit_guided
 from diff_harmonization.diffusion.inversion import invert
@@ -32,7 +33,7 @@ def pairs(trajectory):
 
 @pytest.mark.parametrize("strength", [1.0, 2.5])
 def test_direct_edit_is_direct_inversion(denoiser, trajectory, refined, strength):
-    """eps* + g (eps(target) - eps(source)), the two rows in separate calls, the source's maps made explicit by pairs."""
+    """eps* + g (eps(target) - eps(source)), the source evaluated by itself."""
     target = trajectory.latents[0]
     for step, sigma, following in pairs(trajectory):
         stored, after = trajectory.latents[step], trajectory.latents[step + 1]
@@ -169,4 +170,4 @@ def test_says_when_the_null_text_was_made_for_another_guidance(denoiser, traject
         edit_guided(denoiser, trajectory, refined, null_text, guidance_scale=2.5)
         assert caplog.text == ""
         edit_guided(denoiser, trajectory, refined, null_text, guidance_scale=5.0)
-    assert "optimised for 2.5" in caplog.text
+    assert "optimized for 2.5" in caplog.text

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from diff_harmonization.diffusion.inversion import ddim_step, invert, replay
 
 EMPTY = torch.zeros(1, 12, 6, dtype=torch.float64)

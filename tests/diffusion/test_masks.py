@@ -2,10 +2,11 @@ import logging
 
 import pytest
 import torch
+
 from diff_harmonization.diffusion.masks import binarize_mask, mask_on_grid, require_same_frame
 
 
-def test_binarises_at_100_of_255():
+def test_binarizes_at_100_of_255():
     mask = (torch.tensor([0, 99, 100, 255], dtype=torch.uint8).float() / 255).reshape(1, 1, 2, 2)
     assert binarize_mask(mask).flatten().tolist() == [0, 0, 1, 1]
 

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from diff_harmonization.attention.maps import record_maps
 from diff_harmonization.diffusion import refinement
 from diff_harmonization.diffusion.masks import mask_on_grid
 from diff_harmonization.diffusion.refinement import RefinementSettings, encode_pair, refine, region_loss
 from diff_harmonization.diffusion.text_rows import fuse_target, text_row
-from diff_harmonization.diffusion.types import ImagingDescription
+from diff_harmonization.diffusion.types import ImagingDescription, Trajectory
 
 DESCRIPTION = ImagingDescription("dog", ("summertime", "dim"), ("icy", "blue", "dusk"))
 EAGER = RefinementSettings(steps_per_timestep=3, learning_rate=0.05, regularization_weight=0.0)
@@ -28,7 +29,7 @@ def loss(denoiser, encoder, trajectory, rows, mask):
 
 @pytest.fixture
 def point(rows):
-    """Somewhere off the start, where the regularisation has a gradient too."""
+    """Somewhere off the start, where the regularization has a gradient too."""
     generator = torch.Generator().manual_seed(6)
     values = [row.conditions for row in rows] + [torch.zeros(len(rows[1].tokens), dtype=torch.float64)]
     noise = [0.3 * torch.randn(x.shape, generator=generator, dtype=x.dtype) for x in values]
@@ -101,13 +102,12 @@ def test_one_adamw_over_all_timesteps(loss, point, denoiser, encoder, trajectory
 
 
 def test_refinement_lowers_the_loss(denoiser, encoder, trajectory, mask):
-    still = replace(trajectory, latents=trajectory.latents[:1].expand(6, -1, -1, -1, -1))
-    plain = refine(denoiser, encoder, still, DESCRIPTION, mask, replace(EAGER, learning_rate=0, weight_learning_rate=0))
-    refined = refine(denoiser, encoder, still, DESCRIPTION, mask, EAGER)
-    assert refined.losses[0] == plain.losses[0] and refined.losses[-1] < 0.9 * plain.losses[-1]
+    still = Trajectory(trajectory.latents[1:3], torch.tensor([2.0, 0.0], dtype=torch.float64))
+    losses = refine(denoiser, encoder, still, DESCRIPTION, mask, replace(EAGER, steps_per_timestep=40)).losses
+    assert losses[-1] < 0.8 * losses[0]
 
 
-def test_the_regulariser_holds_the_words(denoiser, encoder, trajectory, mask):
+def test_the_regularizer_holds_the_words(denoiser, encoder, trajectory, mask):
     start = encode_pair(encoder, DESCRIPTION, trajectory)
     free, held = (
         refine(

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from diff_harmonization.diffusion.text_rows import fuse_target, text_row
 from diff_harmonization.diffusion.types import ImagingDescription
 
