@@ -21,7 +21,9 @@ def benchmarks() -> None:
 
 @app.command()
 def quality(
-    pairs: Annotated[Path | None, typer.Option(help="Folder of pairs; by default they are built from --photos.")] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="Folder of pairs; by default they are built from --photos.")
+    ] = None,
     photos: Annotated[Path | None, typer.Option(help="Photo set (images/, masks/, index.csv).")] = None,
     split: Annotated[str, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
@@ -37,8 +39,12 @@ def quality(
 
     if pairs is None and photos is None:
         raise typer.BadParameter("give --pairs, a folder of pairs, or --photos, the photo set to build them from")
-    source = read_pairs(pairs) if pairs else build_pairs(read_photos(photos, split))
-    results = measure(itertools.islice(source, limit), methods(photos, Line(), oracle))
+    if pairs:
+        source, count = read_pairs(pairs), limit
+    else:
+        chosen = read_photos(photos, split)
+        source, count = build_pairs(chosen), min(len(chosen), limit or len(chosen))
+    results = measure(itertools.islice(source, limit), methods(photos, Line(), oracle), count)
     Console().print(table(results))
     if json:
         write_json(results, json)

@@ -52,6 +52,7 @@ def describe_by_truth(pair: Pair) -> ImagingDescription:
     """Oracle words: the background's words name what the object looks like in the true photo."""
     norms = load_norms()
     actual, true = (
-        words_for(norms.offset(pair.object, region_appearance(image, pair.mask))) for image in (pair.composite, pair.truth)
+        words_for(norms.offset(pair.object, region_appearance(image, pair.mask)))
+        for image in (pair.composite, pair.truth)
     )
     return ImagingDescription(pair.object, actual, true)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -21,8 +22,10 @@ def find_host() -> Path:
 
 
 def prepare_host() -> None:
-    """Make `comfy` importable; call before anything that imports it."""
-    if "comfy" not in sys.modules:
+    """Make `comfy` importable; call before anything that imports it. A host already on the path serves as it is,
+    unless COMFYUI_PATH names another."""
+    importable = "comfy" in sys.modules or importlib.util.find_spec("comfy") is not None
+    if not importable or ("comfy" not in sys.modules and os.environ.get("COMFYUI_PATH")):
         sys.path.insert(0, str(find_host()))
     import comfy.options
     import torch

@@ -87,12 +87,26 @@ def read_pairs(folder: Path) -> Iterator[Pair]:
     """Pairs of a folder, in the order of its index. Raises FileNotFoundError or ValueError."""
     index = folder / "index.csv"
     if not index.is_file():
-        raise FileNotFoundError(f"No pairs in {folder}: expected index.csv (id,object) beside composites/, masks/, truths/.")
+        raise FileNotFoundError(
+            f"No pairs in {folder}: expected index.csv (id,object) beside composites/, masks/, truths/."
+        )
     with index.open(newline="") as file:
-        for row in csv.DictReader(file):
+        rows = csv.DictReader(file)
+        missing = {"id", "object"} - set(rows.fieldnames or ())
+        if missing:
+            raise ValueError(f"{index} lacks the column {', '.join(sorted(missing))}; expected id,object.")
+        for row in rows:
             name = f"{row['id']}.png"
             composite, truth = read_image(folder / "composites" / name), read_image(folder / "truths" / name)
             mask = (read_mask(folder / "masks" / name) > 0.5).float()
             if not composite.shape[:2] == truth.shape[:2] == mask.shape:
-                raise ValueError(f"Pair {row['id']}: composite, mask and truth differ in size.")
+                raise ValueError(
+                    f"Pair {row['id']} in {folder}: composite, truth and mask must have one size, got "
+                    f"{tuple(composite.shape[:2])}, {tuple(truth.shape[:2])} and {tuple(mask.shape)} (height, width)."
+                )
+            if not 0 < mask.mean() < 1:
+                raise ValueError(
+                    f"Pair {row['id']} in {folder}: the mask is {'full' if mask.any() else 'empty'}; "
+                    "it must be white on the pasted object and black elsewhere."
+                )
             yield Pair(row["id"], row["object"], composite, mask, truth)

@@ -39,12 +39,19 @@ def methods(photos: Path | None, line: Line, oracle: bool) -> dict[str, Method]:
     return found
 
 
-def measure(pairs: Iterable[Pair], found: dict[str, Method]) -> dict[str, list[tuple[str, float, Score]]]:
-    """Method -> (pair id, foreground ratio, score) of every pair."""
+def measure(
+    pairs: Iterable[Pair], found: dict[str, Method], total: int | None = None
+) -> dict[str, list[tuple[str, float, Score]]]:
+    """Method -> (pair id, foreground ratio, score) of every pair; pairs are read one at a time.
+
+    Raises ValueError when there are none.
+    """
     results: dict[str, list[tuple[str, float, Score]]] = defaultdict(list)
-    for pair in track(list(pairs), "pairs", console=Console(stderr=True)):
+    for pair in track(pairs, "pairs", total=total, console=Console(stderr=True)):
         for name, method in found.items():
             results[name].append((pair.id, pair.foreground_ratio, score(method(pair), pair.truth, pair.mask)))
+    if not results:
+        raise ValueError("There are no pairs to measure: the index is empty, or the limit is 0.")
     return results
 
 
@@ -58,7 +65,8 @@ def table(results: dict[str, list[tuple[str, float, Score]]]) -> Table:
             chosen = [s for _, ratio, s in rows if column in ("all", bin_of(ratio))]
             m = mean_score(chosen) if chosen else None
             cells.append(f"{m.psnr:.2f} / {m.mse:.0f} / {m.fmse:.0f} (n={len(chosen)})" if m else "-")
-        drawn.add_row(name, *cells, f"{mean_score([s for _, _, s in rows]).fmse / base:.2f}x")
+        fmse = mean_score([s for _, _, s in rows]).fmse
+        drawn.add_row(name, *cells, f"{fmse / base:.2f}x" if base else "-")
     return drawn
 
 

@@ -105,7 +105,10 @@ def words_for(offset: Tensor) -> tuple[str, ...]:
 
 
 def matching_compounds(offset: Tensor, tolerance: float = 0.5) -> tuple[str, ...]:
-    """Every compound word whose prototype lies within `tolerance` of the offset on each axis it speaks of."""
+    """Every compound word whose prototype lies within `tolerance` of the offset on each axis it speaks of.
+
+    A word that speaks of none ("windy") always matches: captions teach the model that it changes nothing.
+    """
     value = dict(zip(AXES, offset.tolist(), strict=True))
     return tuple(
         word

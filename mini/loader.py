@@ -30,7 +30,7 @@ def weights_path() -> Path:
     path = MANIFEST.parent / manifest["file"]
     if not path.is_file():
         raise FileNotFoundError(
-            f"LoadMiniHarmonyModel: {path} is missing. It ships with the pack: reinstall the pack, or copy the file back."
+            f"LoadMiniHarmonyModel: {path} is missing. It ships with the pack: reinstall the pack, or put the file back."
         )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != manifest["sha256"]:
@@ -67,7 +67,7 @@ def load_clip(weights: dict[str, Tensor], disable_dynamic: bool = False) -> comf
     )
     state = {name.removeprefix("text."): value.float() for name, value in weights.items() if name.startswith("text.")}
     table = "text_model.embeddings.token_embedding.weight"
-    # Tokens outside the trained words are never asked for (MiniTokenizer reads every word as a trained one).
+    # MiniTokenizer reads every word as a trained one; what is left, digits and punctuation, says nothing.
     full = torch.zeros(VOCABULARY_SIZE, state[table].shape[1])
     full[weights["token_ids"].long()] = state[table]
     state[table] = full

@@ -60,8 +60,7 @@ class Network(nn.Module):
         del self.text.text_projection
         self.text.set_input_embeddings(nn.Embedding(tokens, CONFIG["hidden_size"], device=DEVICE))
         options = dict(MiniConfig.unet_config, **MiniConfig.unet_extra_config, dtype=torch.float32)
-        options = {key: value for key, value in copy.deepcopy(options).items()}
-        self.unet = MiniUNet(**options, device=DEVICE, operations=comfy.ops.disable_weight_init)
+        self.unet = MiniUNet(**copy.deepcopy(options), device=DEVICE, operations=comfy.ops.disable_weight_init)
         initialize(self)
 
     def context(self, rows: Tensor) -> Tensor:
@@ -126,7 +125,9 @@ def export(network: Network, vocabulary: Vocabulary, path: Path) -> None:
 def load_crops(photos: Path, work: Path, per_photo: int) -> Crops:
     cache = work / f"crops-{per_photo}.pt"
     if not cache.is_file():
-        torch.save(vars(cut_crops(read_photos(photos, "train"), per_photo, random.Random(0))), cache)
+        temporary = cache.with_suffix(".tmp")
+        torch.save(vars(cut_crops(read_photos(photos, "train"), per_photo, random.Random(0))), temporary)
+        temporary.replace(cache)
     return Crops(**torch.load(cache, weights_only=True))
 
 
@@ -140,6 +141,8 @@ def main(
     minutes: Annotated[float, typer.Option(help="Stop after this long; run again to go on.")] = 1e9,
 ) -> None:
     work.mkdir(parents=True, exist_ok=True)
+    # Moments of rarely seen words decay into denormal numbers, on which CPUs are several times slower.
+    torch.set_flush_denormal(True)
     torch.manual_seed(0)
     vocabulary = Vocabulary()
     network = Network(len(vocabulary.token_ids)).to(DEVICE)

@@ -1,0 +1,110 @@
+import pytest
+import torch
+from kornia.color import lab_to_rgb, rgb_to_lab
+
+from diff_harmonization.description.appearance import LEVELS
+from diff_harmonization.description.statistics import describe, load_norms, neighborhood
+from diff_harmonization.description.vocabulary import WORDS
+
+SIZE = 48
+
+
+@pytest.fixture
+def mask():
+    mask = torch.zeros(SIZE, SIZE)
+    mask[16:34, 14:30] = 1
+    return mask
+
+
+@pytest.fixture
+def scene(mask):
+    """A sky over a meadow, and an object that looks as such objects usually do."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.linspace(0, 1, SIZE)[:, None, None]
+    image = (1 - rows) * torch.tensor([0.55, 0.7, 0.9]) + rows * torch.tensor([0.35, 0.45, 0.2])
+    image = image.expand(SIZE, SIZE, 3)
+    usual = load_norms().usual["car"]
+    lab = usual[:3] + torch.randn(SIZE, SIZE, 3, generator=generator) * usual[4] * torch.tensor([1.0, 0.2, 0.2])
+    lab[..., 0].clamp_(0, 100)
+    car = lab_to_rgb(lab.movedim(-1, 0)[None])[0].movedim(0, -1)
+    return torch.where(mask[..., None] > 0, car, image)
+
+
+def moved(image, region, shift):
+    """The image with its region moved by a Lab shift."""
+    lab = rgb_to_lab(image.movedim(-1, 0)[None])[0].movedim(0, -1) + torch.tensor(shift)
+    lab[..., 0].clamp_(0, 100)
+    rgb = lab_to_rgb(lab.movedim(-1, 0)[None])[0].movedim(0, -1).clamp(0, 1)
+    return torch.where(region[..., None] > 0, rgb, image)
+
+
+def said(words, axis):
+    """The level that words name on an axis; 0 where they are silent."""
+    return sum(level for level, word in LEVELS[axis] if word in words)
+
+
+@pytest.mark.parametrize(
+    ("axis", "shift"),
+    [
+        ("lightness", (-30.0, 0.0, 0.0)),
+        ("lightness", (30.0, 0.0, 0.0)),
+        ("yellow_blue", (0.0, 0.0, -25.0)),
+        ("yellow_blue", (0.0, 0.0, 25.0)),
+        ("red_green", (0.0, 25.0, 0.0)),
+    ],
+)
+def test_moving_the_object_moves_its_words_alone(scene, mask, axis, shift):
+    before, after = describe(scene, mask, "car"), describe(moved(scene, mask, shift), mask, "car")
+    change = said(after.foreground, axis) - said(before.foreground, axis)
+    assert change * sum(shift) > 0
+    assert after.background == before.background
+
+
+def test_moving_the_scene_moves_the_background_words_alone(scene, mask):
+    dark = describe(moved(scene, 1 - mask, (-45.0, 0.0, 0.0)), mask, "car")
+    light = describe(moved(scene, 1 - mask, (15.0, 0.0, 0.0)), mask, "car")
+    assert said(dark.background, "lightness") < said(light.background, "lightness")
+    assert dark.foreground == light.foreground
+
+
+def test_words_are_relative_to_the_kind_of_object(scene, mask):
+    """The same pixels are darker as a sky than as a tree."""
+    norms = load_norms()
+    assert norms.usual["sky"][0] > norms.usual["tree"][0] + 15
+    sky, tree = (describe(scene, mask, name).foreground for name in ("sky", "tree"))
+    assert said(sky, "lightness") < said(tree, "lightness")
+
+
+def test_an_unknown_object_is_read_as_any_object(scene, mask):
+    unknown, generic = describe(scene, mask, "zeppelin"), describe(scene, mask, "object")
+    assert (unknown.foreground, unknown.background) == (generic.foreground, generic.background)
+    assert unknown.object == "zeppelin"
+
+
+def test_words_are_of_the_vocabulary(scene, mask):
+    description = describe(scene, mask, "car")
+    assert {*description.foreground, *description.background} <= set(WORDS)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [(0.0, "LocalDescribe.*empty"), (1.0, "LocalDescribe.*covers the whole")]
+)
+def test_a_mask_without_two_regions_is_an_error(scene, value, message):
+    with pytest.raises(ValueError, match=message):
+        describe(scene, torch.full((SIZE, SIZE), value), "car")
+
+
+def test_the_neighborhood_falls_off_and_leaves_the_object_out(mask):
+    weights = neighborhood(mask)
+    assert weights[mask > 0].max() == 0
+    row = weights[20, 30:]
+    assert row[0] > 0.9
+    assert (row[1:] < row[:-1]).all()
+
+
+def test_norms_have_the_shapes_they_state():
+    norms = load_norms()
+    assert {value.shape for value in norms.usual.values()} == {(5,)}
+    assert norms.scale.shape == (5,)
+    assert (norms.scale > 0).all()
+    assert norms.scene_weights.shape == (*norms.scene_mean.shape, 5) == (10, 5)
