@@ -1,0 +1,1 @@
+"""The workflow run on a real ComfyUI server, from the command line."""
