@@ -1,0 +1,120 @@
+import shutil
+
+import pytest
+import torch
+from PIL import Image
+
+from diff_harmonization.benchmarks.pairs import (
+    build_pairs,
+    jitter_tone,
+    read_pairs,
+    to_lab,
+    to_rgb,
+    transfer_statistics,
+)
+
+
+def test_pairs_differ_inside_the_mask_alone(photos):
+    pairs = list(build_pairs(photos))
+    assert [pair.id for pair in pairs] == [photo.id for photo in photos]
+    for pair in pairs:
+        outside = pair.mask == 0
+        assert torch.equal(pair.composite[outside], pair.truth[outside])
+        assert (pair.composite - pair.truth)[pair.mask > 0].abs().mean() > 2 / 255
+
+
+def test_pairs_hold_8_bit_colors(photos):
+    for pair in build_pairs(photos):
+        levels = pair.composite * 255
+        assert torch.allclose(levels, levels.round(), atol=1e-4)
+        assert 0 <= pair.composite.min() <= pair.composite.max() <= 1
+
+
+def test_pairs_are_the_same_every_time_and_others_with_another_seed(photos):
+    first, second, other = (list(build_pairs(photos, seed)) for seed in (0, 0, 1))
+    assert all(torch.equal(a.composite, b.composite) for a, b in zip(first, second, strict=True))
+    assert not any(torch.equal(a.composite, b.composite) for a, b in zip(first[1::2], other[1::2], strict=True))
+
+
+def test_even_pairs_take_the_look_of_the_same_kind_of_object_elsewhere(photos):
+    pairs = list(build_pairs(photos))
+    candidates = [photo for photo in photos if photo.object == "tree" and photo.id != "p0"]
+    means = [to_lab(photo.image())[photo.mask() > 0.5].mean(0) for photo in candidates]
+    got = to_lab(pairs[0].composite)[pairs[0].mask > 0].mean(0)
+    assert min((got - mean).norm() for mean in means) < 1.5
+    assert (got - to_lab(pairs[0].truth)[pairs[0].mask > 0].mean(0)).norm() > 5
+
+
+def test_an_object_without_a_second_of_its_kind_is_jittered(photos):
+    """p4, a horse, is even: its contrast about the mean survives as one gain, so it comes from no other photo."""
+    pair = list(build_pairs(photos))[4]
+    before, after = (to_lab(x)[pair.mask > 0] for x in (pair.truth, pair.composite))
+    correlation = torch.corrcoef(torch.stack((before[:, 0], after[:, 0])))[0, 1]
+    assert correlation > 0.95
+
+
+def test_transfer_sets_mean_and_deviation():
+    generator = torch.Generator().manual_seed(0)
+    image, other = (0.4 + 0.05 * torch.randn(2, 20, 20, 3, generator=generator)).unbind(0)
+    other = other + torch.tensor([0.15, 0.05, -0.05])
+    whole = torch.ones(20, 20)
+    got = to_lab(transfer_statistics(image, whole, other, whole)).flatten(0, 1)
+    reference = to_lab(other).flatten(0, 1)
+    assert torch.allclose(got.mean(0), reference.mean(0), atol=0.2)
+    assert torch.allclose(got.std(0), reference.std(0), rtol=0.05)
+
+
+def test_no_jitter_changes_nothing(photos):
+    image, mask = photos[0].image(), photos[0].mask()
+    assert torch.allclose(jitter_tone(image, mask, torch.zeros(5)), image, atol=1e-4)
+
+
+def test_lab_round_trip():
+    image = torch.rand(8, 8, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(to_rgb(to_lab(image)), image, atol=1e-4)
+
+
+def test_read_pairs(pairs_folder):
+    pairs = list(read_pairs(pairs_folder))
+    assert [(pair.id, pair.object) for pair in pairs] == [("0", "tree"), ("1", "car")]
+    assert pairs[0].composite.shape == pairs[0].truth.shape == (*pairs[0].mask.shape, 3)
+    assert set(pairs[0].mask.unique().tolist()) == {0, 1}
+    assert pairs[0].foreground_ratio == pytest.approx(16 * 16 / 40**2)
+
+
+def test_a_folder_without_an_index(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"No pairs in .*index.csv \(id,object\)"):
+        list(read_pairs(tmp_path))
+
+
+def test_an_index_without_a_column(pairs_folder):
+    (pairs_folder / "index.csv").write_text("id,name\n0,tree\n")
+    with pytest.raises(ValueError, match="index.csv lacks the column object; expected id,object"):
+        list(read_pairs(pairs_folder))
+
+
+def test_a_missing_file(pairs_folder):
+    (pairs_folder / "truths" / "1.png").unlink()
+    with pytest.raises(FileNotFoundError, match="truths"):
+        list(read_pairs(pairs_folder))
+
+
+def test_sizes_that_differ(pairs_folder):
+    Image.new("RGB", (41, 40)).save(pairs_folder / "truths" / "0.png")
+    with pytest.raises(ValueError, match=r"Pair 0 in .*one size, got \(40, 40\), \(40, 41\) and \(40, 40\)"):
+        list(read_pairs(pairs_folder))
+
+
+@pytest.mark.parametrize(("level", "name"), [(0, "empty"), (255, "full")])
+def test_masks_without_two_regions(pairs_folder, level, name):
+    Image.new("L", (40, 40), level).save(pairs_folder / "masks" / "1.png")
+    with pytest.raises(ValueError, match=f"Pair 1 in .*the mask is {name}"):
+        list(read_pairs(pairs_folder))
+
+
+def test_pairs_are_read_one_at_a_time(pairs_folder):
+    pairs = read_pairs(pairs_folder)
+    assert next(pairs).id == "0"
+    shutil.rmtree(pairs_folder / "composites")
+    with pytest.raises(FileNotFoundError):
+        next(pairs)
