@@ -142,7 +142,6 @@ def main(
 ) -> None:
     work.mkdir(parents=True, exist_ok=True)
     # Moments of rarely seen words decay into denormal numbers, on which CPUs are several times slower.
-    torch.set_flush_denormal(True)
     torch.manual_seed(0)
     vocabulary = Vocabulary()
     network = Network(len(vocabulary.token_ids)).to(DEVICE)
