@@ -11,6 +11,7 @@ from rich.console import Console
 
 from .headless import prepare_host
 
+EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "tree_golden"
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
@@ -48,6 +49,26 @@ def quality(
     Console().print(table(results))
     if json:
         write_json(results, json)
+
+
+@app.command()
+def resolution(
+    composite: Annotated[Path, typer.Option(help="A large composite.")] = EXAMPLE / "composite.jpg",
+    mask: Annotated[Path, typer.Option(help="Its mask.")] = EXAMPLE / "mask.png",
+) -> None:
+    """Seconds that full resolution adds to an edit at working size, item by item."""
+    from .resolution import measure
+
+    Console().print(measure(composite, mask))
+
+
+@app.command()
+def speed(repeats: Annotated[int, typer.Option(help="Runs of each; the fastest counts.")] = 5) -> None:
+    """Each saved piece of work against doing it: equal results, and the ratio of times."""
+    prepare_host()
+    from .speed import table
+
+    Console().print(table(repeats))
 
 
 if __name__ == "__main__":

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ..diffusion.types import ImagingDescription
 from .appearance import region_appearance, words_for
 
 NORMS = Path(__file__).with_name("norms.json")
+SIDE = 256  # the shorter side of the photographs behind the norms; contrast depends on it
 
 
 @dataclass(frozen=True)
@@ -78,5 +80,16 @@ def describe(image: Tensor, mask: Tensor, name: str) -> ImagingDescription:
     image: sRGB [H,W,3] in 0-1; mask: [H,W], 1 on the object; name: the object's name, "object" if unknown.
     """
     norms = load_norms()
+    image, mask = shrink(image, mask)
     actual = norms.offset(name, region_appearance(image, (mask > 0.5).float()))
     return ImagingDescription(name, words_for(actual), words_for(norms.expected_offset(image, mask)))
+
+
+def shrink(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """image [H,W,3] and mask [H,W] with the shorter side brought down to SIDE; smaller ones stay as they are."""
+    factor = SIDE / min(mask.shape)
+    if factor >= 1:
+        return image, mask
+    size = [max(1, round(side * factor)) for side in mask.shape]
+    image, mask = (interpolate(x[None], size, mode="area")[0] for x in (image.movedim(-1, 0), mask[None]))
+    return image.movedim(0, -1), mask[0]

@@ -1,0 +1,149 @@
+"""Work that the method's reference does and its result does not need: equality and ratio of times, in one run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from rich.table import Table
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from ..attention.control import AttentionLayer
+from ..attention.maps import map_grid, record_maps
+from ..attention.sharing import ShareAttention
+from ..diffusion.types import Denoiser
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two ways to one result."""
+
+    name: str
+    difference: float  # largest absolute difference of the results
+    seconds: float
+    reference_seconds: float
+
+
+def fastest(work: Callable[[], object], repeats: int) -> float:
+    times = []
+    for _ in range(repeats + 1):  # the first warms up
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
+
+
+def compare(name: str, ours: Callable[[], Tensor], reference: Callable[[], Tensor], repeats: int) -> Comparison:
+    difference = (ours() - reference()).abs().max().item()
+    return Comparison(name, difference, fastest(ours, repeats), fastest(reference, repeats))
+
+
+def guidance_free(denoise: Denoiser, latent: Tensor, context: Tensor, repeats: int) -> Comparison:
+    """Inversion at guidance 0: the unconditional branch alone, against both branches."""
+
+    def both() -> Tensor:
+        empty, text = denoise(torch.cat([latent, latent]), 1.0, torch.cat([context[:1], context[1:2]])).chunk(2)
+        return empty + 0 * (text - empty)
+
+    return compare("inversion: 1 row, not 2", lambda: denoise(latent, 1.0, context[:1]), both, repeats)
+
+
+def early_stop(denoise: Denoiser, latent: Tensor, context: Tensor, repeats: int) -> Comparison:
+    """Refinement: the UNet up to the last layer with maps, forward and backward, against all of it."""
+    grid = map_grid(*latent.shape[-2:])
+    pair = torch.cat([latent, latent])
+    last = record_maps(denoise, pair, 1.0, context, grid)[1]
+
+    def gradient(last_layer: int | None) -> Tensor:
+        text = context.clone().requires_grad_()
+        maps, _ = record_maps(denoise, pair, 1.0, text, grid, last_layer)
+        return torch.autograd.grad(maps.square().sum(), text)[0]
+
+    return compare("refinement step: up to the last map", lambda: gradient(last), lambda: gradient(None), repeats)
+
+
+def source_row(denoise: Denoiser, latent: Tensor, context: Tensor, repeats: int) -> Comparison:
+    """Guided edit: 3 rows a step, with the source on its trajectory, against the usual 4."""
+    empty, source, target = context[:1], context[1:2], context[1:2]
+
+    def rows(texts: list[Tensor], conditional: tuple[int, int]) -> Tensor:
+        share = ShareAttention([conditional[0]], [conditional[1]], cross=True, self_=True)
+        return denoise(latent.expand(len(texts), -1, -1, -1), 1.0, torch.cat(texts), share)[-1]
+
+    return compare(
+        "edit step: 3 rows, not 4",
+        lambda: rows([empty, source, target], (1, 2)),
+        lambda: rows([empty, empty, source, target], (2, 3)),
+        repeats,
+    )
+
+
+def swapped_queries(repeats: int) -> Comparison:
+    """Attention replacement at SD2's largest layer (64x64, 5 heads of 64): swapped q and k against explicit maps."""
+    heads, width, tokens = 5, 64, 4096
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, tokens, heads * width, generator=generator) for _ in range(3))
+    layer = AttentionLayer("self", "input", 0, heads)
+
+    def split(x: Tensor) -> Tensor:
+        return x.unflatten(-1, (heads, width)).transpose(1, 2)
+
+    def join(x: Tensor) -> Tensor:
+        return x.transpose(1, 2).flatten(2)
+
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return join(scaled_dot_product_attention(split(q), split(k), split(v)))
+
+    def explicit() -> Tensor:
+        maps = (split(q) @ split(k).transpose(-1, -2) / width**0.5).softmax(-1)
+        maps[1] = maps[0]
+        return join(maps @ split(v))
+
+    share = ShareAttention([0], [1], cross=True, self_=True)
+    return compare(
+        "attention of 4096 tokens: q/k swap, no maps", lambda: share(layer, q, k, v, attend), explicit, repeats
+    )
+
+
+def comparisons(repeats: int) -> list[Comparison]:
+    """On the embedded model, at its own size."""
+    from ..host.gradients import engine_boundary
+    from ..host.sampling import with_denoiser
+    from ..host.text import ClipEncoder
+    from ..mini.loader import load_mini
+
+    model, clip, _ = load_mini()
+    encoder = ClipEncoder(clip)
+    context = torch.cat([encoder.encode(encoder.tokenize(text)) for text in ("", "tree dark cold")]).detach()
+    latent = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    sigmas = torch.tensor([1.0, 0.0])
+    found = []
+    for measured, gradients in ((guidance_free, False), (early_stop, True), (source_row, False)):
+        with engine_boundary():
+            found.append(
+                with_denoiser(
+                    model,
+                    latent,
+                    lambda denoise, z, measured=measured: measured(denoise, z, context, repeats),
+                    sigmas,
+                    gradients=gradients,
+                )
+            )
+    return [*found, swapped_queries(repeats)]
+
+
+def table(repeats: int) -> Table:
+    drawn = Table("saved work", "largest difference", "ms", "ms with it", "ratio", title="Speed")
+    for c in comparisons(repeats):
+        ratio = c.seconds / c.reference_seconds
+        drawn.add_row(
+            c.name,
+            f"{c.difference:.1e}",
+            f"{1000 * c.seconds:.1f}",
+            f"{1000 * c.reference_seconds:.1f}",
+            f"{ratio:.2f}x",
+        )
+    return drawn
