@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 Workflow = dict[str, dict[str, Any]]
 Messages = Callable[[str, dict[str, Any]], None]
+ENDS = ("execution_success", "execution_error", "execution_interrupted")
 
 # A proxy from the environment has no business with a server on this machine.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -107,9 +108,8 @@ class Client:
             prompt_id = self.queue(workflow)
             for kind, data in messages:
                 on_message(kind, data)
-                if data.get("prompt_id") == prompt_id and kind.startswith("execution_"):
-                    if kind.removeprefix("execution_") in ("success", "error", "interrupted"):
-                        break
+                if kind in ENDS and data.get("prompt_id") == prompt_id:
+                    break
         return self.wait(prompt_id, timeout)["outputs"]
 
     @contextmanager
@@ -142,7 +142,7 @@ class Client:
 
 def _refusal(reply: dict[str, Any], workflow: Workflow) -> str:
     lines = [
-        f"  {node.get('class_type') or workflow[key]['class_type']} (node {key}): {error['message']}: {error['details']}"
+        f"  {workflow[key]['class_type']} (node {key}): {error['message']}: {error['details']}"
         for key, node in (reply.get("node_errors") or {}).items()
         for error in node["errors"]
     ]
