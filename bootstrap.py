@@ -157,7 +157,7 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(__doc__ or "")
         return 0 if {"-h", "--help"} & set(arguments) else 2
     try:
-        if sys.version_info < (3, 10):
+        if sys.version_info < (3, 10):  # noqa: UP036 (this file is what tells)
             raise BootstrapError(f"Python 3.10 or newer is needed; this is {sys.version.split()[0]}.")
         create_venv()
         host = find_host()
