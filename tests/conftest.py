@@ -1,0 +1,67 @@
+"""Where the host is, a real server of it for the whole session, and the rules of importing it in this process."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[1]
+NO_HOST = (
+    "No ComfyUI found. Set COMFYUI_PATH to a checkout of it, or run the tests through `python bootstrap.py test`, "
+    "which fetches one."
+)
+
+
+def host_folder() -> Path | None:
+    """COMFYUI_PATH wins; else what bootstrap.py keeps in .cache."""
+    if path := os.environ.get("COMFYUI_PATH"):
+        return Path(path).expanduser().resolve()
+    pinned = re.search(r'^HOST_SHA256 = "(\w{12})', (REPO / "bootstrap.py").read_text(encoding="utf-8"), re.MULTILINE)
+    cached = REPO / ".cache" / f"host-{pinned.group(1)}" if pinned else None
+    return cached if cached and (cached / "main.py").is_file() else None
+
+
+def host_first(folder: Path) -> None:
+    """Let this process import the host, on the CPU; its `nodes` and `tests` must win over this repository's."""
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() not in (REPO, folder)]
+    sys.path.insert(0, str(folder))
+    import comfy.options
+
+    comfy.options.enable_args_parsing(False)
+    from comfy.cli_args import args
+
+    args.cpu = True
+
+
+HOST = host_folder()
+if HOST and (HOST / "comfy").is_dir():
+    host_first(HOST)
+
+
+@pytest.fixture(scope="session")
+def host_path() -> Path:
+    if HOST is None or not (HOST / "main.py").is_file():
+        pytest.fail(f"{NO_HOST} (looked at: {HOST})" if HOST else NO_HOST, pytrace=False)
+    return HOST
+
+
+@pytest.fixture(scope="session")
+def server_base(tmp_path_factory) -> Path:
+    """The server's folder of inputs, outputs and models."""
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="session")
+def server_log(server, server_base) -> Path:
+    return server_base / "server.log"
+
+
+@pytest.fixture(scope="session")
+def server(host_path, server_base):
+    """A client of a real ComfyUI server that has loaded this pack: object_info, upload, run, interrupt, history."""
+    from diff_harmonization.demo.server import HostServer
+
+    with HostServer(host_path, server_base, server_base / "server.log", "--cpu") as client:
+        yield client
