@@ -33,4 +33,4 @@ def prepare_host() -> None:
     comfy.options.enable_args_parsing(False)
     from comfy.cli_args import args
 
-    args.cpu = not torch.cuda.is_available()
+    args.cpu = args.cpu or not torch.cuda.is_available()

@@ -30,7 +30,7 @@ def weights_path() -> Path:
     path = MANIFEST.parent / manifest["file"]
     if not path.is_file():
         raise FileNotFoundError(
-            f"LoadMiniHarmonyModel: {path} is missing. It ships with the pack: reinstall the pack, or put the file back."
+            f"LoadMiniHarmonyModel: {path} is missing. It ships with the pack: put it back, or reinstall the pack."
         )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != manifest["sha256"]:

@@ -38,7 +38,10 @@ class Crops:
 
 
 def cut_crops(photos: Sequence[Photo], per_photo: int, generator: random.Random) -> Crops:
-    """Random squares around the object, of once to thrice its size, as the working view will show it."""
+    """Random squares around the object, of once to thrice its size, as the working view will show it.
+
+    Crops whose object covers less than a hundredth are left out. Raises ValueError when none is left.
+    """
     images, masks, objects = [], [], []
     for photo in photos:
         image, mask = photo.image().movedim(-1, 0)[None], (photo.mask() > 0.5).float()[None, None]
@@ -51,6 +54,8 @@ def cut_crops(photos: Sequence[Photo], per_photo: int, generator: random.Random)
             images.append((cut[0] * 255).round().byte())
             masks.append((cut[1] * 255).round().byte())
             objects.append(photo.object)
+    if not images:
+        raise ValueError(f"The {len(photos)} training photos give no crop: no mask covers a hundredth of its crop.")
     return Crops(torch.cat(images), torch.cat(masks), objects)
 
 

@@ -6,10 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from diff_harmonization.benchmarks.headless import prepare_host
 from diff_harmonization.benchmarks.photos import Photo
-
-prepare_host()
 
 SIZE = 40
 

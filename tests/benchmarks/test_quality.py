@@ -1,0 +1,75 @@
+import json
+from functools import partial
+
+import pytest
+from typer.testing import CliRunner
+
+from diff_harmonization.benchmarks import harmonize
+from diff_harmonization.benchmarks.__main__ import app
+from diff_harmonization.benchmarks.baselines import nothing, oracle_mean
+from diff_harmonization.benchmarks.pairs import read_pairs
+from diff_harmonization.benchmarks.quality import measure, table
+
+METHODS = ["nothing", "ColorTransfer reinhard_lab", "ColorTransfer mkl_lab", "ours, statistics"]
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """The command in this process, with a line of three steps."""
+    monkeypatch.setattr(harmonize, "Line", partial(harmonize.Line, steps=3))
+    monkeypatch.setenv("COLUMNS", "250")
+    return partial(CliRunner().invoke, app)
+
+
+def test_quality_prints_a_row_a_method_and_writes_each_pairs_scores(run, pairs_folder, tmp_path):
+    report = tmp_path / "scores.json"
+    result = run(
+        ["quality", "--pairs", str(pairs_folder), "--no-oracle", "--json", str(report)], catch_exceptions=False
+    )
+    assert result.exit_code == 0
+    assert all(name in result.stdout for name in METHODS)
+    scores = json.loads(report.read_text())
+    assert list(scores) == METHODS
+    assert all([row["id"] for row in rows] == ["0", "1"] for rows in scores.values())
+    assert all(row.keys() == {"id", "foreground_ratio", "psnr", "mse", "fmse"} for row in scores["nothing"])
+    ours, base = (scores[name][0] for name in ("ours, statistics", "nothing"))
+    assert ours["fmse"] != base["fmse"]
+    assert ours["fmse"] * ours["foreground_ratio"] == pytest.approx(ours["mse"])  # the background is untouched
+
+
+def test_oracles_and_the_limit(run, pairs_folder, tmp_path):
+    report = tmp_path / "scores.json"
+    run(["quality", "--pairs", str(pairs_folder), "--limit", "1", "--json", str(report)], catch_exceptions=False)
+    scores = json.loads(report.read_text())
+    assert list(scores) == [*METHODS, "ours, oracle words", "oracle mean"]
+    assert all(len(rows) == 1 for rows in scores.values())
+    assert scores["oracle mean"][0]["fmse"] < scores["nothing"][0]["fmse"]
+
+
+def test_a_source_of_pairs_is_needed(run):
+    result = run(["quality"])
+    assert result.exit_code == 2
+    assert "--pairs" in result.output
+
+
+def test_the_table_has_a_column_a_bin(pairs_folder):
+    results = measure(read_pairs(pairs_folder), {"nothing": nothing, "oracle mean": oracle_mean})
+    drawn = table(results)
+    assert [str(column.header).split(":")[0] for column in drawn.columns] == [
+        "method",
+        "all",
+        "0-5%",
+        "5-15%",
+        "15-100%",
+        "fMSE ratio",
+    ]
+    assert [list(column.cells)[0] for column in drawn.columns][2:4] == ["-", "-"]
+    first, second = drawn.columns[-1].cells
+    assert first == "1.00x"
+    assert float(second.removesuffix("x")) < 0.8
+
+
+def test_no_pairs_are_an_error(pairs_folder):
+    (pairs_folder / "index.csv").write_text("id,object\n")
+    with pytest.raises(ValueError, match="no pairs to measure"):
+        measure(read_pairs(pairs_folder), {"nothing": nothing})
