@@ -1,0 +1,60 @@
+"""The client against a real server."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from diff_harmonization.demo.__main__ import fetch, with_inputs
+from diff_harmonization.demo.client import WorkflowError
+
+
+@pytest.fixture
+def ready(server, pictures, inverting):
+    composite, mask = pictures
+    return with_inputs(inverting, server.upload(composite), server.upload(mask, "mask.png"), None)
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_outputs_come_back_as_files(server, ready, pictures, tmp_path):
+    saved = fetch(server, server.run(ready), tmp_path)
+    assert sorted(saved) == ["edit.png", "result.png"]
+    before, after = pixels(pictures[0]), pixels(tmp_path / "result.png")
+    inside = pixels(pictures[1])[..., 0] > 0
+    assert (after[~inside] == before[~inside]).all()
+    assert abs(after[inside] - (255 - before[inside])).max() <= 1
+
+
+def test_messages_tell_the_progress(server, ready):
+    ready["4"]["inputs"]["image"] = ["9", 0]
+    ready["9"] = {
+        "class_type": "ImageScaleBy",
+        "inputs": {"image": ["1", 0], "upscale_method": "area", "scale_by": 1.0},
+    }
+    heard = []
+    server.run(ready, on_message=lambda kind, data: heard.append(kind))
+    assert {"executing", "progress_state"} <= set(heard)
+    assert heard[-1] == "execution_success"
+
+
+def test_a_refused_workflow_names_node_and_input(server, ready):
+    del ready["4"]["inputs"]["image"]
+    with pytest.raises(WorkflowError, match=r"ImageInvert \(node 4\): .*image"):
+        server.run(ready)
+
+
+def test_a_half_refused_workflow_is_refused(server, ready):
+    """The host would run the sound outputs and answer 200."""
+    ready["7"]["inputs"]["images"] = ["2", 0]
+    with pytest.raises(WorkflowError, match=r"SaveImage \(node 7\)"):
+        server.run(ready)
+
+
+def test_a_failing_node_is_named_with_its_error(server, ready):
+    ready["10"] = {"class_type": "TextDescribe", "inputs": {"description": "no such form"}}
+    ready["11"] = {"class_type": "PreviewAny", "inputs": {"source": ["10", 1]}}
+    with pytest.raises(WorkflowError, match=r"TextDescribe \(node 10\) failed: ValueError"):
+        server.run(ready)
