@@ -50,6 +50,7 @@ class HostServer:
 
     def __enter__(self) -> Client:
         install_pack(self.base / "custom_nodes")
+        (self.base / "user").mkdir(exist_ok=True)  # without it the host cannot open its database
         self.log.parent.mkdir(parents=True, exist_ok=True)
         port = free_port()
         command = [sys.executable, str(self.host / "main.py"), "--base-directory", str(self.base), "--port", str(port)]
