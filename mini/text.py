@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import re
+from typing import Any, cast
 
+import torch
 from comfy.sd1_clip import SD1ClipModel, SDClipModel
 from comfy.text_encoders.sd2_clip import SD2Tokenizer
 
@@ -109,7 +111,7 @@ class MiniTokenizer(SD2Tokenizer):
 
 
 class MiniTextEncoder(SDClipModel):
-    def __init__(self, device="cpu", dtype=None, model_options={}):  # noqa: B006 (the host's signature)
+    def __init__(self, device: torch.device | str = "cpu", dtype=None, model_options={}):  # noqa: B006 (the host's)
         super().__init__(
             device=device,
             dtype=dtype,
@@ -122,7 +124,11 @@ class MiniTextEncoder(SDClipModel):
 
 
 class MiniClip(SD1ClipModel):
-    def __init__(self, device="cpu", dtype=None, model_options={}):  # noqa: B006 (the host's signature)
+    def __init__(self, device: torch.device | str = "cpu", dtype=None, model_options={}):  # noqa: B006 (the host's)
         super().__init__(
-            device=device, dtype=dtype, model_options=model_options, clip_name="h", clip_model=MiniTextEncoder
+            device=device,
+            dtype=dtype,
+            model_options=model_options,
+            clip_name="h",
+            clip_model=cast(Any, MiniTextEncoder),
         )

@@ -9,7 +9,7 @@ import copy
 import random
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import comfy.options
 import torch
@@ -56,7 +56,7 @@ class Network(nn.Module):
 
     def __init__(self, tokens: int) -> None:
         super().__init__()
-        self.text = MiniTextEncoder(device=DEVICE, dtype=torch.float32).transformer
+        self.text: Any = MiniTextEncoder(device=DEVICE, dtype=torch.float32).transformer
         del self.text.text_projection
         self.text.set_input_embeddings(nn.Embedding(tokens, CONFIG["hidden_size"], device=DEVICE))
         options = dict(MiniConfig.unet_config, **MiniConfig.unet_extra_config, dtype=torch.float32)
@@ -178,7 +178,8 @@ def main(
         optimizer.step()
         decay = min(0.9995, (step + 1) / (step + 10))
         with torch.no_grad():
-            torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+            for smooth, parameter in zip(average.parameters(), network.parameters(), strict=True):
+                smooth.lerp_(parameter, 1 - decay)
         losses.append(loss.item())
         done = step + 1
         if done % 100 == 0:

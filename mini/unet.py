@@ -59,7 +59,9 @@ class MiniConfig(comfy.supported_models_base.BASE):
 
 
 class MiniUNet(UNetModel):
-    """UNetModel between a patching and an unpatching; takes and returns [B,3,H,W] with H, W multiples of 4."""
+    """UNetModel between a patching and an unpatching; takes and returns [B,3,H,W] of any H, W."""
+
+    timestep_sigmas: Tensor  # [1000]
 
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
@@ -79,13 +81,16 @@ class MiniUNet(UNetModel):
         out = super()._forward(patches, timesteps, context, **kwargs)
         return functional.pixel_shuffle(out, PATCH)[..., :height, :width]
 
-    def _forward(self, x, timesteps=None, context=None, y=None, control=None, transformer_options={}, **kwargs):  # noqa: B006 (the host's signature)
+    def _forward(
+        self, x: Tensor, timesteps: Tensor, context: Tensor, y=None, control=None, transformer_options=None, **kwargs
+    ) -> Tensor:
         """x = noisy / sqrt(sigma^2 + 1), as the host hands it to an eps model; returns eps."""
         sigma = self.sigma(timesteps).to(x.dtype)
         noisy = x * (sigma**2 + 1).sqrt()
         total = (sigma**2 + SIGMA_DATA**2).sqrt()
+        options = {} if transformer_options is None else transformer_options
         inner = self.inner(
-            noisy / total, timesteps, context, y=y, control=control, transformer_options=transformer_options, **kwargs
+            noisy / total, timesteps, context, y=y, control=control, transformer_options=options, **kwargs
         )
         # denoised = c_skip noisy + c_out inner, and eps = (noisy - denoised) / sigma
         return noisy * sigma / total**2 - inner * SIGMA_DATA / total
