@@ -8,7 +8,7 @@ itself into `.cache`; what is done already is skipped. An existing ComfyUI named
 COMFYUI_PATH is used instead, and nothing is written to it.
 
 `demo` harmonizes a composite on a real ComfyUI server and writes the pictures to `output/NAME`: without --image, the
-first example of `examples/`. `test` runs the whole test suite, or what the arguments select.
+first example of `workflows/examples/`. `test` runs the whole test suite, or what the arguments select.
 """
 
 from __future__ import annotations

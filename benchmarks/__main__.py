@@ -11,7 +11,7 @@ from rich.console import Console
 
 from .headless import prepare_host
 
-EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "tree_golden"
+EXAMPLE = Path(__file__).resolve().parent.parent / "workflows" / "examples" / "tree_golden"
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 

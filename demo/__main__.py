@@ -22,7 +22,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from .client import Client, Workflow, WorkflowError
 from .server import PACK, HostServer
 
-EXAMPLES, WORKFLOW = PACK / "examples", PACK / "workflows" / "api" / "harmonize.json"
+EXAMPLES, WORKFLOW = PACK / "workflows" / "examples", PACK / "workflows" / "api" / "harmonize.json"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Example:
 
 
 def shipped_example(name: str | None) -> Example:
-    """An entry of examples/index.json; the first one when no name is given."""
+    """An entry of workflows/examples/index.json; the first one when no name is given."""
     entries = {entry["name"]: entry for entry in json.loads((EXAMPLES / "index.json").read_text(encoding="utf-8"))}
     entry = entries.get(name or next(iter(entries)))
     if entry is None:

@@ -3,7 +3,7 @@
     pip install typer opencv-python-headless scikit-image scikit-learn
     apt-get download lomiri-wallpapers-16.04 lomiri-wallpapers-20.04     # on Debian 12
     for package in lomiri-wallpapers-*.deb; do dpkg -x $package wallpapers; done
-    python examples/make_examples.py wallpapers
+    python workflows/examples/make_examples.py wallpapers
 
 Each foreground is cut by GrabCut inside hand-drawn outlines, refined by a guided filter, its edge colors are
 estimated free of the old background, and it is laid over the new one. No color of either is changed.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "workflows" / "examples"
 INDEX = json.loads((EXAMPLES / "index.json").read_text())
 VOCABULARY = """
 dazzling bright dim dull shaded shadowed cloudy sunny rainy snowy foggy windy stormy clear misty hot warm cool cold icy
