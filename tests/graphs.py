@@ -1,0 +1,99 @@
+"""The shipped graphs at a size for tests, and what they save. Used by the tests that run on the real server."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load
+
+from diff_harmonization.demo.client import Client, Workflow, WorkflowError
+
+WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows"
+EXAMPLE = WORKFLOWS / "examples" / "cat_snow"
+SIDE = 400  # of the example in tests, pixels
+DESCRIPTION = "cat & (foreground) warm indoor & (background) snowy winter cold"
+
+
+def shipped(name: str) -> Workflow:
+    return json.loads((WORKFLOWS / "api" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def shorten(graph: Workflow, steps: int = 8, per_timestep: int = 1) -> Workflow:
+    graph = copy.deepcopy(graph)
+    graph["invert"]["inputs"]["steps"] = steps
+    graph["refine"]["inputs"]["steps_per_timestep"] = per_timestep
+    return graph
+
+
+def add(graph: Workflow, key: str, kind: str, **inputs: Any) -> Workflow:
+    graph[key] = {"class_type": kind, "inputs": inputs}
+    return graph
+
+
+def edit_line(composite: str, mask: str, steps: int = 4, per_timestep: int = 1) -> Workflow:
+    """The shipped graph up to the edit, whose latent is saved in full precision; described by hand."""
+    graph = shorten(shipped("harmonize"), steps, per_timestep)
+    kept = ("composite", "mask", "describe", "view", "model", "encode", "invert", "refine", "edit")
+    graph = {key: graph[key] for key in kept}
+    graph["composite"]["inputs"]["image"], graph["mask"]["inputs"]["image"] = composite, mask
+    add(graph, "describe", "TextDescribe", description=DESCRIPTION)
+    return add(graph, "save", "SaveLatent", samples=["edit", 0], filename_prefix="tests/edit")
+
+
+def saved_latent(client: Client, outputs: dict[str, Any], node: str = "save") -> torch.Tensor:
+    return load(client.view(outputs[node]["latents"][0]))["latent_tensor"]
+
+
+def saved_picture(client: Client, outputs: dict[str, Any], node: str, index: int = 0) -> np.ndarray:
+    """[H,W,3] uint8"""
+    with Image.open(io.BytesIO(client.view(outputs[node]["images"][index]))) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    return float(-10 * np.log10(np.mean((a.astype(float) - b.astype(float)) ** 2) / 255**2))
+
+
+def refusal(client: Client, graph: Workflow) -> str:
+    """The message of the node that ends this run."""
+    with pytest.raises(WorkflowError) as error:
+        client.run(graph)
+    return error.value.details.get("exception_message") or str(error.value)
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory) -> tuple[Path, Path]:
+    """PNG files of a shipped composite and its mask, scaled down."""
+    folder = tmp_path_factory.mktemp("example")
+    for name, mode, source in (("composite", "RGB", "composite.jpg"), ("mask", "L", "mask.png")):
+        with Image.open(EXAMPLE / source) as picture:
+            picture = picture.convert(mode)
+            picture.thumbnail((SIDE, SIDE))
+            picture.save(folder / f"{name}.png")
+    return folder / "composite.png", folder / "mask.png"
+
+
+@pytest.fixture(scope="session")
+def composite_copy(server, example) -> Callable[[], str]:
+    """Uploads the composite under a new name, so that the host's cache holds no result for it."""
+    count = iter(range(1000))
+    return lambda: server.upload(example[0], f"copy_{next(count)}.png")
+
+
+@pytest.fixture(scope="session")
+def composite_name(composite_copy) -> str:
+    return composite_copy()
+
+
+@pytest.fixture(scope="session")
+def mask_name(server, example) -> str:
+    return server.upload(example[1], "mask.png")

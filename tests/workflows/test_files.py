@@ -1,0 +1,128 @@
+"""The shipped files against the server's own list of nodes."""
+
+import json
+
+import pytest
+from graphs import WORKFLOWS
+
+NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
+WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+TITLE_BAR = 30  # pixels above a node's position
+
+
+@pytest.fixture(scope="module")
+def info(server):
+    return server.object_info()
+
+
+@pytest.fixture(params=NAMES)
+def drawn(request):
+    return json.loads((WORKFLOWS / f"{request.param}.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def api(drawn, request):
+    name = request.node.callspec.params["drawn"]
+    return json.loads((WORKFLOWS / "api" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def declared_inputs(info, kind):
+    declared = info[kind]["input"]
+    for name, (type_, *options) in (declared.get("required", {}) | declared.get("optional", {})).items():
+        options = options[0] if options else {}
+        type_ = "COMBO" if isinstance(type_, list) else type_
+        yield name, type_, type_ in WIDGETS and not options.get("forceInput"), options
+
+
+def widget_names(info, kind):
+    """One a value in widgets_values; None stands for the buttons and controls that the browser adds."""
+    for name, _, is_widget, options in declared_inputs(info, kind):
+        if is_widget:
+            yield name
+            if options.get("image_upload") or options.get("control_after_generate"):
+                yield None
+
+
+def inputs_of(node, info, keys, links):
+    """A drawn node's inputs in the API's form."""
+    names, values = list(widget_names(info, node["type"])), node["widgets_values"]
+    assert len(values) == len(names), f"{node['type']} has {len(values)} widget values for {names}"
+    inputs = {name: value for name, value in zip(names, values, strict=True) if name}
+    for slot, drawn_input in enumerate(node["inputs"]):
+        if drawn_input["link"] is not None:
+            _, source, output, target, target_slot, _ = links[drawn_input["link"]]
+            assert (target, target_slot) == (node["id"], slot)
+            inputs[drawn_input["name"]] = [keys[source], output]
+    return inputs
+
+
+def test_both_forms_are_shipped():
+    assert {"harmonize", "harmonize_sd2"} <= set(NAMES)
+    assert {path.stem for path in (WORKFLOWS / "api").glob("*.json")} == set(NAMES)
+
+
+def test_the_browser_finds_them(server):
+    """The host lists every top-level *.json of several folders, and serves only the first of those folders."""
+    (pack,) = server._json("/workflow_templates")
+    assert sorted(server._json("/workflow_templates")[pack]) == NAMES
+    for name in NAMES:
+        served = server._json(f"/api/workflow_templates/{pack}/{name}.json")
+        assert served == json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_every_node_and_input_exists(api, info):
+    for key, node in api.items():
+        assert node["class_type"] in info, f"{key}: the server has no {node['class_type']}"
+        declared = {name: type_ for name, type_, *_ in declared_inputs(info, node["class_type"])}
+        required = info[node["class_type"]]["input"].get("required", {})
+        assert set(required) <= set(node["inputs"]) <= set(declared), key
+        for name, value in node["inputs"].items():
+            if isinstance(value, list):
+                source, output = value
+                assert info[api[source]["class_type"]]["output"][output] == declared[name], f"{key}, {name}"
+
+
+def test_drawing_and_api_agree(drawn, api, info):
+    """The drawn graph, converted as the browser does it, is the API's graph."""
+    nodes = sorted(drawn["nodes"], key=lambda node: node["order"])
+    keys = {node["id"]: key for node, key in zip(nodes, api, strict=True)}
+    links = {link[0]: link for link in drawn["links"]}
+    for node in nodes:
+        expected = api[keys[node["id"]]]
+        assert node["type"] == expected["class_type"]
+        assert node.get("title", info[node["type"]]["display_name"]) == expected["_meta"]["title"]
+        assert inputs_of(node, info, keys, links) == expected["inputs"]
+
+
+def test_links_join_their_slots(drawn, info):
+    nodes = {node["id"]: node for node in drawn["nodes"]}
+    assert len({link[0] for link in drawn["links"]}) == len(drawn["links"])
+    for link, source, output, target, slot, type_ in drawn["links"]:
+        assert link in nodes[source]["outputs"][output]["links"]
+        assert nodes[target]["inputs"][slot]["link"] == link
+        assert nodes[source]["outputs"][output]["type"] == nodes[target]["inputs"][slot]["type"] == type_
+    for node in nodes.values():
+        assert [slot["name"] for slot in node["inputs"]] == [name for name, *_ in declared_inputs(info, node["type"])]
+        assert [slot["type"] for slot in node["outputs"]] == info[node["type"]]["output"]
+
+
+def test_layout_is_readable(drawn):
+    """Titled groups hold the nodes, and nothing lies on anything."""
+
+    def frame(node):
+        (x, y), (width, height) = node["pos"], node["size"]
+        return x, y - TITLE_BAR, x + width, y + height
+
+    def overlap(a, b):
+        return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+    groups = {group["title"]: group["bounding"] for group in drawn["groups"]}
+    assert len(groups) == len(drawn["groups"]) and all(title.strip() for title in groups)
+    corners = [(x, y, x + width, y + height) for x, y, width, height in groups.values()]
+    frames = [frame(node) for node in drawn["nodes"]]
+    for boxes in (corners, frames):
+        for index, box in enumerate(boxes):
+            assert not any(overlap(box, other) for other in boxes[:index])
+    for node, (left, top, right, bottom) in zip(drawn["nodes"], frames, strict=True):
+        homes = [g for g in corners if g[0] <= left and g[1] <= top and right <= g[2] and bottom <= g[3]]
+        assert len(homes) == 1, node["type"]

@@ -1,0 +1,69 @@
+"""The embedded model's workflow, from two pictures to the files it promises."""
+
+import io
+
+import numpy as np
+import pytest
+from graphs import saved_picture, shipped, shorten
+from PIL import Image
+
+from diff_harmonization.color.cube import load_cube
+
+
+@pytest.fixture(scope="module")
+def outputs(server, composite_name, mask_name):
+    graph = shorten(shipped("harmonize"))
+    graph["composite"]["inputs"]["image"], graph["mask"]["inputs"]["image"] = composite_name, mask_name
+    graph["describe"]["inputs"]["object"] = "cat"
+    return server.run(graph)
+
+
+@pytest.fixture(scope="module")
+def pixels(example):
+    with Image.open(example[0]) as composite, Image.open(example[1]) as mask:
+        return np.asarray(composite), np.asarray(mask)
+
+
+def test_every_promised_file_is_saved(outputs):
+    assert {"curve", "save_edit", "save_lut", "save", "save_side"} <= set(outputs)
+    assert [file["filename"] for file in outputs["save_lut"]["cube"]] == ["lut_00001_.cube"]
+
+
+def test_description_is_shown_in_its_form(outputs):
+    assert outputs["describe"]["text"][0].startswith("cat & (foreground) ")
+
+
+def test_background_is_bit_identical_and_foreground_is_not(server, outputs, pixels):
+    composite, mask = pixels
+    result = saved_picture(server, outputs, "save")
+    assert result.shape == composite.shape
+    assert (result[mask == 0] == composite[mask == 0]).all()
+    assert (result[mask == 255] != composite[mask == 255]).any(axis=1).mean() > 0.5
+
+
+def test_edit_is_the_working_view(server, outputs):
+    assert saved_picture(server, outputs, "save_edit").shape == (64, 64, 3)
+
+
+def test_saved_lut_is_the_one_applied(server, outputs, pixels, tmp_path):
+    """Read back and applied to the composite, the .cube gives the saved result."""
+    from diff_harmonization.color.apply import apply_lut
+
+    import torch
+
+    (tmp_path / "lut.cube").write_bytes(server.view(outputs["save_lut"]["cube"][0]))
+    lut = load_cube(tmp_path / "lut.cube")
+    composite, mask = (torch.from_numpy(x.copy()).float()[None] / 255 for x in pixels)
+    expected = 255 * apply_lut(composite, lut, mask)[0].numpy()
+    assert np.abs(saved_picture(server, outputs, "save") - expected).max() <= 1.01
+
+
+def test_side_by_side_shows_both(server, outputs, pixels):
+    side = saved_picture(server, outputs, "save_side")
+    height, width = pixels[0].shape[:2]
+    assert side.shape[0] == height * side.shape[0] // height and side.shape[1] > 1.9 * side.shape[0] * width / height
+
+
+def test_previews_are_pictures(server, outputs):
+    with Image.open(io.BytesIO(server.view(outputs["curve"]["images"][0]))) as curve:
+        assert curve.size[0] > curve.size[1] > 100
