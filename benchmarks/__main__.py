@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from .headless import prepare_host
+from .photos import Split, read_photos
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "workflows" / "examples" / "tree_golden"
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -26,7 +27,7 @@ def quality(
         Path | None, typer.Option(help="Folder of pairs; by default they are built from --photos.")
     ] = None,
     photos: Annotated[Path | None, typer.Option(help="Photo set (images/, masks/, index.csv).")] = None,
-    split: Annotated[str, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
+    split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
     oracle: Annotated[bool, typer.Option(help="Also with words and means taken from the truth.")] = True,
     json: Annotated[Path | None, typer.Option(help="Write every pair's scores here.")] = None,
@@ -35,16 +36,15 @@ def quality(
     prepare_host()
     from .harmonize import Line
     from .pairs import build_pairs, read_pairs
-    from .photos import read_photos
     from .quality import measure, methods, table, write_json
 
-    if pairs is None and photos is None:
-        raise typer.BadParameter("give --pairs, a folder of pairs, or --photos, the photo set to build them from")
     if pairs:
         source, count = read_pairs(pairs), limit
-    else:
+    elif photos:
         chosen = read_photos(photos, split)
         source, count = build_pairs(chosen), min(len(chosen), limit or len(chosen))
+    else:
+        raise typer.BadParameter("give --pairs, a folder of pairs, or --photos, the photo set to build them from")
     results = measure(itertools.islice(source, limit), methods(photos, Line(), oracle), count)
     Console().print(table(results))
     if json:

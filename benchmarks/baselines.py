@@ -39,7 +39,7 @@ def color_transfer(method: str) -> Method:
         foreground, background = pair.composite[inside], pair.composite[~inside]
         matched = ColorTransfer.execute(
             foreground[None, None], background[None, None], method, {"source_stats": "per_frame"}, 1.0
-        ).result[0]
+        )[0]
         result = pair.composite.clone()
         result[inside] = matched[0, 0].clamp(0, 1)
         return result

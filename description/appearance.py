@@ -13,7 +13,7 @@ import torch
 from kornia.color import rgb_to_lab
 from torch import Tensor
 
-AXES = ("lightness", "red_green", "yellow_blue", "chroma", "contrast")
+AXES: tuple[str, ...] = ("lightness", "red_green", "yellow_blue", "chroma", "contrast")
 
 # Canonical words along each axis, as (offset, word) from low to high; offsets nearer to 0 than half the first
 # entry have no word.

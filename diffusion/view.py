@@ -55,9 +55,9 @@ def working_view(image: Tensor, mask: Tensor, size: int, mode: ViewMode = "crop"
     window = find_window(mask[0] > 0.5, mode)
     pixels, planes = window.of(image.movedim(-1, 1)), window.of(mask)[:, None]
     shrinks = window.height > size or window.width > size
-    options = {"mode": "area"} if shrinks else {"mode": "bilinear", "align_corners": False}
-    pixels, planes = (interpolate(x, (size, size), **options).clamp(0, 1) for x in (pixels, planes))
-    return pixels.movedim(1, -1), planes[:, 0]
+    mode, corners = ("area", None) if shrinks else ("bilinear", False)
+    square = [interpolate(x, (size, size), mode=mode, align_corners=corners).clamp(0, 1) for x in (pixels, planes)]
+    return square[0].movedim(1, -1), square[1][:, 0]
 
 
 def _place(first: int, last: int, length: int, limit: int) -> tuple[int, int]:

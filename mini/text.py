@@ -10,7 +10,6 @@ import logging
 import re
 from typing import Any, cast
 
-import torch
 from comfy.sd1_clip import SD1ClipModel, SDClipModel
 from comfy.text_encoders.sd2_clip import SD2Tokenizer
 
@@ -111,7 +110,7 @@ class MiniTokenizer(SD2Tokenizer):
 
 
 class MiniTextEncoder(SDClipModel):
-    def __init__(self, device: torch.device | str = "cpu", dtype=None, model_options={}):  # noqa: B006 (the host's)
+    def __init__(self, device: Any = "cpu", dtype=None, model_options={}):  # noqa: B006 (the host's)
         super().__init__(
             device=device,
             dtype=dtype,
@@ -124,7 +123,7 @@ class MiniTextEncoder(SDClipModel):
 
 
 class MiniClip(SD1ClipModel):
-    def __init__(self, device: torch.device | str = "cpu", dtype=None, model_options={}):  # noqa: B006 (the host's)
+    def __init__(self, device: Any = "cpu", dtype=None, model_options={}):  # noqa: B006 (the host's)
         super().__init__(
             device=device,
             dtype=dtype,

@@ -55,9 +55,7 @@ class FitColorLUT(io.ComfyNode):
     def execute(cls, before, after, size, smoothness, identity_weight, mask=None) -> io.NodeOutput:
         before, after = before[..., :3], after[..., :3]
         mask = None if mask is None else check_mask(mask, before, "FitColorLUT")
-        return io.NodeOutput(
-            fit_lut(before, after, mask, size, smoothness=smoothness, identity_weight=identity_weight)
-        )
+        return io.NodeOutput(fit_lut(before, after, mask, size, smoothness=smoothness, identity_weight=identity_weight))
 
 
 class ApplyColorLUT(io.ComfyNode):

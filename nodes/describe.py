@@ -24,8 +24,8 @@ class TextDescribe(io.ComfyNode):
                     "description",
                     default="",
                     optional=True,
-                    tooltip="The whole description in one line, such as 'cat & (foreground) bright summer & (background) "
-                    "dusk cold'. Leave it empty to use the three fields below.",
+                    tooltip="The whole description in one line, such as 'cat & (foreground) bright summer & "
+                    "(background) dusk cold'. Leave it empty to use the three fields below.",
                 ),
                 io.String.Input(
                     "object",

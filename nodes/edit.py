@@ -54,7 +54,7 @@ class AttentionControlledEdit(io.ComfyNode):
                     step=0.1,
                     optional=True,
                     advanced=True,
-                    tooltip="Classifier-free guidance with a null-text; 2.5 is the paper's. Without one it does nothing.",
+                    tooltip="Classifier-free guidance with a null-text, in the paper 2.5. Without one it does nothing.",
                 ),
                 io.Conditioning.Input("conditioning", optional=True, tooltip=CONDITIONING_TOOLTIP),
             ],

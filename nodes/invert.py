@@ -41,7 +41,7 @@ class DDIMInvert(io.ComfyNode):
             outputs=[
                 Trajectory.Output("trajectory", tooltip="Every latent of the inversion, noisiest first."),
                 io.Latent.Output("noised", tooltip="The noisiest latent, for any other sampler (with noise off)."),
-                io.Sigmas.Output("sigmas", tooltip="The noise levels; a stock sampler given these replays the way back."),
+                io.Sigmas.Output("sigmas", tooltip="The noise levels; with them a stock sampler replays the way back."),
             ],
         )
 

@@ -18,7 +18,7 @@ class LoadMiniHarmonyModel(io.ComfyNode):
             inputs=[],
             outputs=[
                 io.Model.Output("model", tooltip="The UNet; working view size 64."),
-                io.Clip.Output("clip", tooltip="Its text encoder, which knows the vocabulary and about twenty objects."),
+                io.Clip.Output("clip", tooltip="Its text encoder, which knows the vocabulary and some twenty objects."),
                 io.Vae.Output("vae", tooltip="Pixels are the latents: encoding and decoding lose nothing."),
             ],
         )

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..diffusion.view import working_view
+from ..diffusion.view import ViewMode, working_view
 from ..host.image import check_mask
 from .types import CATEGORY
 
@@ -25,8 +25,8 @@ class WorkingView(io.ComfyNode):
                     min=32,
                     max=2048,
                     step=8,
-                    tooltip="Side of the square in pixels, as the model was trained: 64 for the embedded model, 512 for "
-                    "SD1.5 and SD2, 768 for SD2.1-v.",
+                    tooltip="Side of the square in pixels, as the model was trained: 64 for the embedded model, 512 "
+                    "for SD1.5 and SD2, 768 for SD2.1-v.",
                 ),
                 io.Combo.Input(
                     "mode",
@@ -43,5 +43,5 @@ class WorkingView(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image, mask, size: int, mode: str) -> io.NodeOutput:
+    def execute(cls, image, mask, size: int, mode: ViewMode) -> io.NodeOutput:
         return io.NodeOutput(*working_view(image[..., :3], check_mask(mask, image, "WorkingView"), size, mode))

@@ -281,7 +281,7 @@ def box(
     node: Node, number: dict[str, int], info: NodeInfo, links: list, position: list[int], size: list[int]
 ) -> dict[str, Any]:
     schema = info.nodes[node.type]
-    inputs, values = [], []
+    inputs, values, buttons = [], [], []
     for name, kind, options in info.inputs(node):
         value = info.value(node, name, kind, options) if is_widget(kind, options) else node.inputs.get(name)
         slot: dict[str, Any] = {"name": name, "type": kind, "link": None}
@@ -289,7 +289,7 @@ def box(
             slot["widget"] = {"name": name}
             values.append(options.get("default") if is_link(value) else value)
             if options.get("image_upload"):
-                values.append("image")
+                buttons.append("image")  # the upload button stands below all other widgets
         if is_link(value):
             source, output = value
             slot["link"] = len(links) + 1
@@ -310,7 +310,7 @@ def box(
         "inputs": inputs,
         "outputs": outputs,
         "properties": {"Node name for S&R": node.type},
-        "widgets_values": values,
+        "widgets_values": values + buttons,
     }
     if node.title:
         drawn["title"] = node.title

@@ -73,3 +73,9 @@ def test_no_pairs_are_an_error(pairs_folder):
     (pairs_folder / "index.csv").write_text("id,object\n")
     with pytest.raises(ValueError, match="no pairs to measure"):
         measure(read_pairs(pairs_folder), {"nothing": nothing})
+
+
+def test_splits_are_named(run, photos):
+    result = run(["quality", "--photos", str(photos[0].folder), "--split", "train-and-test"])
+    assert result.exit_code == 2
+    assert "'tune'" in result.output
