@@ -74,11 +74,11 @@ def refusal(client: Client, graph: Workflow) -> str:
 def example(tmp_path_factory) -> tuple[Path, Path]:
     """PNG files of a shipped composite and its mask, scaled down."""
     folder = tmp_path_factory.mktemp("example")
-    for name, mode, source in (("composite", "RGB", "composite.jpg"), ("mask", "L", "mask.png")):
+    for name, source in (("composite", "composite.jpg"), ("mask", "mask.png")):
         with Image.open(EXAMPLE / source) as picture:
-            picture = picture.convert(mode)
             picture.thumbnail((SIDE, SIDE))
-            picture.save(folder / f"{name}.png")
+            # The host reads a gray file's white as 254/255.
+            picture.convert("RGB").save(folder / f"{name}.png")
     return folder / "composite.png", folder / "mask.png"
 
 

@@ -1,0 +1,118 @@
+"""What a run leaves behind in the host: nothing. All tests share one process, one MODEL and one CLIP."""
+
+import pytest
+import torch
+from graphs import add, edit_line, saved_latent
+from safetensors.torch import save_file
+
+from diff_harmonization.demo.client import WorkflowError
+
+
+@pytest.fixture
+def edited(server, composite_copy, mask_name):
+    """The latent of an edit that the host has to compute; `change(graph)` may alter the graph."""
+
+    def edit(change=lambda graph: graph):
+        return saved_latent(server, server.run(change(edit_line(composite_copy(), mask_name))))
+
+    return edit
+
+
+@pytest.fixture(scope="module")
+def sampled(server, composite_copy):
+    """The latent of a stock KSampler on the embedded model, computed anew."""
+
+    def sample():
+        picture = composite_copy()
+        graph = {"model": {"class_type": "LoadMiniHarmonyModel", "inputs": {}}}
+        add(graph, "load", "LoadImage", image=picture)
+        add(graph, "scale", "ImageScale", image=["load", 0], upscale_method="area", width=64, height=64, crop="center")
+        add(graph, "encode", "VAEEncode", pixels=["scale", 0], vae=["model", 2])
+        # The object that the prompt names is unknown to the model; its name keeps the host from using its cache.
+        add(graph, "positive", "CLIPTextEncode", clip=["model", 1], text=f"cat snowy {picture.removesuffix('.png')}")
+        add(graph, "negative", "CLIPTextEncode", clip=["model", 1], text="")
+        settings = {"seed": 7, "steps": 4, "cfg": 3.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 0.8}
+        links = {"model": ["model", 0], "positive": ["positive", 0], "negative": ["negative", 0]}
+        add(graph, "sample", "KSampler", latent_image=["encode", 0], **links, **settings)
+        add(graph, "save", "SaveLatent", samples=["sample", 0], filename_prefix="tests/sampled")
+        return saved_latent(server, server.run(graph))
+
+    return sample
+
+
+def interrupted(server, graph, node):
+    """Cancels a run at the first progress of a node; gives how far that node had come, and the error."""
+    progress = []
+
+    def hear(kind, data):
+        if kind == "progress" and data["node"] == node:
+            if not progress:
+                server.interrupt()
+            progress.append((data["value"], data["max"]))
+
+    with pytest.raises(WorkflowError, match="interrupted") as error:
+        server.run(graph, on_message=hear)
+    return progress[-1], error.value
+
+
+def test_stock_sampler_is_bit_identical_after_a_run(edited, sampled):
+    before = sampled()
+    edited()
+    assert torch.equal(sampled(), before)
+
+
+def test_edits_repeat_bit_for_bit(edited):
+    assert torch.equal(edited(), edited())
+
+
+def test_lora_shapes_the_edit_and_is_gone_afterwards(edited, sampled, server_base):
+    write_lora(server_base / "models" / "loras" / "tiny.safetensors")
+
+    def with_lora(graph):
+        add(graph, "lora", "LoraLoaderModelOnly", model=["model", 0], lora_name="tiny.safetensors", strength_model=1.0)
+        for node in graph.values():
+            if node["class_type"] in ("DDIMInvert", "RefineEmbedding", "AttentionControlledEdit"):
+                node["inputs"]["model"] = ["lora", 0]
+        return graph
+
+    plain, stock = edited(), sampled()
+    with_it = edited(with_lora)
+    assert (with_it - plain).abs().max() > 1e-2
+    assert torch.equal(edited(with_lora), with_it)
+    assert torch.equal(sampled(), stock)
+    assert torch.equal(edited(), plain)
+
+
+@pytest.mark.parametrize(
+    ("node", "steps", "per_timestep"), [("invert", 1000, 1), ("refine", 20, 100), ("edit", 150, 0)]
+)
+def test_cancelling_leaves_the_host_clean(server, edited, sampled, composite_copy, mask_name, node, steps, per_timestep):
+    before, stock = edited(), sampled()
+    graph = edit_line(composite_copy(), mask_name, steps, per_timestep)
+    (reached, total), error = interrupted(server, graph, node)
+    assert error.details["node_id"] == node
+    assert reached < total / 2  # it stopped where it was, not at its end
+    assert torch.equal(sampled(), stock)
+    assert torch.equal(edited(), before)
+
+
+def write_lora(path):
+    """Rank 4 on the cross-attention of every block, under the host's own names."""
+    import comfy.lora
+
+    from diff_harmonization.mini.loader import load_unet, weights_path
+    from safetensors.torch import load_file
+
+    model = load_unet(load_file(weights_path())).model
+    names = comfy.lora.model_lora_keys_unet(model, {})
+    weights, generator = model.state_dict(), torch.Generator().manual_seed(0)
+    lora = {}
+    for name, key in names.items():
+        if name.startswith("lora_unet_") and "attn2_to_v" in name:
+            out, into = weights[key].shape
+            lora[f"{name}.lora_up.weight"] = torch.randn(out, 4, generator=generator) / 2
+            lora[f"{name}.lora_down.weight"] = torch.randn(4, into, generator=generator) / into**0.5
+            lora[f"{name}.alpha"] = torch.tensor(4.0)
+    assert lora
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(lora, path)

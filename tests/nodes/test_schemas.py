@@ -1,0 +1,85 @@
+"""What the server says of the pack's nodes: shared workflows rely on it, and users read it."""
+
+import pytest
+
+# Shared workflows hold these names: add to them, never change them.
+NODES = (
+    "LoadMiniHarmonyModel",
+    "TextDescribe",
+    "LocalDescribe",
+    "WorkingView",
+    "DDIMInvert",
+    "RefineEmbedding",
+    "AttentionControlledEdit",
+    "FitColorLUT",
+    "ApplyColorLUT",
+    "SaveColorLUT",
+)
+SOCKETS = {
+    "LoadMiniHarmonyModel": ["MODEL", "CLIP", "VAE"],
+    "TextDescribe": ["DIFFHARM_DESCRIPTION", "STRING"],
+    "LocalDescribe": ["DIFFHARM_DESCRIPTION", "STRING"],
+    "WorkingView": ["IMAGE", "MASK"],
+    "DDIMInvert": ["DIFFHARM_TRAJECTORY", "LATENT", "SIGMAS"],
+    "RefineEmbedding": ["DIFFHARM_REFINED_EMBEDDING", "CONDITIONING", "CONDITIONING", "IMAGE"],
+    "AttentionControlledEdit": ["LATENT"],
+    "FitColorLUT": ["DIFFHARM_COLOR_LUT"],
+    "ApplyColorLUT": ["IMAGE"],
+    "SaveColorLUT": ["STRING"],
+}
+PAPER = {
+    "DDIMInvert": {"steps": 50, "fixed_point_iterations": 0},
+    "RefineEmbedding": {
+        "steps_per_timestep": 2,
+        "learning_rate": 0.001,
+        "regularization_weight": 5000.0,
+        "weight_decay": 0.01,
+    },
+    "AttentionControlledEdit": {"guidance_scale": 2.5, "cross_end": 1.0, "self_end": 1.0},
+    "FitColorLUT": {"size": 33},
+}
+
+
+@pytest.fixture(scope="module")
+def info(server):
+    return server.object_info()
+
+
+def declared(schema):
+    return schema["input"].get("required", {}) | schema["input"].get("optional", {})
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_node_explains_itself(info, node):
+    schema = info[node]
+    assert schema["display_name"] and schema["display_name"] != node
+    assert schema["category"].startswith("Diff-Harmonization")
+    assert len(schema["description"]) > 20
+    for name, spec in declared(schema).items():
+        assert len(spec) > 1 and len(spec[1].get("tooltip", "")) > 10, f"{node}.{name} has no tooltip"
+    assert len(schema["output_tooltips"]) == len(schema["output"])
+    assert all(tooltip and len(tooltip) > 5 for tooltip in schema["output_tooltips"])
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_sockets_are_stable(info, node):
+    assert info[node]["output"] == SOCKETS[node]
+
+
+def test_no_node_is_unlisted(info):
+    """Every node of the pack's category stands in the list above."""
+    ours = {name for name, schema in info.items() if schema["category"].startswith("Diff-Harmonization")}
+    assert ours == set(NODES)
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_numbers_have_ranges_that_hold_their_default(info, node):
+    for name, (kind, *options) in declared(info[node]).items():
+        if kind in ("INT", "FLOAT"):
+            assert options[0]["min"] <= options[0]["default"] <= options[0]["max"], name
+
+
+@pytest.mark.parametrize(("node", "values"), PAPER.items())
+def test_defaults_are_the_papers(info, node, values):
+    inputs = declared(info[node])
+    assert {name: inputs[name][1]["default"] for name in values} == values
