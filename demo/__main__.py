@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import shutil
 import tempfile
 import time
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -23,6 +23,8 @@ from .client import Client, Workflow, WorkflowError
 from .server import PACK, HostServer
 
 EXAMPLES, WORKFLOW = PACK / "workflows" / "examples", PACK / "workflows" / "api" / "harmonize.json"
+
+EXPECTED = {"edit.png", "result.png", "lut.cube", "side_by_side.png"}
 
 
 @dataclass(frozen=True)
@@ -77,19 +79,6 @@ def fetch(client: Client, outputs: dict[str, Any], folder: Path) -> list[str]:
     return saved
 
 
-def save_inputs_beside(result: Path, composite: Path, folder: Path, height: int = 1024) -> None:
-    """Write the composite, and composite and result next to each other."""
-    with Image.open(composite) as before, Image.open(result) as after:
-        before = before.convert("RGB")
-        before.save(folder / "composite.png")
-        width = max(1, round(before.width * min(1, height / before.height)))
-        size = (width, min(height, before.height))
-        pair = Image.new("RGB", (2 * size[0], size[1]))
-        pair.paste(before.resize(size, Image.Resampling.LANCZOS), (0, 0))
-        pair.paste(after.convert("RGB").resize(size, Image.Resampling.LANCZOS), (size[0], 0))
-        pair.save(folder / "side_by_side.png")
-
-
 class Bar:
     """The server's messages as one progress bar over the workflow's nodes."""
 
@@ -133,12 +122,12 @@ def harmonize(host: Path, example: Example, workflow: Workflow, output: Path, co
             with bar.progress:
                 outputs = client.run(with_inputs(workflow, image, mask, example.description), 3600, bar.hear)
             saved = fetch(client, outputs, folder)
-    missing = {"edit.png", "result.png", "lut.cube"} - set(saved)
+    missing = EXPECTED - set(saved)
     if missing:
         raise ValueError(
             f"The workflow did not save {', '.join(sorted(missing))}; it saved {', '.join(saved) or 'nothing'}."
         )
-    save_inputs_beside(folder / "result.png", example.composite, folder)
+    shutil.copyfile(example.composite, folder / f"composite{example.composite.suffix}")
     return folder
 
 

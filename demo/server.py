@@ -16,6 +16,8 @@ from .client import Client
 
 PACK = Path(__file__).resolve().parents[1]
 NOT_THE_PACK = (".*", "__pycache__", "build", "dist", "output", "*.egg-info")
+# The host's database would lie in the host's own folder.
+OPTIONS = ("--disable-auto-launch", "--disable-api-nodes", "--database-url", "sqlite:///:memory:")
 
 
 def free_port() -> int:
@@ -50,13 +52,12 @@ class HostServer:
 
     def __enter__(self) -> Client:
         install_pack(self.base / "custom_nodes")
-        (self.base / "user").mkdir(exist_ok=True)  # without it the host cannot open its database
         self.log.parent.mkdir(parents=True, exist_ok=True)
         port = free_port()
         command = [sys.executable, str(self.host / "main.py"), "--base-directory", str(self.base), "--port", str(port)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*command, "--disable-auto-launch", "--disable-api-nodes", *self.options],
+                [*command, *OPTIONS, *self.options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
