@@ -16,7 +16,9 @@ from typing import Any
 
 FOLDER = Path(__file__).resolve().parent
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
-COLUMN, GAP, TITLE = 340, 40, 70
+COLUMN, GAP = 340, 40
+TITLE = 80  # above a node: its title and the pack's badge
+HEAD = 50  # above a group's first node, besides: the group's title
 
 
 @dataclass
@@ -57,6 +59,7 @@ def main_line(size: int, model: list[Node], handles: tuple[tuple, tuple, tuple])
             [
                 [
                     Node("describe", "LocalDescribe", {"image": image, "mask": mask, "object": "object"}, "Describe"),
+                    Node("words", "PreviewAny", {"source": ("describe", 1)}, "Its words"),
                     Node("view", "WorkingView", {"image": image, "mask": mask, "size": size, "mode": "crop"}),
                     *model,
                 ]
@@ -237,7 +240,7 @@ def ui_form(groups: list[Group], info: NodeInfo) -> dict[str, Any]:
         left, bottom = x, 0
         x += GAP // 2
         for column in group.columns:
-            y = TITLE
+            y = HEAD + TITLE - GAP
             for node in column:
                 height = height_of(node, info)
                 boxes[node.id] = box(node, number, info, links, [x, y], [COLUMN - GAP, height])
@@ -247,16 +250,18 @@ def ui_form(groups: list[Group], info: NodeInfo) -> dict[str, Any]:
         drawn_groups.append(
             {
                 "title": group.title,
-                "bounding": [left, 0, x - left - GAP // 2, bottom - TITLE // 2],
+                "bounding": [left, 0, x - left - GAP // 2, bottom - TITLE + GAP // 2],
                 "color": group.color,
                 "font_size": 24,
                 "flags": {},
             }
         )
         x += GAP
-    for link_id, source, slot, *_ in links:
-        node = next(n for n in nodes if number[n.id] == source)
-        boxes[node.id]["outputs"][slot]["links"].append(link_id)
+    for link in links:
+        source = next(n for n in nodes if number[n.id] == link[1])
+        output = boxes[source.id]["outputs"][link[2]]
+        output["links"].append(link[0])
+        link[5] = output["type"]  # the input may take any
     return {
         "last_node_id": len(nodes),
         "last_link_id": len(links),
@@ -270,11 +275,13 @@ def ui_form(groups: list[Group], info: NodeInfo) -> dict[str, Any]:
 
 
 def height_of(node: Node, info: NodeInfo) -> int:
-    widgets = sum(is_widget(kind, options) and not options.get("advanced") for _, kind, options in info.inputs(node))
-    slots = max(len(info.inputs(node)) - widgets, len(info.nodes[node.type]["output"]))
-    picture = 260 if node.type in ("LoadImage", "LoadImageMask", "SaveImage", "PreviewImage") else 0
-    text = 90 if node.type in ("LocalDescribe", "TextDescribe", "SaveColorLUT") else 0
-    return 40 + 24 * slots + 28 * widgets + picture + text
+    """What the browser gives the node at least, and room for a picture or a text."""
+    kinds = [(kind, options) for _, kind, options in info.inputs(node)]
+    drawn = sum(is_widget(kind, options) for kind, options in kinds)
+    slots = max(len(kinds) - drawn, len(info.nodes[node.type]["output"]))
+    widgets = drawn + sum(bool(options.get("image_upload")) for _, options in kinds)
+    shown = {"LoadImage": 260, "LoadImageMask": 260, "SaveImage": 260, "PreviewImage": 260, "PreviewAny": 110}
+    return 6 + 20 * slots + (8 + 24 * widgets if widgets else 0) + shown.get(node.type, 0)
 
 
 def box(
