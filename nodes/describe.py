@@ -1,5 +1,8 @@
 """Describing the picture: by hand or by statistics (paper eq. 1)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from comfy_api.latest import io, ui
 
 from ..description.parser import make, parse
@@ -8,6 +11,14 @@ from ..host.image import check_mask
 from .types import CATEGORY, ImagingDescription
 
 CATEGORY = f"{CATEGORY}/describe"
+
+
+@contextmanager
+def _errors_name(place: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
 
 
 class TextDescribe(io.ComfyNode):
@@ -70,9 +81,11 @@ class TextDescribe(io.ComfyNode):
         strict: bool = True,
     ) -> io.NodeOutput:
         if description.strip():
-            result = parse(description, strict)
+            with _errors_name("TextDescribe, input description"):
+                result = parse(description, strict)
         else:
-            result = make(object, foreground, background, strict)
+            with _errors_name("TextDescribe"):
+                result = make(object, foreground, background, strict)
         return io.NodeOutput(result, str(result), ui=ui.PreviewText(str(result)))
 
 
@@ -104,5 +117,7 @@ class LocalDescribe(io.ComfyNode):
     @classmethod
     def execute(cls, image, mask, object: str) -> io.NodeOutput:  # noqa: A002 (the input's name)
         mask = check_mask(mask, image, "LocalDescribe")
-        result = describe(image[0, ..., :3], mask[0], make(object, "daylight", "daylight").object)
+        with _errors_name("LocalDescribe, input object"):
+            name = make(object, "daylight", "daylight").object
+        result = describe(image[0, ..., :3], mask[0], name)
         return io.NodeOutput(result, str(result), ui=ui.PreviewText(str(result)))

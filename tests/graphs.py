@@ -6,6 +6,7 @@ import copy
 import io
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,8 @@ def example(tmp_path_factory) -> tuple[Path, Path]:
 @pytest.fixture(scope="session")
 def composite_copy(server, example) -> Callable[[], str]:
     """Uploads the composite under a new name, so that the host's cache holds no result for it."""
-    count = iter(range(1000))
-    return lambda: server.upload(example[0], f"copy_{next(count)}.png")
+    names = product(*["abcdefghij"] * 3)
+    return lambda: server.upload(example[0], f"copy{''.join(next(names))}.png")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from checkpoints import write_unclip_unet
 from graphs import DESCRIPTION, add, edit_line, refusal, saved_picture, shipped, shorten
 from PIL import Image
 
@@ -88,6 +89,20 @@ def test_pictures_of_different_sizes_for_the_lut(server, composite_name, mask_na
     graph["fit"]["inputs"]["after"] = ["composite", 0]
     message = refusal(server, graph)
     assert "64" in message and "400" in message
+
+
+@pytest.mark.parametrize("node", ["DDIMInvert", "RefineEmbedding", "AttentionControlledEdit"])
+def test_a_model_of_another_family(server, server_base, composite_name, mask_name, node):
+    """unCLIP's UNet, which wants a pooled image embedding beside the text."""
+    folder = server_base / "models" / "diffusion_models"
+    if not (folder / "unclip.ckpt").exists():
+        write_unclip_unet(folder / "unclip.ckpt")
+    graph = edit_line(composite_name, mask_name)
+    add(graph, "stranger", "UNETLoader", unet_name="unclip.ckpt", weight_dtype="default")
+    (target,) = (entry for entry in graph.values() if entry["class_type"] == node)
+    target["inputs"]["model"] = ["stranger", 0]
+    message = refusal(server, graph)
+    assert f"{node}, input model" in message and "unCLIP" in message and "SD1.5/SD2" in message
 
 
 @pytest.mark.parametrize(("width", "height"), [(133, 97), (97, 211), (41, 37)])
