@@ -40,6 +40,12 @@ if HOST and (HOST / "comfy").is_dir():
     host_first(HOST)
 
 
+def pytest_collection_finish() -> None:
+    """Collecting tests/nodes leaves an empty module `nodes` behind, which would hide the host's."""
+    if getattr(sys.modules.get("nodes"), "__file__", None) is None:
+        sys.modules.pop("nodes", None)
+
+
 @pytest.fixture(scope="session")
 def host_path() -> Path:
     if HOST is None or not (HOST / "main.py").is_file():
