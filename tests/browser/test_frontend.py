@@ -1,0 +1,154 @@
+"""The shipped workflows in the real frontend, driven as a user would."""
+
+import itertools
+import json
+
+import pytest
+from graphs import WORKFLOWS
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
+TITLE_BAR = 30  # pixels above a node's position
+LOAD = "const [graph, done] = arguments; app.loadGraphData(graph).then(() => done(null), error => done(String(error)))"
+NODES = """return app.graph.nodes.map(node => ({
+    id: Number(node.id), type: node.type, title: node.title, known: node.type in LiteGraph.registered_node_types,
+    x: node.pos[0], y: node.pos[1], width: node.size[0], height: node.size[1],
+    least: [...node.computeSize()], widgets: (node.widgets ?? []).map(widget => widget.name),
+}))"""
+LINKS = """return [...app.graph.links.values()].map(link => [
+    Number(link.origin_id), Number(link.origin_slot), Number(link.target_id),
+    app.graph.nodes.find(node => node.id == link.target_id).inputs[link.target_slot].name,
+])"""
+GROUPS = "return app.graph.groups.map(group => ({title: group.title, bounds: [...group.boundingRect]}))"
+WIDGET = """return app.graph.nodes.find(node => node.type == arguments[0]).widgets
+    .find(widget => widget.name == arguments[1])"""
+PROMPT = "const done = arguments[0]; app.graphToPrompt().then(prompt => done(prompt.output))"
+
+
+def load(page, name):
+    drawn = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
+    assert page.execute_async_script(LOAD, drawn) is None
+    return drawn
+
+
+def visible(page, selector):
+    return [element for element in page.find_elements(By.CSS_SELECTOR, selector) if element.is_displayed()]
+
+
+def click(page, selector):
+    WebDriverWait(page, 60).until(lambda _: visible(page, selector))[0].click()
+
+
+def complaints(page):
+    """What the frontend says of missing nodes, models or values."""
+    return [element.text for element in visible(page, "[role=dialog], [data-testid=error-overlay]")]
+
+
+def client_position(page, node, dx, dy):
+    """Where a point of a node, relative to its position, lies in the window."""
+    script = """const [id, dx, dy] = arguments, node = app.graph.nodes.find(node => node.id == id)
+    const {scale, offset} = app.canvas.ds, box = app.canvas.canvas.getBoundingClientRect()
+    return [(node.pos[0] + dx + offset[0]) * scale + box.left, (node.pos[1] + dy + offset[1]) * scale + box.top]"""
+    return page.execute_script(script, node, dx, dy)
+
+
+def overlap(a, b):
+    return (
+        a["x"] < b["x"] + b["width"]
+        and b["x"] < a["x"] + a["width"]
+        and a["y"] - TITLE_BAR < b["y"] + b["height"]
+        and b["y"] - TITLE_BAR < a["y"] + a["height"]
+    )
+
+
+def inside(node, bounds):
+    left, top, width, height = bounds
+    return (
+        left <= node["x"]
+        and top <= node["y"] - TITLE_BAR
+        and node["x"] + node["width"] <= left + width
+        and node["y"] + node["height"] <= top + height
+    )
+
+
+def test_a_user_finds_the_workflow_among_the_templates(page):
+    click(page, "button[aria-label=Templates]")
+    entry = "//*[normalize-space(.)='diff_harmonization']"
+    WebDriverWait(page, 60).until(lambda browser: browser.find_elements(By.XPATH, entry))[-1].click()
+    click(page, "[data-testid=template-workflow-harmonize] [data-testid=thumbnail-content]")
+    WebDriverWait(page, 60).until(lambda _: "DDIMInvert" in [node["type"] for node in page.execute_script(NODES)])
+    assert not complaints(page)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_frontend_draws_every_node_group_and_link(page, name):
+    drawn = load(page, name)
+    nodes = page.execute_script(NODES)
+    assert all(node["known"] for node in nodes)
+    assert {(n["id"], n["type"]) for n in nodes} == {(n["id"], n["type"]) for n in drawn["nodes"]}
+    titles = {node["id"]: node["title"] for node in nodes}
+    assert all(titles[node["id"]] == node["title"] for node in drawn["nodes"] if "title" in node)
+    inputs = {node["id"]: [slot["name"] for slot in node["inputs"]] for node in drawn["nodes"]}
+    links = [[source, output, target, inputs[target][slot]] for _, source, output, target, slot, _ in drawn["links"]]
+    assert sorted(page.execute_script(LINKS)) == sorted(links)  # the frontend moves sockets above widgets
+    groups = page.execute_script(GROUPS)
+    assert [group["title"] for group in groups] == [group["title"] for group in drawn["groups"]]
+    assert all(group["title"] for group in groups)
+    if name == "harmonize":  # the other wants a checkpoint that is not there
+        assert not complaints(page)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_layout_is_readable(page, name):
+    drawn = load(page, name)
+    nodes, groups = page.execute_script(NODES), page.execute_script(GROUPS)
+    for node in nodes:
+        width, height = node["least"]
+        assert node["width"] >= width, node["title"]
+        assert node["height"] >= height, node["title"]
+        assert sum(inside(node, group["bounds"]) for group in groups) == 1, node["title"]
+    assert not [(a["title"], b["title"]) for a, b in itertools.combinations(nodes, 2) if overlap(a, b)]
+    sizes = {node["id"]: [node["width"], node["height"]] for node in nodes}
+    assert all(sizes[node["id"]] == node["size"] for node in drawn["nodes"])  # nothing had to grow
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_frontend_posts_the_shipped_api_form(page, name):
+    load(page, name)
+    posted = page.execute_async_script(PROMPT)
+    shipped = json.loads((WORKFLOWS / "api" / f"{name}.json").read_text(encoding="utf-8"))
+    names = dict(zip(sorted(posted, key=int), shipped, strict=True))
+    for key, node in posted.items():
+        inputs = {
+            name: [names[value[0]], value[1]] if isinstance(value, list) else value
+            for name, value in node["inputs"].items()
+        }
+        assert (node["class_type"], inputs) == tuple(shipped[names[key]][part] for part in ("class_type", "inputs"))
+
+
+def test_tooltips_appear(page, server):
+    load(page, "harmonize")
+    (node,) = (node for node in page.execute_script(NODES) if node["type"] == "DDIMInvert")
+    tip = server.object_info("DDIMInvert")["DDIMInvert"]["input"]["required"]["steps"][1]["tooltip"]
+    row = page.execute_script(f"{WIDGET}.last_y", "DDIMInvert", "steps")
+    x, y = client_position(page, node["id"], node["width"] / 2, row + 10)
+    assert tip not in page.find_element(By.TAG_NAME, "body").text
+    for step in (3, 0):
+        actions = ActionChains(page)
+        actions.w3c_actions.pointer_action.move_to_location(int(x + step), int(y))
+        actions.perform()
+    WebDriverWait(page, 30).until(lambda browser: tip in browser.find_element(By.TAG_NAME, "body").text)
+
+
+def test_run_fills_the_pictures(page):
+    load(page, "harmonize")
+    page.execute_script(f"{WIDGET}.value = 3", "DDIMInvert", "steps")
+    click(page, "[data-testid=queue-button]")
+    full = """return app.graph.nodes.filter(node => ['SaveImage', 'PreviewImage'].includes(node.type))
+        .every(node => node.imgs?.length && node.imgs[0].naturalWidth > 0)"""
+    WebDriverWait(page, 300).until(lambda browser: browser.execute_script(full) or complaints(page))
+    assert not complaints(page)
+    words = "return app.graph.nodes.find(node => node.type == 'PreviewAny').widgets.map(widget => widget.value).join()"
+    assert "& (foreground)" in page.execute_script(words)
