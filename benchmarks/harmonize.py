@@ -22,10 +22,10 @@ from .pairs import Pair
 class Line:
     """Settings of the line; defaults are those of the shipped workflow on the embedded model."""
 
-    steps: int = 50
+    steps: int = 20
     size: int = 64
     strength: float = 1.0
-    amount: float = 1.0
+    amount: float = 0.7
     settings: RefinementSettings = field(default_factory=RefinementSettings)
 
 

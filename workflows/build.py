@@ -38,7 +38,9 @@ class Group:
     columns: list[list[Node]]
 
 
-def main_line(size: int, model: list[Node], handles: tuple[tuple, tuple, tuple]) -> list[Group]:
+def main_line(
+    size: int, steps: int, amount: float, model: list[Node], handles: tuple[tuple, tuple, tuple]
+) -> list[Group]:
     """The graph of the paper's figure 3, without its loop; handles: links to MODEL, CLIP and VAE."""
     m, c, v = handles
     image, mask = ("composite", 0), ("mask", 0)
@@ -74,7 +76,7 @@ def main_line(size: int, model: list[Node], handles: tuple[tuple, tuple, tuple])
                     Node(
                         "invert",
                         "DDIMInvert",
-                        {"model": m, "clip": c, "latent": ("encode", 0), "steps": 50, "fixed_point_iterations": 0},
+                        {"model": m, "clip": c, "latent": ("encode", 0), "steps": steps, "fixed_point_iterations": 0},
                     ),
                 ],
                 [
@@ -116,7 +118,7 @@ def main_line(size: int, model: list[Node], handles: tuple[tuple, tuple, tuple])
                     Node(
                         "apply",
                         "ApplyColorLUT",
-                        {"image": image, "lut": ("fit", 0), "mask": mask},
+                        {"image": image, "lut": ("fit", 0), "mask": mask, "amount": amount},
                     ),
                     Node(
                         "save_lut",
@@ -181,7 +183,11 @@ def workflows() -> dict[str, list[Group]]:
     mini = [Node("model", "LoadMiniHarmonyModel")]
     sd2 = [Node("model", "CheckpointLoaderSimple", {"ckpt_name": "512-base-ema.safetensors"})]
     handles = ("model", 0), ("model", 1), ("model", 2)
-    return {"harmonize": main_line(64, mini, handles), "harmonize_sd2": main_line(512, sd2, handles)}
+    return {
+        # The embedded model's own tuning; at SD2's size the paper's steps and the edit as it is.
+        "harmonize": main_line(64, 20, 0.7, mini, handles),
+        "harmonize_sd2": main_line(512, 50, 1.0, sd2, handles),
+    }
 
 
 class NodeInfo:
