@@ -3,7 +3,7 @@
 import pytest
 import torch
 from graphs import add, edit_line, saved_latent
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from diff_harmonization.demo.client import WorkflowError
 
@@ -101,7 +101,6 @@ def write_lora(path):
     import comfy.lora
 
     from diff_harmonization.mini.loader import load_unet, weights_path
-    from safetensors.torch import load_file
 
     model = load_unet(load_file(weights_path())).model
     names = comfy.lora.model_lora_keys_unet(model, {})

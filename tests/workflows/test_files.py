@@ -1,6 +1,7 @@
 """The shipped files against the server's own list of nodes."""
 
 import json
+import runpy
 
 import pytest
 from graphs import WORKFLOWS
@@ -60,6 +61,16 @@ def inputs_of(node, info, keys, links):
 def test_both_forms_are_shipped():
     assert {"harmonize", "harmonize_sd2"} <= set(NAMES)
     assert {path.stem for path in (WORKFLOWS / "api").glob("*.json")} == set(NAMES)
+
+
+def test_they_are_what_the_builder_writes(server, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    build = runpy.run_path(str(WORKFLOWS / "build.py"))
+    info = build["NodeInfo"](server.url)
+    for name, groups in build["workflows"]().items():
+        for folder, form in ((WORKFLOWS, "ui_form"), (WORKFLOWS / "api", "api_form")):
+            shipped = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+            assert json.loads(json.dumps(build[form](groups, info))) == shipped, f"run workflows/build.py: {name}"
 
 
 def test_the_browser_finds_them(server):
