@@ -55,8 +55,8 @@ def working_view(image: Tensor, mask: Tensor, size: int, mode: ViewMode = "crop"
     window = find_window(mask[0] > 0.5, mode)
     pixels, planes = window.of(image.movedim(-1, 1)), window.of(mask)[:, None]
     shrinks = window.height > size or window.width > size
-    mode, corners = ("area", None) if shrinks else ("bilinear", False)
-    square = [interpolate(x, (size, size), mode=mode, align_corners=corners).clamp(0, 1) for x in (pixels, planes)]
+    kernel, corners = ("area", None) if shrinks else ("bilinear", False)
+    square = [interpolate(x, (size, size), mode=kernel, align_corners=corners).clamp(0, 1) for x in (pixels, planes)]
     return square[0].movedim(1, -1), square[1][:, 0]
 
 
