@@ -86,7 +86,9 @@ class Network(nn.Module):
         uniform = torch.randint(len(sigmas), (len(images),), generator=generator)
         aimed = (torch.randn(len(images), generator=generator) * 1.2).exp() * SIGMA_DATA
         nearest = (sigmas.cpu().log()[None] - aimed.log()[:, None]).abs().argmin(1)
-        timesteps = torch.where(torch.rand(len(images), generator=generator) < uniform_share, uniform, nearest).to(DEVICE)
+        timesteps = torch.where(torch.rand(len(images), generator=generator) < uniform_share, uniform, nearest).to(
+            DEVICE
+        )
         sigma = self.unet.sigma(timesteps)
         noise = torch.randn(clean.shape, generator=generator).to(DEVICE)
         noisy, total = clean + sigma * noise, (sigma**2 + SIGMA_DATA**2).sqrt()
@@ -138,7 +140,9 @@ def main(
     batch: int = 24,
     learning_rate: float = 4e-4,
     per_photo: int = 6,
-    uniform_share: Annotated[float, typer.Option(help="Share of noise levels uniform in t, where words matter most.")] = 0.5,
+    uniform_share: Annotated[
+        float, typer.Option(help="Share of noise levels uniform in t, where words matter most.")
+    ] = 0.5,
     minutes: Annotated[float, typer.Option(help="Stop after this long; run again to go on.")] = 1e9,
 ) -> None:
     work.mkdir(parents=True, exist_ok=True)
@@ -172,7 +176,9 @@ def main(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * cosine_schedule(step, steps)
         images, captions = sampler.batch(step, batch)
-        loss = network.loss(images.to(DEVICE), vocabulary.encode(captions), torch.Generator().manual_seed(step), uniform_share)
+        loss = network.loss(
+            images.to(DEVICE), vocabulary.encode(captions), torch.Generator().manual_seed(step), uniform_share
+        )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
