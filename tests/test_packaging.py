@@ -207,6 +207,8 @@ def test_parts_import_only_what_lies_below_them():
 def test_the_pack_loads_in_the_real_server_without_a_warning(server, server_log):
     nodes = {name for name, info in server.object_info().items() if "diff_harmonization" in info["python_module"]}
     assert {"TextDescribe", "DDIMInvert", "RefineEmbedding", "AttentionControlledEdit", "LoadMiniHarmonyModel"} <= nodes
-    mentions = [line for line in server_log.read_text(errors="replace").splitlines() if "diff_harmonization" in line]
+    # Later lines are other tests' doing: refused inputs leave a traceback in the log.
+    startup = server_log.read_text(errors="replace").partition("To see the GUI")[0]
+    mentions = [line for line in startup.splitlines() if "diff_harmonization" in line]
     assert any("seconds:" in line for line in mentions), "the host lists no import time for the pack"
     assert [line for line in mentions if re.search(r"warn|error|fail|skip|deprecat", line, re.IGNORECASE)] == []

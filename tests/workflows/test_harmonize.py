@@ -54,7 +54,8 @@ def test_saved_lut_is_the_one_applied(server, outputs, pixels, tmp_path):
     (tmp_path / "lut.cube").write_bytes(server.view(outputs["save_lut"]["cube"][0]))
     lut = load_cube(tmp_path / "lut.cube")
     composite, mask = (torch.from_numpy(x.copy()).float()[None] / 255 for x in pixels)
-    expected = 255 * apply_lut(composite, lut, mask)[0].numpy()
+    amount = shipped("harmonize")["apply"]["inputs"]["amount"]
+    expected = 255 * apply_lut(composite, lut, mask, amount)[0].numpy()
     assert np.abs(saved_picture(server, outputs, "save") - expected).max() <= 1.001
 
 
