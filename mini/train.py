@@ -22,7 +22,7 @@ host_options.cpu = not torch.cuda.is_available()
 
 import comfy.ops  # noqa: E402
 import typer  # noqa: E402
-from safetensors.torch import save_file  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
@@ -143,13 +143,20 @@ def main(
     uniform_share: Annotated[
         float, typer.Option(help="Share of noise levels uniform in t, where words matter most.")
     ] = 0.5,
+    initial: Annotated[
+        Path | None, typer.Option(help="Exported weights to start from, when there is no checkpoint yet.")
+    ] = None,
     minutes: Annotated[float, typer.Option(help="Stop after this long; run again to go on.")] = 1e9,
 ) -> None:
     work.mkdir(parents=True, exist_ok=True)
-    # Moments of rarely seen words decay into denormal numbers, on which CPUs are several times slower.
     torch.manual_seed(0)
     vocabulary = Vocabulary()
     network = Network(len(vocabulary.token_ids)).to(DEVICE)
+    if initial is not None:
+        weights = load_file(initial)
+        if weights.pop("token_ids").tolist() != vocabulary.token_ids:
+            raise ValueError(f"{initial} was trained on other words than this vocabulary; start afresh.")
+        network.load_state_dict(weights)
     average = copy.deepcopy(network).requires_grad_(False)
     optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
     checkpoint, start = work / "checkpoint.pt", 0

@@ -89,6 +89,13 @@ def test_a_finished_run_is_left_as_it_is(photos, work, tmp_path):
     assert (work[0] / "checkpoint.pt").read_bytes() == before
 
 
+def test_training_goes_on_from_exported_weights(photos, work, tmp_path):
+    exported = work[0] / "mini.safetensors"
+    train.main(photos, tmp_path, steps=1, batch=2, per_photo=2, learning_rate=0.0, initial=exported)
+    again, before = load_file(tmp_path / "mini.safetensors"), load_file(exported)
+    assert all(torch.equal(again[name], before[name]) for name in before)
+
+
 def test_encoding_pads_to_the_window_and_refuses_nothing_known():
     vocabulary = train.Vocabulary()
     rows = vocabulary.encode(["tree bright summer", ""])
