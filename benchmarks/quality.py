@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,8 +15,6 @@ from .baselines import Method, color_transfer, nothing, oracle_mean, regression
 from .harmonize import Line, describe_by_statistics, describe_by_truth, harmonize
 from .metrics import BINS, Score, bin_of, mean_score, score
 from .pairs import Pair
-
-logger = logging.getLogger(__name__)
 
 
 def methods(photos: Path | None, line: Line, oracle: bool) -> dict[str, Method]:

@@ -55,10 +55,10 @@ def early_stop(denoise: Denoiser, latent: Tensor, context: Tensor, repeats: int)
     """Refinement: the UNet up to the last layer with maps, forward and backward, against all of it."""
     grid = map_grid(*latent.shape[-2:])
     pair = torch.cat([latent, latent])
-    last = record_maps(denoise, pair, 1.0, context, grid)[1]
+    last = record_maps(denoise, pair, 1.0, context[1:], grid)[1]
 
     def gradient(last_layer: int | None) -> Tensor:
-        text = context.clone().requires_grad_()
+        text = context[1:].clone().requires_grad_()
         maps, _ = record_maps(denoise, pair, 1.0, text, grid, last_layer)
         return torch.autograd.grad(maps.square().sum(), text)[0]
 
@@ -67,7 +67,7 @@ def early_stop(denoise: Denoiser, latent: Tensor, context: Tensor, repeats: int)
 
 def source_row(denoise: Denoiser, latent: Tensor, context: Tensor, repeats: int) -> Comparison:
     """Guided edit: 3 rows a step, with the source on its trajectory, against the usual 4."""
-    empty, source, target = context[:1], context[1:2], context[1:2]
+    empty, source, target = context.split(1)
 
     def rows(texts: list[Tensor], conditional: tuple[int, int]) -> Tensor:
         share = ShareAttention([conditional[0]], [conditional[1]], cross=True, self_=True)
@@ -117,7 +117,9 @@ def comparisons(repeats: int) -> list[Comparison]:
 
     model, clip, _ = load_mini()
     encoder = ClipEncoder(clip)
-    context = torch.cat([encoder.encode(encoder.tokenize(text)) for text in ("", "tree dark cold")]).detach()
+    context = torch.cat(
+        [encoder.encode(encoder.tokenize(text)) for text in ("", "tree dark cold", "tree sunny warm")]
+    ).detach()
     latent = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     sigmas = torch.tensor([1.0, 0.0])
     found = []

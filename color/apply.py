@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..diffusion.masks import bounding_box
 from .lut import ColorLUT, Interpolation
 
 TILE_PIXELS = 1 << 18  # a tile's temporaries stay within a few megabytes
@@ -45,16 +46,6 @@ def apply_lut(
             stop = min(start + rows, bottom)
             _apply_tile(out[index, start:stop, left:right], alpha[start - top : stop - top], lut, interpolation)
     return out
-
-
-def bounding_box(mask: Tensor) -> tuple[int, int, int, int] | None:
-    """(top, bottom, left, right) of a mask [H,W]'s nonzero pixels, ends exclusive; None when there are none."""
-    inside = mask > 0
-    rows = inside.any(1).nonzero()
-    if not len(rows):
-        return None
-    columns = inside.any(0).nonzero()
-    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
 def _apply_tile(tile: Tensor, alpha: Tensor, lut: ColorLUT, interpolation: Interpolation) -> None:

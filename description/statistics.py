@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ..diffusion.masks import bounding_box
 from ..diffusion.types import ImagingDescription
 from .appearance import region_appearance, words_for
 
@@ -52,14 +53,15 @@ def scene_features(image: Tensor, mask: Tensor) -> Tensor:
 def neighborhood(mask: Tensor) -> Tensor:
     """Weights [H,W] that fall off with the distance from the object's bounding box; 0 on the object."""
     inside = mask > 0.5
-    rows, columns = torch.nonzero(inside.any(1)).flatten(), torch.nonzero(inside.any(0)).flatten()
-    if len(rows) == 0:
+    box = bounding_box(inside)
+    if box is None:
         raise ValueError("LocalDescribe: the mask is empty; input `mask` needs 1 on the pasted object.")
+    top, bottom, left, right = box
     y = torch.arange(mask.shape[0], device=mask.device)[:, None]
     x = torch.arange(mask.shape[1], device=mask.device)[None, :]
-    reach = max(int(rows[-1] - rows[0]), int(columns[-1] - columns[0]), 8) / 2
-    dy = (rows[0] - y).clamp_min(0) + (y - rows[-1]).clamp_min(0)
-    dx = (columns[0] - x).clamp_min(0) + (x - columns[-1]).clamp_min(0)
+    reach = max(bottom - 1 - top, right - 1 - left, 8) / 2
+    dy = (top - y).clamp_min(0) + (y - (bottom - 1)).clamp_min(0)
+    dx = (left - x).clamp_min(0) + (x - (right - 1)).clamp_min(0)
     return torch.exp(-(dy**2 + dx**2) / (2 * reach**2)) * (~inside).float()
 
 

@@ -34,6 +34,16 @@ def binarize_mask(mask: Tensor, threshold: float = THRESHOLD, node: str = "Refin
     return binary
 
 
+def bounding_box(mask: Tensor) -> tuple[int, int, int, int] | None:
+    """(top, bottom, left, right) of a mask [H,W]'s nonzero pixels, ends exclusive; None when there are none."""
+    inside = mask > 0
+    rows = inside.any(1).nonzero()
+    if not len(rows):
+        return None
+    columns = inside.any(0).nonzero()
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
 def mask_on_grid(mask: Tensor, grid: tuple[int, int]) -> Tensor:
     """The share of each grid cell that a mask covers: [B,1,H,W] -> [B,1,h,w] in [0,1] (area interpolation)."""
     return interpolate(mask, size=grid, mode="area")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
+
+from .masks import bounding_box
 
 ViewMode = Literal["crop", "whole"]
 MARGIN = 2.0  # the crop's side over the mask's
@@ -36,13 +37,13 @@ def find_window(mask: Tensor, mode: ViewMode = "crop") -> Window:
     height, width = mask.shape
     if mode == "whole":
         return Window(0, 0, height, width)
-    rows, columns = torch.nonzero(mask.any(1)).flatten(), torch.nonzero(mask.any(0)).flatten()
-    if len(rows) == 0:
+    box = bounding_box(mask)
+    if box is None:
         raise ValueError("WorkingView, input mask: the mask is empty; it must be 1 on the pasted object.")
-    extent = max(int(rows[-1] - rows[0]), int(columns[-1] - columns[0])) + 1
-    side = round(MARGIN * extent)
-    top, h = _place(int(rows[0]), int(rows[-1]), min(side, height), height)
-    left, w = _place(int(columns[0]), int(columns[-1]), min(side, width), width)
+    top, bottom, left, right = box
+    side = round(MARGIN * max(bottom - top, right - left))
+    top, h = _place(top, bottom, min(side, height), height)
+    left, w = _place(left, right, min(side, width), width)
     return Window(top, left, h, w)
 
 
@@ -60,6 +61,6 @@ def working_view(image: Tensor, mask: Tensor, size: int, mode: ViewMode = "crop"
     return square[0].movedim(1, -1), square[1][:, 0]
 
 
-def _place(first: int, last: int, length: int, limit: int) -> tuple[int, int]:
-    """(start, length) of a stretch centered on [first, last], moved inside [0, limit)."""
-    return min(max((first + last + 1 - length) // 2, 0), limit - length), length
+def _place(start: int, end: int, length: int, limit: int) -> tuple[int, int]:
+    """(start, length) of a stretch centered on [start, end), moved inside [0, limit)."""
+    return min(max((start + end - length) // 2, 0), limit - length), length

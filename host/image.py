@@ -7,10 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-logger = logging.getLogger(__name__)
+from ..diffusion.masks import NEARLY_ALL, THRESHOLD
 
-MASK_THRESHOLD = 100 / 255  # eq. 2 and 6 binarise the mask here
-NEARLY_EVERYTHING = 0.95
+logger = logging.getLogger(__name__)
 
 
 def check_mask(mask: Tensor, image: Tensor, node: str) -> Tensor:
@@ -31,13 +30,13 @@ def check_mask(mask: Tensor, image: Tensor, node: str) -> Tensor:
             f"{node}, input mask: got {_size(mask)}, expected {_size(image[..., 0])} like the image. Load both from "
             f"files of the same size (the alpha channel of LoadImage is 64x64 when the file has none)."
         )
-    covered = (mask > MASK_THRESHOLD).float().mean(dim=(1, 2))
+    covered = (mask > THRESHOLD).float().mean(dim=(1, 2))
     if covered.min() == 0:
         raise ValueError(
             f"{node}, input mask: the mask is empty (no value above 100/255). It must be 1 on the foreground; for a "
             f"black-and-white file use LoadImageMask, since LoadImage reads only the alpha channel."
         )
-    if covered.max() > NEARLY_EVERYTHING:
+    if covered.max() > NEARLY_ALL:
         logger.warning(
             "%s: the mask covers %.0f%% of the image; it may be inverted (LoadImage gives 1 - alpha). "
             "Use InvertMask if so.",

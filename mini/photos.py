@@ -6,7 +6,6 @@ extreme. Half of the recolorings touch the object alone: that ties its words to 
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from torch.nn.functional import interpolate
 from ..benchmarks.photos import Photo
 from ..description.appearance import matching_compounds, region_appearance, words_for
 from ..description.statistics import Norms
+from ..diffusion.masks import bounding_box
 
 SIZE = 64
 EMPTY_CAPTION = 0.1
@@ -61,17 +61,18 @@ def cut_crops(photos: Sequence[Photo], per_photo: int, generator: random.Random)
 
 def random_view(mask: Tensor, generator: random.Random) -> tuple[int, int, int, int]:
     """(top, left, height, width) of a random near-square window that holds the mask's [H,W] bounding box center."""
-    rows, columns = torch.nonzero(mask.any(1)).flatten(), torch.nonzero(mask.any(0)).flatten()
-    extent = max(int(rows[-1] - rows[0]), int(columns[-1] - columns[0])) + 1
-    side = max(48, round(extent * generator.uniform(1.0, 3.0)))
+    box = bounding_box(mask)
+    assert box is not None, "every photo of the set shows its object"
+    top, bottom, left, right = box
+    side = max(48, round(max(bottom - top, right - left) * generator.uniform(1.0, 3.0)))
     height, width = min(side, mask.shape[0]), min(side, mask.shape[1])
 
-    def start(low: int, high: int, length: int, limit: int) -> int:
-        middle = (low + high) / 2 - length / 2 + generator.uniform(-0.15, 0.15) * length
+    def start(low: int, end: int, length: int, limit: int) -> int:
+        middle = (low + end - 1) / 2 - length / 2 + generator.uniform(-0.15, 0.15) * length
         return int(min(max(middle, 0), limit - length))
 
-    top = start(int(rows[0]), int(rows[-1]), height, mask.shape[0])
-    left = start(int(columns[0]), int(columns[-1]), width, mask.shape[1])
+    top = start(top, bottom, height, mask.shape[0])
+    left = start(left, right, width, mask.shape[1])
     return top, left, height, width
 
 
@@ -142,10 +143,3 @@ class Sampler:
         names = [self.crops.objects[row] for row in rows.tolist()]
         captions = [caption(name, self.norms.offset(name, look), dice) for name, look in zip(names, looks, strict=True)]
         return images, captions
-
-
-def cosine_schedule(step: int, steps: int, warmup: int = 200) -> float:
-    """Learning rate factor: linear warm-up, then a cosine to a hundredth."""
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))

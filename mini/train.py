@@ -6,6 +6,7 @@ Resumable: run it again with the same folder and it goes on from the last checkp
 from __future__ import annotations
 
 import copy
+import math
 import random
 import time
 from pathlib import Path
@@ -28,7 +29,7 @@ from torch.nn import functional  # noqa: E402
 
 from ..benchmarks.photos import read_photos  # noqa: E402
 from ..description.statistics import load_norms  # noqa: E402
-from .photos import Crops, Sampler, cosine_schedule, cut_crops  # noqa: E402
+from .photos import Crops, Sampler, cut_crops  # noqa: E402
 from .text import CONFIG, KNOWN, MiniTextEncoder, MiniTokenizer  # noqa: E402
 from .unet import SIGMA_DATA, MiniConfig, MiniLatent, MiniUNet  # noqa: E402
 
@@ -131,6 +132,13 @@ def load_crops(photos: Path, work: Path, per_photo: int) -> Crops:
         torch.save(vars(cut_crops(read_photos(photos, "train"), per_photo, random.Random(0))), temporary)
         temporary.replace(cache)
     return Crops(**torch.load(cache, weights_only=True))
+
+
+def cosine_schedule(step: int, steps: int, warmup: int = 200) -> float:
+    """Learning rate factor: linear warm-up, then a cosine to a hundredth."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
 
 
 def main(

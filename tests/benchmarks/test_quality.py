@@ -1,5 +1,6 @@
 import json
 from functools import partial
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -10,6 +11,7 @@ from diff_harmonization.benchmarks.baselines import nothing, oracle_mean
 from diff_harmonization.benchmarks.pairs import read_pairs
 from diff_harmonization.benchmarks.quality import measure, table
 
+WORKFLOWS = Path(harmonize.__file__).parents[1] / "workflows"
 METHODS = ["nothing", "ColorTransfer reinhard_lab", "ColorTransfer mkl_lab", "ours, statistics"]
 
 
@@ -79,3 +81,11 @@ def test_splits_are_named(run, photos):
     result = run(["quality", "--photos", str(photos[0].folder), "--split", "train-and-test"])
     assert result.exit_code == 2
     assert "'tune'" in result.output
+
+
+def test_the_line_has_the_settings_of_the_shipped_workflow():
+    graph = json.loads((WORKFLOWS / "api" / "harmonize.json").read_text(encoding="utf-8"))
+    line, settings = harmonize.Line(), graph["refine"]["inputs"]
+    assert (line.steps, line.size) == (graph["invert"]["inputs"]["steps"], graph["view"]["inputs"]["size"])
+    assert (line.strength, line.amount) == (graph["edit"]["inputs"]["strength"], graph["apply"]["inputs"]["amount"])
+    assert vars(line.settings) == {name: settings[name] for name in vars(line.settings)}

@@ -3,14 +3,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # tiny_models
 
-import comfy.options  # noqa: E402
-
-comfy.options.enable_args_parsing(False)
-
-from comfy.cli_args import args  # noqa: E402
-
-args.cpu = True
-
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from tiny_models import CONTEXT_DIM, tiny_clip, tiny_model  # noqa: E402

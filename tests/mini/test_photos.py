@@ -1,4 +1,3 @@
-import math
 import random
 
 import numpy as np
@@ -15,7 +14,6 @@ from diff_harmonization.mini.photos import (
     Crops,
     Sampler,
     caption,
-    cosine_schedule,
     cut_crops,
     random_view,
     recolor,
@@ -137,12 +135,3 @@ def test_batches_are_pictures(crops):
     assert images.shape == (5, 3, SIZE, SIZE)
     assert len(captions) == 5
     assert 0 <= images.min() <= images.max() <= 1
-
-
-def test_the_schedule_warms_up_and_falls_to_a_hundredth():
-    rates = [cosine_schedule(step, 1000, warmup=100) for step in range(1001)]
-    assert rates[0] == pytest.approx(0.01)
-    assert rates[99] == rates[100] == 1
-    assert all(a < b for a, b in zip(rates[:99], rates[1:100], strict=True))
-    assert all(a > b for a, b in zip(rates[100:-1], rates[101:], strict=True))
-    assert math.isclose(rates[-1], 0.01)

@@ -1,4 +1,5 @@
 import csv
+import math
 
 import numpy as np
 import pytest
@@ -116,3 +117,12 @@ def test_the_loss_is_that_of_the_preconditioned_target():
         again = network.loss(images, rows, torch.Generator().manual_seed(1))
     assert loss == again
     assert 0.8 < loss < 1.5
+
+
+def test_the_schedule_warms_up_and_falls_to_a_hundredth():
+    rates = [train.cosine_schedule(step, 1000, warmup=100) for step in range(1001)]
+    assert rates[0] == pytest.approx(0.01)
+    assert rates[99] == rates[100] == 1
+    assert all(a < b for a, b in zip(rates[:99], rates[1:100], strict=True))
+    assert all(a > b for a, b in zip(rates[100:-1], rates[101:], strict=True))
+    assert math.isclose(rates[-1], 0.01)
