@@ -7,6 +7,9 @@ Trajectory = io.Custom("DIFFHARM_TRAJECTORY")
 RefinedEmbedding = io.Custom("DIFFHARM_REFINED_EMBEDDING")
 NullText = io.Custom("DIFFHARM_NULL_TEXT")
 ColorLUT = io.Custom("DIFFHARM_COLOR_LUT")
+Descriptions = io.Custom("DIFFHARM_DESCRIPTIONS")  # tuple[ImagingDescription, ...]
+HarmonyEvaluator = io.Custom("DIFFHARM_EVALUATOR")
+LoopFlow = io.Custom("DIFFHARM_LOOP_FLOW")
 
 CATEGORY = "Diff-Harmonization"
 CONDITIONING_TOOLTIP = (
