@@ -32,7 +32,10 @@ class TextRow:
 
 
 def text_row(
-    encoder: TextEncoder, description: ImagingDescription, region: Literal["foreground", "background"]
+    encoder: TextEncoder,
+    description: ImagingDescription,
+    region: Literal["foreground", "background"],
+    node: str = "RefineEmbedding",
 ) -> TextRow:
     """Tokenizes one region's prompt, object first, then its conditions.
 
@@ -43,7 +46,7 @@ def text_row(
     text = description.foreground_prompt if region == "foreground" else description.background_prompt
     if not words:
         raise ValueError(
-            f"RefineEmbedding: `description` has no {region} words ('{description}'); give at least one condition, "
+            f"{node}: `description` has no {region} words ('{description}'); give at least one condition, "
             f"such as 'bright', for each region."
         )
     prompt = encoder.tokenize(text)
@@ -51,7 +54,7 @@ def text_row(
     tokens = prompt.positions(parts)
     if not tokens or len(prompt.words) < len(parts) or max(tokens) >= prompt.end:
         raise ValueError(
-            f"RefineEmbedding: the {region} words of `description` do not fit the text encoder's window: '{text}'. "
+            f"{node}: the {region} words of `description` do not fit the text encoder's window: '{text}'. "
             f"Use fewer words."
         )
     embeddings = encoder.embed(prompt).detach()

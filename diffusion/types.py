@@ -67,10 +67,11 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class RefinedEmbedding:
-    """The contexts of the edit's two rows, one a step (paper eq. 2-4)."""
+    """The contexts of the edit's two rows, and of the row that the target's words come from, one a step (eq. 2-4)."""
 
     source: Tensor  # [N, B, T, D], the foreground's words
     target: Tensor  # [N, B, T, D], the background's words in the foreground's positions
+    background: Tensor  # [N, B, T, D], the background's words in their own positions
     negative: Tensor  # [B, T, D], the empty prompt
     weights: Tensor  # [number of background condition tokens], softmax of the learned logits, sums to 1
     foreground_tokens: tuple[int, ...]  # positions of the foreground's condition tokens in the source row

@@ -13,12 +13,18 @@ from torch import Tensor
 from ..diffusion.editing import Window, edit_direct, edit_guided
 from ..diffusion.inversion import invert
 from ..diffusion.refinement import RefinementSettings, encode_pair, refine
+from ..diffusion.training_refinement import TrainingSettings, refine_by_training
 from ..diffusion.types import ImagingDescription, NullText, RefinedEmbedding, Trajectory
 from .gradients import engine_boundary, owned
 from .model import family, sigmas_for
 from .progress import progress
 from .sampling import Conditioning, to_latent_out, with_denoiser
 from .text import ClipEncoder
+
+_STYLES = {
+    RefinementSettings: (refine, "RefineEmbedding"),
+    TrainingSettings: (refine_by_training, "RefineEmbeddingTraining"),
+}
 
 
 def invert_latent(
@@ -50,15 +56,16 @@ def refine_words(
     trajectory: Trajectory,
     description: ImagingDescription,
     mask: Tensor,
-    settings: RefinementSettings,
+    settings: RefinementSettings | TrainingSettings,
     conditioning: Conditioning | None = None,
 ) -> RefinedEmbedding:
-    """Text embedding refinement (paper eq. 2-4); mask: MASK [H,W] or [B,H,W]."""
-    family(model, "RefineEmbedding")
-    encoder = ClipEncoder(clip, "RefineEmbedding")
-    if settings.steps_per_timestep == 0:
-        return encode_pair(encoder, description, trajectory)
-    callback = progress(trajectory.steps * settings.steps_per_timestep)
+    """Text embedding refinement (paper eq. 2-4) in the style of its settings; mask: MASK [H,W] or [B,H,W]."""
+    run, node = _STYLES[type(settings)]
+    family(model, node)
+    encoder = ClipEncoder(clip, node)
+    if settings.evaluations(trajectory.steps) == 0:
+        return encode_pair(encoder, description, trajectory, node)
+    callback = progress(settings.evaluations(trajectory.steps))
     planes = (mask[None] if mask.ndim == 2 else mask)[:, None]
     with engine_boundary():
         private = replace(trajectory, latents=owned(trajectory.latents), sigmas=owned(trajectory.sigmas))
@@ -67,7 +74,7 @@ def refine_words(
             return with_denoiser(
                 model,
                 to_latent_out(model, private.latents[-1]),
-                lambda denoise, _: refine(denoise, encoder, private, description, planes, settings, callback),
+                lambda denoise, _: run(denoise, encoder, private, description, planes, settings, callback),
                 private.sigmas,
                 conditioning,
                 gradients=True,

@@ -7,7 +7,7 @@ from .describe import LocalDescribe, TextDescribe
 from .edit import AttentionControlledEdit
 from .invert import DDIMInvert
 from .load import LoadMiniHarmonyModel
-from .refine import RefineEmbedding
+from .refine import RefineEmbedding, RefineEmbeddingTraining
 from .working_view import WorkingView
 
 
@@ -20,6 +20,7 @@ class DiffHarmonization(ComfyExtension):
             WorkingView,
             DDIMInvert,
             RefineEmbedding,
+            RefineEmbeddingTraining,
             AttentionControlledEdit,
             FitColorLUT,
             ApplyColorLUT,

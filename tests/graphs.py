@@ -71,6 +71,21 @@ def refusal(client: Client, graph: Workflow) -> str:
     return error.value.details.get("exception_message") or str(error.value)
 
 
+def interrupted(client: Client, graph: Workflow, node: str) -> tuple[tuple[int, int], WorkflowError]:
+    """Cancels a run at the first progress of a node; gives how far that node had come, and the error."""
+    progress = []
+
+    def hear(kind, data):
+        if kind == "progress" and data["node"] == node:
+            if not progress:
+                client.interrupt()
+            progress.append((data["value"], data["max"]))
+
+    with pytest.raises(WorkflowError, match="interrupted") as error:
+        client.run(graph, on_message=hear)
+    return progress[-1], error.value
+
+
 @pytest.fixture(scope="session")
 def example(tmp_path_factory) -> tuple[Path, Path]:
     """PNG files of a shipped composite and its mask, scaled down."""

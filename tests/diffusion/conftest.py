@@ -6,7 +6,9 @@ from torch import nn
 from torch.nn.functional import avg_pool2d, interpolate, scaled_dot_product_attention
 
 from diff_harmonization.attention.control import AttentionLayer
-from diff_harmonization.diffusion.types import Prompt, Trajectory
+from diff_harmonization.diffusion.region_loss import PairLoss
+from diff_harmonization.diffusion.text_rows import text_row
+from diff_harmonization.diffusion.types import ImagingDescription, Prompt, Trajectory
 
 HEADS, WIDTH, WINDOW, EMBEDDING, CONTEXT = 2, 8, 12, 4, 6
 
@@ -163,3 +165,27 @@ def mask():
     mask = torch.zeros(1, 1, 64, 64, dtype=torch.float64)
     mask[..., 8:40, 16:48] = 1
     return mask
+
+
+@pytest.fixture
+def description():
+    return ImagingDescription("dog", ("summertime", "dim"), ("icy", "blue", "dusk"))
+
+
+@pytest.fixture
+def rows(encoder, description):
+    return tuple(text_row(encoder, description, region) for region in ("foreground", "background"))
+
+
+@pytest.fixture
+def loss(denoiser, encoder, trajectory, rows, mask):
+    return PairLoss(denoiser, encoder, trajectory, rows, mask, regularization_weight=3.0)
+
+
+@pytest.fixture
+def point(rows):
+    """Somewhere off the start, where the regularization has a gradient too."""
+    generator = torch.Generator().manual_seed(6)
+    values = [row.conditions for row in rows] + [torch.zeros(len(rows[1].tokens), dtype=torch.float64)]
+    noise = [0.3 * torch.randn(x.shape, generator=generator, dtype=x.dtype) for x in values]
+    return [(x + n).requires_grad_() for x, n in zip(values, noise, strict=True)]

@@ -2,10 +2,8 @@
 
 import pytest
 import torch
-from graphs import add, edit_line, saved_latent
+from graphs import add, edit_line, interrupted, saved_latent
 from safetensors.torch import load_file, save_file
-
-from diff_harmonization.demo.client import WorkflowError
 
 
 @pytest.fixture
@@ -38,21 +36,6 @@ def sampled(server, composite_copy):
         return saved_latent(server, server.run(graph))
 
     return sample
-
-
-def interrupted(server, graph, node):
-    """Cancels a run at the first progress of a node; gives how far that node had come, and the error."""
-    progress = []
-
-    def hear(kind, data):
-        if kind == "progress" and data["node"] == node:
-            if not progress:
-                server.interrupt()
-            progress.append((data["value"], data["max"]))
-
-    with pytest.raises(WorkflowError, match="interrupted") as error:
-        server.run(graph, on_message=hear)
-    return progress[-1], error.value
 
 
 def test_stock_sampler_is_bit_identical_after_a_run(edited, sampled):

@@ -1,0 +1,94 @@
+"""The loss that draws a region's words to the region (paper eq. 2-3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..attention.maps import map_grid, record_maps
+from .masks import mask_on_grid
+from .text_rows import TextRow
+from .types import Denoiser, TextEncoder, Trajectory
+
+
+def region_loss(
+    maps: Tensor,
+    weights: Tensor,
+    region: Tensor,
+    embeddings: Tensor,
+    initial: Tensor,
+    regularization_weight: float,
+) -> Tensor:
+    """L_Emb = mean((M - A / max A)²) + w mean((E - E_init)²), A = Σ_n α_n A_n (paper eq. 2-3).
+
+    Args:
+        maps: [B, n, h, w], the condition tokens' attention maps.
+        weights: [n], α; ones for the foreground's plain sum.
+        region: [B or 1, 1, h, w], M, in [0, 1].
+        embeddings, initial: [n, E], the condition tokens' embeddings now and before refinement.
+
+    Returns:
+        A scalar, the mean over the images.
+    """
+    attention = torch.einsum("n,bnhw->bhw", weights.to(maps), maps)
+    peak = attention.amax((1, 2), keepdim=True).clamp_min(torch.finfo(attention.dtype).tiny)
+    coverage = (region[:, 0].to(attention) - attention / peak).square().mean()
+    return coverage + (regularization_weight * (embeddings - initial).square().mean()).to(coverage)
+
+
+class PairLoss:
+    """L_Emb of both rows at one timestep, as a function of what is optimized.
+
+    Args:
+        denoise: differentiable in its context.
+        encoder: differentiable in its token embeddings.
+        trajectory: of B images.
+        rows: the foreground's and the background's.
+        mask: [B or 1, 1, H, W], 1 on the foreground, 0 elsewhere.
+        regularization_weight: w of eq. 2.
+    """
+
+    def __init__(
+        self,
+        denoise: Denoiser,
+        encoder: TextEncoder,
+        trajectory: Trajectory,
+        rows: tuple[TextRow, TextRow],
+        mask: Tensor,
+        regularization_weight: float,
+    ) -> None:
+        self.denoise, self.encoder, self.trajectory = denoise, encoder, trajectory
+        self.rows = rows
+        self.initial = tuple(row.conditions for row in rows)
+        self.regularization_weight = regularization_weight
+        self.grid = map_grid(*trajectory.latent_shape[-2:])
+        region = mask_on_grid(mask, self.grid)
+        self.regions = (region, 1 - region)
+        self.last_layer: int | None = None
+
+    def __call__(self, step: int, foreground: Tensor, background: Tensor, logits: Tensor) -> Tensor:
+        """The sum over both regions at timestep `step` of the trajectory.
+
+        Args:
+            foreground, background: [n, E], the condition tokens' embeddings of each row.
+            logits: [number of background condition tokens], those behind α.
+        """
+        latent = self.trajectory.latents[step]
+        conditions = (foreground, background)
+        contexts = [row.context(self.encoder, tokens) for row, tokens in zip(self.rows, conditions, strict=True)]
+        maps, self.last_layer = record_maps(
+            self.denoise,
+            torch.cat([latent, latent]),
+            self.trajectory.sigmas[step].to(latent.device),
+            torch.cat([context.to(latent).expand(len(latent), -1, -1) for context in contexts]),
+            self.grid,
+            self.last_layer,
+        )
+        weights = (logits.new_ones(len(foreground)), logits.softmax(0))
+        losses = [
+            region_loss(row_maps[:, list(row.tokens)], alpha, region, tokens, initial, self.regularization_weight)
+            for row, row_maps, alpha, region, tokens, initial in zip(
+                self.rows, maps.chunk(2), weights, self.regions, conditions, self.initial, strict=True
+            )
+        ]
+        return losses[0] + losses[1]

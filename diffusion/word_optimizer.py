@@ -1,0 +1,146 @@
+"""What both styles of text embedding refinement share: the parameters, their optimizer, the result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from .masks import binarize_mask, require_same_frame
+from .region_loss import PairLoss
+from .text_rows import TextRow, fuse_target, text_row
+from .types import Denoiser, ImagingDescription, RefinedEmbedding, TextEncoder, Trajectory
+
+Contexts = tuple[Tensor, Tensor, Tensor]  # source, target, background, each [1, T, D]
+
+
+class OptimizerSettings(Protocol):
+    """The constants that every style has."""
+
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def regularization_weight(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def weight_learning_rate(self) -> float: ...
+
+
+class WordOptimizer:
+    """The condition words' token embeddings of both rows and the logits behind α, under one AdamW.
+
+    Args:
+        denoise: differentiable in its context.
+        encoder: differentiable in its token embeddings.
+        trajectory: of B images, which share the embeddings.
+        description: an object and at least one word for each region.
+        mask: [B or 1, 1, H, W], 1 on the foreground; binarized at 100/255.
+        settings: learning rates, decay and regularization.
+        node: name of the node, for the errors.
+
+    Raises:
+        ValueError: for an empty or ill-shaped mask, or a region without words.
+        RuntimeError: under `torch.inference_mode()`, which has no gradients.
+    """
+
+    def __init__(
+        self,
+        denoise: Denoiser,
+        encoder: TextEncoder,
+        trajectory: Trajectory,
+        description: ImagingDescription,
+        mask: Tensor,
+        settings: OptimizerSettings,
+        node: str,
+    ) -> None:
+        if torch.is_inference_mode_enabled():
+            raise RuntimeError("Refinement needs gradients: call it under torch.inference_mode(False).")
+        self.encoder, self.trajectory = encoder, trajectory
+        self.rows = text_rows(encoder, description, node)
+        require_same_frame(mask, trajectory.latent_shape, node)
+        binary = binarize_mask(mask.to(trajectory.latents.device), node=node)
+        self.loss = PairLoss(denoise, encoder, trajectory, self.rows, binary, settings.regularization_weight)
+        background = self.rows[1].conditions
+        logits = torch.zeros(len(background), dtype=background.dtype, device=background.device)
+        words = [row.conditions.clone().requires_grad_() for row in self.rows]
+        self.parameters = [*words, logits.requires_grad_()]
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": words, "lr": settings.learning_rate},
+                {"params": [logits], "lr": settings.weight_learning_rate},
+            ],
+            weight_decay=settings.weight_decay,
+        )
+        self.losses: list[float] = []
+
+    def accumulate(self, timestep: int, share: float = 1.0) -> float:
+        """Adds one timestep's gradient, times `share`; returns its loss, times `share`."""
+        with torch.enable_grad():
+            loss = share * self.loss(timestep, *self.parameters)
+            gradients = torch.autograd.grad(loss, self.parameters)
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+        return float(loss.detach())
+
+    def step(self, loss: float) -> None:
+        """One AdamW step on the gradients accumulated so far; `loss` goes into the record."""
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.losses.append(loss)
+
+    def contexts(self) -> Contexts:
+        """The rows' contexts with the embeddings as they are now."""
+        foreground, background, logits = (parameter.detach() for parameter in self.parameters)
+        return row_contexts(self.encoder, self.rows, (foreground, background), logits.softmax(0))
+
+    def refined(self, contexts: Sequence[Contexts]) -> RefinedEmbedding:
+        """The result, from the contexts of each of the N steps."""
+        weights = self.parameters[2].detach().softmax(0)
+        return refined_embedding(self.encoder, self.trajectory, self.rows, weights, contexts, self.losses)
+
+
+def text_rows(encoder: TextEncoder, description: ImagingDescription, node: str) -> tuple[TextRow, TextRow]:
+    """The foreground's and the background's row. Raises ValueError for a region without words."""
+    return text_row(encoder, description, "foreground", node), text_row(encoder, description, "background", node)
+
+
+@torch.no_grad()
+def row_contexts(
+    encoder: TextEncoder, rows: tuple[TextRow, TextRow], conditions: tuple[Tensor, Tensor], weights: Tensor
+) -> Contexts:
+    """Both rows encoded with these condition embeddings, and the target fused from them (paper eq. 4)."""
+    foreground, background = rows
+    source, other = (row.context(encoder, tokens) for row, tokens in zip(rows, conditions, strict=True))
+    ends = foreground.prompt.end, background.prompt.end
+    return source, fuse_target(source, other, weights, foreground.tokens, background.tokens, *ends), other
+
+
+@torch.no_grad()
+def refined_embedding(
+    encoder: TextEncoder,
+    trajectory: Trajectory,
+    rows: tuple[TextRow, TextRow],
+    weights: Tensor,
+    contexts: Sequence[Contexts],
+    losses: Sequence[float],
+) -> RefinedEmbedding:
+    """The contexts of the trajectory's N steps, in its latents' type and repeated for its B images."""
+    batch, like = trajectory.latent_shape[0], trajectory.latents
+    source, target, background = (
+        torch.stack(steps).to(like).expand(-1, batch, -1, -1) for steps in zip(*contexts, strict=True)
+    )
+    return RefinedEmbedding(
+        source=source,
+        target=target,
+        background=background,
+        negative=encoder.encode(encoder.tokenize("")).to(like).expand(batch, -1, -1),
+        weights=weights,
+        foreground_tokens=rows[0].tokens,
+        background_tokens=rows[1].tokens,
+        sigmas=trajectory.sigmas,
+        latent_shape=trajectory.latent_shape,
+        losses=tuple(losses),
+    )

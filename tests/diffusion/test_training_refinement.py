@@ -1,0 +1,134 @@
+"""Text embedding refinement, training style: random timesteps, one embedding."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from diff_harmonization.attention.maps import record_maps
+from diff_harmonization.diffusion.masks import mask_on_grid
+from diff_harmonization.diffusion.refinement import encode_pair
+from diff_harmonization.diffusion.region_loss import region_loss
+from diff_harmonization.diffusion.text_rows import fuse_target
+from diff_harmonization.diffusion.training_refinement import TrainingSettings, refine_by_training
+from diff_harmonization.diffusion.types import Trajectory
+from diff_harmonization.diffusion.word_optimizer import WordOptimizer
+
+EAGER = TrainingSettings(learning_rate=0.05, regularization_weight=0.0)
+
+
+def test_retraced_with_plain_autograd(loss, denoiser, encoder, trajectory, description, mask, rows):
+    """An AdamW step on the mean of a batch's losses, in one backward; what is kept after the last."""
+    settings = TrainingSettings(3, 4, 0.01, 3.0, 0.05, 0.2, seed=9)
+    refined = refine_by_training(denoiser, encoder, trajectory, description, mask, settings)
+    words = [row.conditions.clone().requires_grad_() for row in rows]
+    logits = torch.zeros(len(rows[1].tokens), dtype=torch.float64, requires_grad=True)
+    groups = [{"params": words, "lr": 0.01}, {"params": [logits], "lr": 0.2}]
+    optimizer, losses = torch.optim.AdamW(groups, weight_decay=0.05), []
+    generator = torch.Generator().manual_seed(9)
+    for _ in range(3):
+        batch = torch.randint(trajectory.steps, (4,), generator=generator).tolist()
+        optimizer.zero_grad()
+        value = torch.stack([loss(timestep, *words, logits) for timestep in batch]).mean()
+        value.backward()
+        optimizer.step()
+        losses.append(value.item())
+    source, other = (row.context(encoder, x)[0] for row, x in zip(rows, words, strict=True))
+    target = fuse_target(
+        source, other, logits.softmax(0), rows[0].tokens, rows[1].tokens, *(r.prompt.end for r in rows)
+    )
+    for step in range(trajectory.steps):
+        for image in range(2):
+            torch.testing.assert_close(refined.source[step, image], source)
+            torch.testing.assert_close(refined.background[step, image], other)
+            torch.testing.assert_close(refined.target[step, image], target)
+    assert refined.losses == pytest.approx(losses)
+    torch.testing.assert_close(refined.weights, logits.softmax(0))
+
+
+def test_a_batch_is_its_timesteps_one_by_one(denoiser, encoder, trajectory, description, mask):
+    """The gradient of a batch is the mean of those that its timesteps have alone."""
+
+    def gradients(*timesteps):
+        words = WordOptimizer(denoiser, encoder, trajectory, description, mask, TrainingSettings(), "Test")
+        loss = sum(words.accumulate(timestep, 1 / len(timesteps)) for timestep in timesteps)
+        return loss, [parameter.grad for parameter in words.parameters]
+
+    together, batch = gradients(0, 3, 3, 1)
+    apart = [gradients(timestep) for timestep in (0, 3, 3, 1)]
+    assert together == pytest.approx(sum(loss for loss, _ in apart) / 4)
+    for index, gradient in enumerate(batch):
+        torch.testing.assert_close(gradient, torch.stack([each[index] for _, each in apart]).mean(0))
+        assert gradient.abs().max() > 1e-5
+
+
+def test_a_seed_repeats_bit_for_bit_and_another_differs(denoiser, encoder, trajectory, description, mask):
+    first, again, other = (
+        refine_by_training(denoiser, encoder, trajectory, description, mask, replace(EAGER, epochs=4, seed=seed))
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(first.target, again.target) and first.losses == again.losses
+    assert not torch.equal(first.target, other.target)
+
+
+def test_training_lowers_the_loss_of_all_timesteps(denoiser, encoder, trajectory, description, mask, rows):
+    region = mask_on_grid(mask, (2, 2))
+
+    def mean_loss(epochs):
+        refined = refine_by_training(denoiser, encoder, trajectory, description, mask, replace(EAGER, epochs=epochs))
+        alphas = torch.ones(len(rows[0].tokens)), refined.weights
+        contexts = refined.source, refined.background
+        total = 0.0
+        for row, alpha, where, context in zip(rows, alphas, (region, 1 - region), contexts, strict=True):
+            for latent, sigma, words in zip(trajectory.latents, trajectory.sigmas, context, strict=False):
+                maps, _ = record_maps(denoiser, latent, sigma, words, (2, 2))
+                total += region_loss(maps[:, list(row.tokens)], alpha, where, alpha, alpha, 0.0).item()
+        return total / trajectory.steps
+
+    assert mean_loss(30) < 0.9 * mean_loss(0)
+
+
+def test_callback_counts_evaluations_and_may_cancel(denoiser, encoder, trajectory, description, mask):
+    class Cancelled(Exception):
+        pass
+
+    calls = []
+
+    def callback(step, total, preview=None):
+        calls.append((step, total))
+        if step == 6:
+            raise Cancelled
+
+    settings = TrainingSettings(epochs=5, batch_size=3)
+    with pytest.raises(Cancelled):
+        refine_by_training(denoiser, encoder, trajectory, description, mask, settings, callback)
+    assert calls == [(n, 15) for n in range(1, 7)]
+    assert len(denoiser.rows) == 6 and set(denoiser.rows) == {4}  # two rows an image, a timestep at a time
+
+
+def test_zero_epochs_take_the_words_as_they_are(denoiser, encoder, trajectory, description, mask):
+    settings = TrainingSettings(epochs=0)
+    refined = refine_by_training(denoiser, encoder, trajectory, description, mask, settings)
+    plain = encode_pair(encoder, description, trajectory)
+    assert denoiser.rows == [] and refined.losses == () and settings.evaluations(5) == 0
+    assert torch.equal(refined.source, plain.source) and torch.equal(refined.background, plain.background)
+    torch.testing.assert_close(refined.target, plain.target)
+
+
+def test_a_batch_may_be_larger_than_the_trajectory(denoiser, encoder, trajectory, description, mask):
+    short = Trajectory(trajectory.latents[-2:], trajectory.sigmas[-2:])
+    settings = TrainingSettings(epochs=2, batch_size=8)
+    assert len(refine_by_training(denoiser, encoder, short, description, mask, settings).losses) == 2
+
+
+def test_refuses_what_cannot_be(denoiser, encoder, trajectory, description, mask):
+    with pytest.raises(ValueError, match="RefineEmbeddingTraining: `batch_size` must be 1 or more, got 0"):
+        TrainingSettings(batch_size=0)
+    with pytest.raises(ValueError, match="RefineEmbeddingTraining: `epochs` must be 0 or more, got -1"):
+        TrainingSettings(epochs=-1)
+    with pytest.raises(ValueError, match="RefineEmbeddingTraining: `mask` is empty"):
+        refine_by_training(denoiser, encoder, trajectory, description, 0 * mask)
+    with pytest.raises(ValueError, match="RefineEmbeddingTraining: `description` has no background words"):
+        refine_by_training(denoiser, encoder, trajectory, replace(description, background=()), mask)
+    with torch.inference_mode(), pytest.raises(RuntimeError, match=r"inference_mode\(False\)"):
+        refine_by_training(denoiser, encoder, trajectory, description, mask)
