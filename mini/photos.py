@@ -1,7 +1,7 @@
 """Training samples: square crops of photographs with their object's mask, recolored, and captions that say how.
 
 The caption's words name the object's look *after* a random recoloring, so words and looks stay tied at every
-extreme. Half of the recolorings touch the object alone: that ties its words to its own region.
+extreme. Most of the recolorings touch the object alone: that ties its words to its own region.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..diffusion.masks import bounding_box
 
 SIZE = 64
 EMPTY_CAPTION = 0.1
-RECOLOR = {"none": 0.25, "everything": 0.35, "object": 0.4}
+RECOLOR = {"none": 0.15, "everything": 0.2, "object": 0.65}
 # Standard deviations of the random recoloring in Lab: shift of L*, a*, b*; log of chroma's and contrast's gain.
 SHIFT, LOG_CHROMA, LOG_CONTRAST = (11.0, 4.5, 9.0), 0.35, 0.25
 
@@ -118,12 +118,13 @@ def caption(name: str, offset: Tensor, generator: random.Random) -> str:
 
 
 class Sampler:
-    """Endless batches (images [B,3,64,64] in 0-1, captions) from precomputed crops; state is a seed and a step."""
+    """Endless batches from precomputed crops; state is a seed and a step."""
 
     def __init__(self, crops: Crops, norms: Norms, seed: int) -> None:
         self.crops, self.norms, self.seed = crops, norms, seed
 
-    def batch(self, step: int, size: int) -> tuple[Tensor, list[str]]:
+    def batch(self, step: int, size: int) -> tuple[Tensor, Tensor, list[str]]:
+        """(images [B,3,64,64] in 0-1, their objects' masks [B,1,64,64], captions)"""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         dice = random.Random(self.seed * 1_000_003 + step)
         rows = torch.randint(len(self.crops.objects), (size,), generator=generator)
@@ -142,4 +143,4 @@ class Sampler:
         looks = region_appearance(images.movedim(1, -1), (masks[:, 0] > 0.5).float() + 1e-4)
         names = [self.crops.objects[row] for row in rows.tolist()]
         captions = [caption(name, self.norms.offset(name, look), dice) for name, look in zip(names, looks, strict=True)]
-        return images, captions
+        return images, masks, captions

@@ -108,7 +108,7 @@ def test_caption_words_tie_to_the_look(crops):
     sampler = Sampler(crops, norms, seed=3)
     said, seen = [], []
     for step in range(12):
-        images, captions = sampler.batch(step, 16)
+        images, _, captions = sampler.batch(step, 16)
         for image, text in zip(images, captions, strict=True):
             name, *words = text.split() or ["object"]
             if not words or name == "object":
@@ -131,7 +131,9 @@ def test_batches_depend_on_seed_and_step_alone(crops):
 
 
 def test_batches_are_pictures(crops):
-    images, captions = Sampler(crops, load_norms(), 0).batch(0, 5)
+    images, masks, captions = Sampler(crops, load_norms(), 0).batch(0, 5)
     assert images.shape == (5, 3, SIZE, SIZE)
+    assert masks.shape == (5, 1, SIZE, SIZE)
     assert len(captions) == 5
     assert 0 <= images.min() <= images.max() <= 1
+    assert 0 <= masks.min() < masks.max() <= 1

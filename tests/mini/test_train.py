@@ -110,13 +110,33 @@ def test_the_loss_is_that_of_the_preconditioned_target():
     torch.manual_seed(0)
     network = train.Network(10)
     images = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    masks = torch.rand(4, 1, 64, 64, generator=torch.Generator().manual_seed(2)).round()
     rows = torch.zeros(4, 77, dtype=torch.long)
     with torch.no_grad():
         assert network.unet.inner(images, torch.zeros(4), network.context(rows)).abs().max() == 0
-        loss = network.loss(images, rows, torch.Generator().manual_seed(1))
-        again = network.loss(images, rows, torch.Generator().manual_seed(1))
+        loss = network.loss(images, masks, rows, torch.Generator().manual_seed(1))
+        again = network.loss(images, masks, rows, torch.Generator().manual_seed(1))
     assert loss == again
     assert 0.8 < loss < 1.5
+
+
+def test_an_error_on_the_object_counts_more():
+    """With all of the object's pixels right, what is left of the loss is a smaller share than its area."""
+    torch.manual_seed(0)
+    network = train.Network(10)
+    masks = torch.zeros(2, 1, 64, 64)
+    masks[..., :32] = 1
+    rows, images = torch.zeros(2, 77, dtype=torch.long), torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        everywhere = network.loss(images, torch.ones_like(masks), rows, torch.Generator().manual_seed(1))
+        assert everywhere == pytest.approx(
+            network.loss(images, torch.zeros_like(masks), rows, torch.Generator().manual_seed(1)).item()
+        )
+        left = network.loss(images, masks, rows, torch.Generator().manual_seed(1))
+        right = network.loss(images, 1 - masks, rows, torch.Generator().manual_seed(1))
+    # The two weighted means of the halves' own losses average to the whole's: weights 3 and 1 swap their places.
+    assert (left + right) / 2 == pytest.approx(everywhere.item(), rel=1e-5)
+    assert left != right
 
 
 def test_the_schedule_warms_up_and_falls_to_a_hundredth():
