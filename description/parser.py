@@ -5,33 +5,45 @@ from __future__ import annotations
 import re
 
 from ..diffusion.types import ImagingDescription
-from .vocabulary import CATEGORIES, WORDS
+from .vocabulary import CATEGORIES, SYNONYMS, WORDS
 
 FORM = "OBJECT & (foreground) WORDS & (background) WORDS"
+EXAMPLE = ImagingDescription("dog", ("bright", "summer"), ("winter", "dull"))
 PATTERN = re.compile(
     r"(?P<object>[^&()]+?) ?& ?\(foreground\) ?(?P<fore>[^&()]*?) ?& ?\(background\) ?(?P<back>[^&()]*)"
 )
+NAME = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*")
+WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
+FENCE = re.compile(r"```[\w+-]*")  # a line of its own, with or without a language
+QUOTED = 200  # characters of a refused text that an error repeats
 
 
 def parse(text: str, strict: bool = True) -> ImagingDescription:
-    """Read a description in its one-line form; case, spacing, code fences and a trailing dot are forgiven.
+    """Read a description in its one-line form.
 
-    strict: whether condition words must be in the vocabulary. Raises ValueError with what came and what was expected.
+    Forgiven: case, spacing, commas between words, repeated words, code fences and a trailing dot.
+
+    Args:
+        text: the line.
+        strict: whether condition words must be in the vocabulary. Otherwise a known synonym becomes its word ("gloomy"
+            becomes "dull"), and any other word stays as it is.
+
+    Raises:
+        ValueError: with what came and what was expected.
     """
-    line = " ".join(text.strip().strip("`").strip().rstrip(".").lower().split())
+    line = _single_line(text)
     match = PATTERN.fullmatch(line)
     if match is None:
-        raise ValueError(
-            f"A description has the form '{FORM}', for example 'dog & (foreground) bright summer & "
-            f"(background) winter dull'; got '{text.strip()}'."
-        )
+        shown = text.strip()
+        shown = shown if len(shown) <= QUOTED else f"{shown[:QUOTED]}..."
+        raise ValueError(f"A description has the form '{FORM}', for example '{EXAMPLE}'; got '{shown}'.")
     return make(match["object"], match["fore"], match["back"], strict)
 
 
 def make(name: str, foreground: str, background: str, strict: bool = True) -> ImagingDescription:
     """A description from its three parts; words may be separated by spaces or commas. Raises ValueError."""
     name = " ".join(name.lower().split())
-    if not re.fullmatch(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*", name):
+    if not NAME.fullmatch(name):
         raise ValueError(f"A description's object is one name in words, such as 'dog' or 'palm tree'; got '{name}'.")
     return ImagingDescription(
         name, split_words("foreground", foreground, strict), split_words("background", background, strict)
@@ -39,14 +51,29 @@ def make(name: str, foreground: str, background: str, strict: bool = True) -> Im
 
 
 def split_words(part: str, text: str, strict: bool) -> tuple[str, ...]:
-    words = tuple(dict.fromkeys(text.lower().replace(",", " ").split()))
+    words = text.lower().replace(",", " ").split()
     if not words:
         raise ValueError(f"A description needs at least one word for the {part}, such as 'bright' or 'sunset'.")
-    unknown = [word for word in words if word not in WORDS] if strict else []
+    if not strict:
+        words = [SYNONYMS.get(word, word) for word in words]
+    known = WORDS.__contains__ if strict else WORD.fullmatch
+    unknown = [word for word in dict.fromkeys(words) if not known(word)]
     if unknown:
-        listing = "; ".join(f"{category}: {', '.join(known)}" for category, known in CATEGORIES.items())
-        raise ValueError(
-            f"The {part} words {', '.join(map(repr, unknown))} are not in the vocabulary ({listing}). "
-            "Use one of these, or turn `strict` off."
-        )
-    return words
+        raise ValueError(f"The {part} words {', '.join(map(repr, unknown))} {_expected(strict)}")
+    return tuple(dict.fromkeys(words))
+
+
+def _single_line(text: str) -> str:
+    """Without fences and a trailing dot, in lower case, with single spaces."""
+    lines = [line for line in text.strip().splitlines() if not FENCE.fullmatch(line.strip())]
+    line = " ".join(" ".join(lines).lower().split())
+    ticks = re.fullmatch(r"(`+) ?([^`]*) ?\1", line)
+    line = ticks[2] if ticks else line
+    return line.strip().removesuffix(".").rstrip()
+
+
+def _expected(strict: bool) -> str:
+    if not strict:
+        return "are no words: letters, digits, hyphens and apostrophes make a word."
+    listing = "; ".join(f"{category}: {', '.join(known)}" for category, known in CATEGORIES.items())
+    return f"are not in the vocabulary ({listing}). Use one of these, or turn `strict` off."

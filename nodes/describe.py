@@ -61,8 +61,8 @@ class TextDescribe(io.ComfyNode):
                     default=True,
                     optional=True,
                     advanced=True,
-                    tooltip="Refuse words outside the vocabulary. Off: any word may be used, as far as the model "
-                    "understands it.",
+                    tooltip="Refuse words outside the vocabulary. Off: a synonym becomes the vocabulary's word "
+                    "('gloomy': 'dull'), any other word stays, as far as the model understands it.",
                 ),
             ],
             outputs=[

@@ -5,6 +5,7 @@ from comfy_api.latest import ComfyExtension, io
 from .color_lut import ApplyColorLUT, FitColorLUT, SaveColorLUT
 from .describe import LocalDescribe, TextDescribe
 from .edit import AttentionControlledEdit
+from .gemini import GeminiDescribe
 from .invert import DDIMInvert
 from .load import LoadMiniHarmonyModel
 from .refine import RefineEmbedding, RefineEmbeddingTraining
@@ -17,6 +18,7 @@ class DiffHarmonization(ComfyExtension):
             LoadMiniHarmonyModel,
             TextDescribe,
             LocalDescribe,
+            GeminiDescribe,
             WorkingView,
             DDIMInvert,
             RefineEmbedding,

@@ -99,8 +99,20 @@ def test_requirements_leave_torch_and_the_host_alone():
 
 def test_requirements_name_what_the_nodes_import():
     """Nodes fail on a bare host otherwise; what the host itself requires is there already."""
-    distributions = {"colour": "colour-science", "PIL": "pillow"}
-    hosts = {"torch", "torchvision", "kornia", "pillow", "einops", "numpy", "safetensors", "transformers", "tqdm"}
+    distributions = {"colour": "colour-science", "PIL": "pillow", "google": "google-genai"}
+    hosts = {
+        "aiohttp",
+        "pydantic",
+        "torch",
+        "torchvision",
+        "kornia",
+        "pillow",
+        "einops",
+        "numpy",
+        "safetensors",
+        "transformers",
+        "tqdm",
+    }
     tools = {"mini/train.py", "description/fit_norms.py"}
     imported = {
         module.split(".")[0]

@@ -1,0 +1,235 @@
+"""The Gemini provider: a vision-language model of Google's describes the picture (paper eq. 1).
+
+One request asks for K different descriptions. Requests cost money and carry two pictures away: the caller counts each,
+none is repeated silently, and an answer is kept for as long as the process lives.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from ..diffusion.types import ImagingDescription
+from .apart import await_apart, sleep
+from .api_key import ApiKey
+from .gemini_errors import GeminiError, Malformed, NoStructuredOutput, Unavailable, explain, reply_text
+from .pictures import Pictures
+from .prompt import read_reply, reply_schema, task_prompt
+
+if TYPE_CHECKING:
+    from google.genai import Client
+    from google.genai.types import GenerateContentConfig, GenerateContentResponse
+
+logger = logging.getLogger(__name__)
+
+MODEL = "gemini-3.8-flash"
+ATTEMPTS = 4  # requests for one answer, the first included
+BACKOFF = wait_exponential_jitter(initial=1, max=30)  # seconds
+KEPT = 64  # questions whose answers are remembered
+REMINDED = 24  # earlier descriptions that a new request is asked not to repeat
+
+Answer = tuple[ImagingDescription, ...]
+_answers: dict[str, dict[int, Answer]] = {}  # question -> for the how manyth time -> answer
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked; equal questions have equal answers."""
+
+    pictures: Pictures
+    model: str = MODEL
+    count: int = 3  # K, how many descriptions
+    strict: bool = True  # only words of the vocabulary
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", self.model):
+            raise ValueError(f"GeminiDescribe, input model: '{self.model}' is no model name, such as '{MODEL}'.")
+
+    @property
+    def fingerprint(self) -> str:
+        rest = repr((self.model, self.count, self.strict)).encode()
+        parts = (self.pictures.composite, self.pictures.mask, rest)
+        return sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
+
+
+@dataclass(frozen=True)
+class Line:
+    """How Gemini is reached, and who is asked before a request and while it lasts."""
+
+    key: ApiKey
+    timeout: float = 60.0  # seconds a request
+    spend: Callable[[], None] = field(default=lambda: None)  # called before each request; raises GeminiError to refuse
+    check: Callable[[], None] = field(default=lambda: None)  # called ten times a second; raises to cancel
+
+
+def describe(question: Question, number: int, line: Line) -> Answer:
+    """K different descriptions of a composite, the most fitting first.
+
+    Args:
+        question: what is asked.
+        number: for the how manyth time. A new number gives other descriptions than the numbers before it; a number
+            gives the same answer again, without a request.
+        line: how to ask.
+
+    Returns:
+        `question.count` descriptions; fewer, or earlier ones, with a warning, when the model has no more to offer.
+
+    Raises:
+        GeminiError: with what to do about it; and whatever `line.check` raises.
+    """
+    earlier = _answers.get(question.fingerprint, {})
+    if number not in earlier:
+        taken = [description for answer in earlier.values() for description in answer]
+        answer = _Asking(question, taken, line).answer()
+        _remember(question.fingerprint, number, answer)
+        return answer
+    return earlier[number]
+
+
+def _remember(fingerprint: str, number: int, answer: Answer) -> None:
+    _answers.setdefault(fingerprint, {})[number] = answer
+    while len(_answers) > KEPT:
+        del _answers[next(iter(_answers))]
+
+
+class _Asking:
+    """One question on its way to its answer: several requests, until there are enough different descriptions."""
+
+    def __init__(self, question: Question, taken: list[ImagingDescription], line: Line) -> None:
+        self.question, self.taken, self.line = question, taken, line
+        self.structured = True
+        self.found: list[ImagingDescription] = []
+        self.repeated: list[ImagingDescription] = []
+
+    def answer(self) -> Answer:
+        retrying = Retrying(
+            retry=retry_if_exception_type((Unavailable, Malformed, NoStructuredOutput)),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=_pause,
+            sleep=partial(sleep, check=self.line.check),
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+        try:
+            retrying(self.request)
+        except GeminiError as error:
+            answer = self.found or self.repeated[: self.question.count]  # what was paid for is used
+            if not answer:
+                tried = retrying.statistics["attempt_number"]
+                raise GeminiError(f"GeminiDescribe: {error}{f' Asked {tried} times.' if tried > 1 else ''}") from None
+            logger.warning("GeminiDescribe: %s Going on with: %s", error, "; ".join(map(str, answer)))
+            return tuple(answer)
+        return tuple(self.found)
+
+    def request(self) -> None:
+        """One request, and its descriptions among those found."""
+        wanted = self.question.count - len(self.found)
+        known = [*self.taken, *self.found]
+        prompt = task_prompt(wanted, known[-REMINDED:], self.structured)
+        schema = reply_schema(wanted, self.question.strict) if self.structured else None
+        self.line.spend()
+        logger.info("GeminiDescribe: sending the composite and its mask to %s at %s.", self.question.model, _host())
+        try:
+            work = _generate(self.question, prompt, schema, self.line)
+            response = await_apart(work, self.line.check, self.line.timeout)
+        except TimeoutError as error:
+            raise explain(error, self.question.model, self.line.key, self.line.timeout) from None
+        except NoStructuredOutput:
+            self.structured = False
+            raise
+        self.keep(reply_text(response))
+
+    def keep(self, reply: str) -> None:
+        """Take the descriptions of a reply that are new; raises Malformed unless there are enough now."""
+        try:
+            descriptions = read_reply(self.line.key.redact(reply), self.question.strict)
+        except ValueError as error:
+            raise Malformed(f"Gemini's reply is not in the form that was asked for. {error}") from None
+        for description in descriptions:
+            if _look(description) in map(_look, self.found):
+                continue
+            new = _look(description) not in map(_look, self.taken)
+            (self.found if new else self.repeated).append(description)
+        del self.found[self.question.count :]
+        if len(self.found) < self.question.count:
+            raise Malformed("Gemini gave fewer new descriptions than were asked for. Lower input count.")
+
+
+async def _generate(
+    question: Question, prompt: str, schema: dict[str, Any] | None, line: Line
+) -> GenerateContentResponse:
+    """One request. Whatever the library raises is explained, since its own words can hold the key."""
+    try:
+        client, contents, config = _prepare(question, prompt, schema, line)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise GeminiError(
+            f"The package google-genai is missing or does not fit ({type(error).__name__}). Install this pack's "
+            "requirements.txt with ComfyUI's Python and restart."
+        ) from None
+    try:
+        with client:
+            async with client.aio as api:
+                return await api.models.generate_content(model=question.model, contents=contents, config=config)
+    except Exception as error:
+        raise explain(error, question.model, line.key, line.timeout) from None
+
+
+def _prepare(
+    question: Question, prompt: str, schema: dict[str, Any] | None, line: Line
+) -> tuple[Client, Any, GenerateContentConfig]:
+    """The library's client, contents and settings of one request."""
+    from google import genai
+    from google.genai import types
+
+    options = types.HttpOptions(
+        timeout=round(1000 * line.timeout),
+        # One attempt: retries are counted and can be cancelled here. A redirect would carry the key elsewhere.
+        retry_options=types.HttpRetryOptions(attempts=1),
+        async_client_args={"allow_redirects": False},
+        # The names that follow the newest model exist in the beta version of the API alone.
+        api_version="v1beta" if question.model.endswith("-latest") else None,
+    )
+    config = types.GenerateContentConfig(
+        response_mime_type="application/json" if schema else None,
+        response_json_schema=schema,
+        automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+        automatic_continuation=False,
+    )
+    contents = [
+        prompt,
+        types.Part.from_bytes(data=question.pictures.composite, mime_type="image/jpeg"),
+        types.Part.from_bytes(data=question.pictures.mask, mime_type="image/png"),
+    ]
+    client = genai.Client(vertexai=False, api_key=line.key.secret.get_secret_value(), http_options=options)
+    return client, contents, config
+
+
+def _look(description: ImagingDescription) -> tuple[str, frozenset[str], frozenset[str]]:
+    """Equal for descriptions that differ in the order of their words alone."""
+    return description.object, frozenset(description.foreground), frozenset(description.background)
+
+
+def _host() -> str:
+    url = os.environ.get("GOOGLE_GEMINI_BASE_URL")
+    return (url and urlsplit(url).hostname) or "generativelanguage.googleapis.com"
+
+
+def _pause(state: RetryCallState) -> float:
+    """Seconds until the next request: only a service in trouble needs one."""
+    error = state.outcome.exception() if state.outcome else None
+    return max(BACKOFF(state), error.pause) if isinstance(error, Unavailable) else 0.0
+
+
+def _log_retry(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    message = "GeminiDescribe: %s Asking again in %.0f s (%d of %d)."
+    logger.warning(message, error, state.upcoming_sleep, state.attempt_number + 1, ATTEMPTS)

@@ -1,0 +1,43 @@
+"""The two pictures that a vision-language model is shown: the composite and its mask, small and without metadata."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+SIDE = 1024  # of the longer side, pixels
+
+
+@dataclass(frozen=True)
+class Pictures:
+    composite: bytes  # JPEG
+    mask: bytes  # PNG, white on the pasted object
+    size: tuple[int, int]  # (width, height), the same for both
+
+
+def encode_pictures(image: Tensor, mask: Tensor, side: int = SIDE) -> Pictures:
+    """Composite and mask as files, scaled down so that the longer side is at most `side` pixels.
+
+    image: sRGB [H,W,3] in 0-1; mask: [H,W] in 0-1, 1 on the pasted object.
+    """
+    composite, region = _picture(image), _picture(mask)
+    composite.thumbnail((side, side), Image.Resampling.LANCZOS)
+    region = region.resize(composite.size, Image.Resampling.BOX)
+    return Pictures(
+        _file(composite, "JPEG", quality=95, subsampling=0), _file(region, "PNG", optimize=True), composite.size
+    )
+
+
+def _picture(values: Tensor) -> Image.Image:
+    """[H,W,3] or [H,W] in 0-1 as an 8-bit picture."""
+    return Image.fromarray((values.clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy())
+
+
+def _file(picture: Image.Image, kind: str, **options: int) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()

@@ -1,0 +1,405 @@
+"""The real library against a local endpoint: what is asked, how often, and what every kind of trouble says."""
+
+import io
+import json
+import logging
+import time
+import traceback
+
+import pytest
+import torch
+from gemini_endpoint import Endpoint, Reply, Silence, describes, fails, says, sends
+from PIL import Image
+from pydantic import SecretStr
+from tenacity import wait_none
+
+from diff_harmonization.description import gemini
+from diff_harmonization.description.api_key import ApiKey
+from diff_harmonization.description.gemini import ATTEMPTS, Line, Question, describe
+from diff_harmonization.description.gemini_errors import GeminiError
+from diff_harmonization.description.pictures import encode_pictures
+from diff_harmonization.description.vocabulary import WORDS
+
+KEY = "AIzaSy-planted.for_tests-0123456789abcdef"
+THREE = ("cat:warm indoor:snowy winter", "cat:golden:icy cold", "kitten:bright:blue dusk")
+LINES = [
+    "cat & (foreground) warm indoor & (background) snowy winter",
+    "cat & (foreground) golden & (background) icy cold",
+    "kitten & (foreground) bright & (background) blue dusk",
+]
+GOOD = describes(*THREE)
+BUSY = fails(503, "UNAVAILABLE", "The model is overloaded. Please try again later.")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Endpoint(KEY) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def endpoint(server, monkeypatch):
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
+    monkeypatch.setattr(gemini, "BACKOFF", wait_none())
+    monkeypatch.setattr(gemini, "_answers", {})
+    server.script(GOOD)
+    return server
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    image = torch.rand(300, 1500, 3, generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros(300, 1500)
+    mask[100:200, 300:900] = 1
+    return encode_pictures(image, mask)
+
+
+@pytest.fixture
+def ask(pictures):
+    def ask(number=0, key=KEY, timeout=20.0, **settings):
+        line = {name: settings.pop(name) for name in ("spend", "check") if name in settings}
+        question = Question(pictures, **settings)
+        return describe(question, number, Line(ApiKey(SecretStr(key), "the environment"), timeout, **line))
+
+    return ask
+
+
+def refused(call):
+    """The message of a call's GeminiError; the key is nowhere in what a host would print of it."""
+    with pytest.raises(GeminiError) as caught:
+        call()
+    printed = "".join(traceback.format_exception(caught.value))
+    assert KEY not in printed and KEY.lower() not in printed
+    assert "During handling" not in printed and "direct cause" not in printed
+    message = str(caught.value)
+    assert message.startswith("GeminiDescribe: ")
+    return message
+
+
+def test_success(endpoint, ask):
+    assert list(map(str, ask())) == LINES
+    (request,) = endpoint.requests
+    assert (request.version, request.model) == ("v1", gemini.MODEL)
+    assert KEY not in request.path and KEY not in json.dumps(request.body)
+    assert all(word in request.prompt for word in WORDS)
+    assert request.settings["responseMimeType"] == "application/json"
+    assert request.settings["responseJsonSchema"]["minItems"] == 3
+
+
+def test_two_small_pictures_are_sent(endpoint, ask):
+    ask()
+    (kind, composite), (mask_kind, mask) = endpoint.requests[0].files
+    assert (kind, mask_kind) == ("image/jpeg", "image/png")
+    with Image.open(io.BytesIO(composite)) as picture, Image.open(io.BytesIO(mask)) as region:
+        assert picture.size == region.size == (1024, 205)
+        assert picture.mode == "RGB" and region.mode == "L"
+        assert not picture.getexif() and not picture.info.get("comment") and not region.info
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(LINES),
+        "```\n" + "\n".join(LINES) + "\n```",
+        "```text\n" + "\n\n".join(LINES) + "\n```\n",
+        "\n".join(f"{line.upper()}." for line in LINES),
+    ],
+)
+def test_lines_are_as_good_as_json(endpoint, ask, text):
+    endpoint.script(says(text))
+    assert list(map(str, ask())) == LINES
+
+
+def test_a_model_without_structured_output_is_asked_for_lines(endpoint, ask):
+    refusal = fails(400, "INVALID_ARGUMENT", "JSON mode is not enabled for models/gemma-3-27b-it")
+    endpoint.script(refusal, says("\n".join(LINES)))
+    assert list(map(str, ask(model="gemma-3-27b-it"))) == LINES
+    first, second = endpoint.requests
+    assert "responseJsonSchema" in first.settings and "(foreground)" not in first.prompt
+    assert second.settings == {} and "OBJECT & (foreground) WORDS & (background) WORDS" in second.prompt
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "A cat in the snow.",
+        "Here you are:\n" + LINES[0],
+        '[{"object": "cat"}]',
+        '[{"object": "cat", "foreground": ["sparkly"], "background": ["dull"]}]',
+        '{"descriptions": []}',
+        "[" * 5000,
+    ],
+)
+def test_malformed_twice_then_good(endpoint, ask, nonsense):
+    endpoint.script(says(nonsense), says(nonsense), GOOD)
+    assert list(map(str, ask())) == LINES
+    assert len(endpoint.requests) == 3
+
+
+def test_malformed_to_the_end(endpoint, ask):
+    endpoint.script(says(f"A cat, {KEY}, in the snow."))
+    message = refused(ask)
+    assert "not in the form" in message and "[API key]" in message
+    assert message.endswith(f"Asked {ATTEMPTS} times.")
+    assert len(endpoint.requests) == ATTEMPTS
+
+
+def test_a_limit_is_waited_for(endpoint, ask, caplog):
+    retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.7s"}
+    endpoint.script(fails(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota.", retry), GOOD)
+    start = time.monotonic()
+    with caplog.at_level(logging.WARNING):
+        assert list(map(str, ask())) == LINES
+    assert time.monotonic() - start > 0.7
+    assert len(endpoint.requests) == 2
+    assert "429 You exceeded" in caplog.text and "Asking again in 1 s (2 of 4)" in caplog.text
+
+
+def test_pauses_grow(endpoint, ask, monkeypatch):
+    pauses = []
+    monkeypatch.undo()
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", endpoint.url)
+    monkeypatch.setattr(gemini, "sleep", lambda seconds, check: pauses.append(seconds))
+    endpoint.script(BUSY)
+    refused(ask)
+    assert len(pauses) == ATTEMPTS - 1
+    assert 1 <= pauses[0] < pauses[1] < pauses[2] < 10
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        ({"retryDelay": "3600s"}, "another 3600 s"),
+        ({"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}, "for the day"),
+    ],
+)
+def test_a_limit_that_lasts_is_not_waited_for(endpoint, ask, details, expected):
+    endpoint.script(fails(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota.", details))
+    message = refused(ask)
+    assert expected in message and "rate-limit" in message
+    assert len(endpoint.requests) == 1
+
+
+@pytest.mark.parametrize("code", [408, 500, 502, 503, 504])
+def test_server_errors_to_exhaustion(endpoint, ask, code):
+    endpoint.script(fails(code, "INTERNAL", "An internal error has occurred."))
+    message = refused(ask)
+    assert f"not available ({code} An internal error has occurred)" in message and "Try again later" in message
+    assert message.endswith(f"Asked {ATTEMPTS} times.")
+    assert len(endpoint.requests) == ATTEMPTS  # the library adds none of its own
+
+
+def test_a_server_error_then_good(endpoint, ask):
+    endpoint.script(BUSY, BUSY, BUSY, GOOD)
+    assert list(map(str, ask())) == LINES
+
+
+def test_timeout(endpoint, ask):
+    endpoint.script(Silence())
+    start = time.monotonic()
+    message = refused(lambda: ask(timeout=0.4))
+    assert "did not answer within 0.4 s" in message and "input timeout" in message
+    assert len(endpoint.requests) == ATTEMPTS
+    assert 0.4 * ATTEMPTS < time.monotonic() - start < 20
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected", "requests"),
+    [
+        (sends({"promptFeedback": {"blockReason": "SAFETY"}}), r"blocked the request \(SAFETY\).*TextDescribe", 1),
+        (sends({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}), r"blocked .*PROHIBITED_CONTENT", 1),
+        (says("", "SAFETY"), r"withheld its reply \(SAFETY\).*LocalDescribe", 1),
+        (says(LINES[0], "RECITATION"), r"withheld its reply \(RECITATION\)", 1),
+        (sends({"candidates": []}), "empty reply, without candidates.*another model", ATTEMPTS),
+        (sends({"usageMetadata": {"promptTokenCount": 9}}), "empty reply, without candidates", ATTEMPTS),
+        (says("", "MAX_TOKENS"), r"empty reply \(MAX_TOKENS\)", ATTEMPTS),
+        (Reply(200, b"<html>Sign in to the hotel's network</html>"), "could not be read.*proxy", ATTEMPTS),
+        (fails(404, "NOT_FOUND", "models/x is not found"), "no model 'gemini.*Models are retired.*input model", 1),
+        (fails(401, "UNAUTHENTICATED", "No."), "does not know the API key of the environment", 1),
+        (
+            fails(403, "PERMISSION_DENIED", f"Consumer 'api_key:{KEY}' has been suspended."),
+            r"denies access .*'api_key:\[API key\]' has been suspended.*apikey",
+            1,
+        ),
+        (
+            fails(400, "FAILED_PRECONDITION", "User location is not supported for the API use."),
+            "does not serve this account .*billing",
+            1,
+        ),
+        (fails(400, "INVALID_ARGUMENT", "Unable to process input image."), "refused the request.*read pictures", 1),
+        (Reply(418, b"I am a teapot", {"Content-Type": "text/plain"}), "refused the request .418 I am a teapot", 1),
+        (fails(400, "INVALID_ARGUMENT", "x" * 290 + KEY), r"x\[API key.*\.\.\.", 1),
+    ],
+)
+def test_every_refusal_says_what_to_do(endpoint, ask, reply, expected, requests):
+    endpoint.script(reply)
+    with pytest.raises(GeminiError, match=expected):
+        refused_once(ask)
+    assert len(endpoint.requests) == requests
+
+
+def refused_once(ask):
+    raise GeminiError(refused(ask))
+
+
+def test_wrong_key(endpoint, ask):
+    message = refused(lambda: ask(key="AIzaSy-another"))
+    assert "does not know the API key of the environment" in message and "aistudio.google.com" in message
+    assert "AIzaSy-another" not in message
+    assert len(endpoint.requests) == 1
+
+
+def test_a_redirect_does_not_carry_the_key_away(endpoint, ask):
+    with Endpoint(KEY) as elsewhere:
+        elsewhere.script(GOOD)
+        target = f"{elsewhere.url}/v1/models/x:generateContent"
+        endpoint.script(Reply(307, b"", {"Location": target}))
+        assert "redirect" in refused(ask)
+        assert elsewhere.requests == []
+
+
+def test_no_connection(endpoint, ask, monkeypatch):
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "http://127.0.0.1:9")
+    message = refused(ask)
+    assert "No connection to Gemini" in message and "HTTPS_PROXY" in message and "SSLContext" not in message
+
+
+def test_an_address_that_is_none(endpoint, ask, monkeypatch):
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "nowhere")
+    assert "GOOGLE_GEMINI_BASE_URL is no web address" in refused(ask)
+
+
+def test_other_google_settings_do_not_interfere(endpoint, ask, monkeypatch):
+    monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "somebody")
+    monkeypatch.setenv("GOOGLE_API_KEY", "of-another-place")
+    assert list(map(str, ask())) == LINES
+
+
+def test_names_of_the_newest_model_go_to_the_beta_version(endpoint, ask):
+    ask(model="gemini-flash-latest")
+    assert endpoint.requests[0].version == "v1beta"
+
+
+@pytest.mark.parametrize("model", ["", "gemini 3", "gemini?key=x", "https://example.com"])
+def test_what_is_no_model_name_is_not_asked(endpoint, ask, model):
+    with pytest.raises(ValueError, match="input model: .* is no model name"):
+        ask(model=model)
+    assert endpoint.requests == []
+
+
+class Cancelled(BaseException):
+    pass
+
+
+def cancel_after(seconds):
+    end = time.monotonic() + seconds
+
+    def check():
+        if time.monotonic() > end:
+            raise Cancelled
+
+    return check
+
+
+def test_cancelling_while_waiting_for_a_reply(endpoint, ask):
+    endpoint.script(Silence())
+    start = time.monotonic()
+    with pytest.raises(Cancelled):
+        ask(check=cancel_after(0.5))
+    assert time.monotonic() - start < 1.5
+    assert endpoint.hung_up.wait(3), "the connection was left open"
+    assert len(endpoint.requests) == 1
+
+
+def test_cancelling_between_two_requests(endpoint, ask, monkeypatch):
+    monkeypatch.setattr(gemini, "BACKOFF", lambda state: 30.0)
+    endpoint.script(BUSY)
+    start = time.monotonic()
+    with pytest.raises(Cancelled):
+        ask(check=cancel_after(0.8))
+    assert time.monotonic() - start < 2.5
+    assert len(endpoint.requests) == 1
+
+
+def test_an_answer_is_paid_for_once(endpoint, ask, pictures):
+    assert ask() is ask()
+    assert len(endpoint.requests) == 1
+    for other in ({"model": "gemini-flash-latest"}, {"count": 2}, {"strict": False}):
+        ask(**other)
+    assert len(endpoint.requests) == 4
+    assert KEY not in repr(gemini._answers)
+
+
+def test_failures_are_not_remembered(endpoint, ask):
+    endpoint.script(fails(404, "NOT_FOUND", "gone"))
+    refused(ask)
+    endpoint.script(GOOD)
+    assert list(map(str, ask())) == LINES
+
+
+def test_a_new_number_asks_for_something_new(endpoint, ask):
+    ask()
+    endpoint.script(describes(THREE[0], "cat:dim:dull", "cat:hot:icy"), describes("cat:clear:foggy"))
+    again = list(map(str, ask(number=1)))
+    assert len(again) == 3 and not set(again) & set(LINES)
+    first, second = endpoint.requests
+    assert all(line in first.prompt for line in LINES)
+    assert "exactly 1 description," in second.prompt and again[0] in second.prompt
+    assert list(map(str, ask(number=0))) == LINES
+    assert len(endpoint.requests) == 2
+
+
+def test_far_numbers_cost_no_more(endpoint, ask):
+    assert len(ask(number=2**31)) == 3
+    assert len(endpoint.requests) == 1
+
+
+def test_a_model_without_new_ideas_repeats_itself_and_says_so(endpoint, ask, caplog):
+    ask()
+    with caplog.at_level(logging.WARNING):
+        assert list(map(str, ask(number=1))) == LINES
+    assert len(endpoint.requests) == 1 + ATTEMPTS
+    assert "fewer new descriptions than were asked for" in caplog.text and "Going on with: cat" in caplog.text
+
+
+def test_fewer_descriptions_are_used_with_a_warning(endpoint, ask, caplog):
+    endpoint.script(describes(THREE[0], "cat:indoor warm:winter snowy"))
+    with caplog.at_level(logging.WARNING):
+        assert list(map(str, ask())) == LINES[:1]
+    assert len(endpoint.requests) == ATTEMPTS
+    assert "Going on with: cat" in caplog.text
+
+
+def test_more_descriptions_than_asked_for_are_cut(endpoint, ask):
+    assert list(map(str, ask(count=2))) == LINES[:2]
+
+
+def test_words_outside_the_vocabulary(endpoint, ask):
+    endpoint.script(describes("cat:gloomy sparkly:overcast"))
+    (description,) = ask(count=1, strict=False)
+    assert str(description) == "cat & (foreground) dull sparkly & (background) cloudy"
+    assert "enum" not in json.dumps(endpoint.requests[0].settings)
+    assert "'gloomy', 'sparkly' are not in the vocabulary" in refused(lambda: ask(count=1))
+
+
+def test_every_request_is_counted_before_it_is_sent(endpoint, ask):
+    left = [1, 1]
+
+    def spend():
+        if not left:
+            raise GeminiError("No more.")
+        left.pop()
+
+    endpoint.script(BUSY)
+    assert "No more." in refused(lambda: ask(spend=spend))
+    assert len(endpoint.requests) == 2
+
+
+def test_the_key_does_not_show(endpoint, ask, caplog):
+    with caplog.at_level(logging.DEBUG):
+        ask()
+        endpoint.script(fails(403, "PERMISSION_DENIED", f"Consumer 'api_key:{KEY}' has been suspended."))
+        refused(lambda: ask(number=1))
+    line = Line(ApiKey(SecretStr(KEY), "the environment"))
+    assert KEY not in caplog.text + repr(line) + str(line.key)
