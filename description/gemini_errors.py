@@ -88,7 +88,7 @@ def explain(error: Exception, model: str, key: ApiKey, timeout: float) -> Gemini
             f"No connection to Gemini ({cause}). Check the network, and GOOGLE_GEMINI_BASE_URL and HTTPS_PROXY if they "
             "are set."
         )
-    if isinstance(error, ValueError):  # a body that is no JSON, or JSON of another kind
+    if isinstance(error, ValueError | RecursionError):  # a body that is no JSON, or JSON of another kind
         return Malformed(
             f"Gemini's reply could not be read ({type(error).__name__}). Try again; behind a proxy, check "
             "GOOGLE_GEMINI_BASE_URL."

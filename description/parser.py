@@ -12,7 +12,6 @@ EXAMPLE = ImagingDescription("dog", ("bright", "summer"), ("winter", "dull"))
 PATTERN = re.compile(
     r"(?P<object>[^&()]+?) ?& ?\(foreground\) ?(?P<fore>[^&()]*?) ?& ?\(background\) ?(?P<back>[^&()]*)"
 )
-NAME = re.compile(r"[^\W\d_]+(?:[ '-][^\W\d_]+)*")
 WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 FENCE = re.compile(r"```[\w+-]*")  # a line of its own, with or without a language
 QUOTED = 200  # characters of a refused text that an error repeats
@@ -43,7 +42,7 @@ def parse(text: str, strict: bool = True) -> ImagingDescription:
 def make(name: str, foreground: str, background: str, strict: bool = True) -> ImagingDescription:
     """A description from its three parts; words may be separated by spaces or commas. Raises ValueError."""
     name = " ".join(name.lower().split())
-    if not NAME.fullmatch(name):
+    if not all(part.isalpha() for part in re.split("[ '-]", name)):
         raise ValueError(f"A description's object is one name in words, such as 'dog' or 'palm tree'; got '{name}'.")
     return ImagingDescription(
         name, split_words("foreground", foreground, strict), split_words("background", background, strict)

@@ -180,7 +180,7 @@ def test_a_limit_that_lasts_is_not_waited_for(endpoint, ask, details, expected):
     assert len(endpoint.requests) == 1
 
 
-@pytest.mark.parametrize("code", [408, 500, 502, 503, 504])
+@pytest.mark.parametrize("code", [408, 500, 503])
 def test_server_errors_to_exhaustion(endpoint, ask, code):
     endpoint.script(fails(code, "INTERNAL", "An internal error has occurred."))
     message = refused(ask)
@@ -194,13 +194,14 @@ def test_a_server_error_then_good(endpoint, ask):
     assert list(map(str, ask())) == LINES
 
 
-def test_timeout(endpoint, ask):
+def test_timeout(endpoint, ask, monkeypatch):
+    monkeypatch.setattr(gemini, "ATTEMPTS", 2)
     endpoint.script(Silence())
     start = time.monotonic()
-    message = refused(lambda: ask(timeout=0.4))
-    assert "did not answer within 0.4 s" in message and "input timeout" in message
-    assert len(endpoint.requests) == ATTEMPTS
-    assert 0.4 * ATTEMPTS < time.monotonic() - start < 20
+    message = refused(lambda: ask(timeout=1.5))
+    assert "did not answer within 1.5 s" in message and "input timeout" in message
+    assert len(endpoint.requests) == 2
+    assert 3 < time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize(
@@ -228,7 +229,7 @@ def test_timeout(endpoint, ask):
         ),
         (fails(400, "INVALID_ARGUMENT", "Unable to process input image."), "refused the request.*read pictures", 1),
         (Reply(418, b"I am a teapot", {"Content-Type": "text/plain"}), "refused the request .418 I am a teapot", 1),
-        (fails(400, "INVALID_ARGUMENT", "x" * 290 + KEY), r"x\[API key.*\.\.\.", 1),
+        (fails(400, "INVALID_ARGUMENT", "x" * 298 + KEY), r"x\[A\)\. Check", 1),
     ],
 )
 def test_every_refusal_says_what_to_do(endpoint, ask, reply, expected, requests):
@@ -292,33 +293,35 @@ class Cancelled(BaseException):
     pass
 
 
-def cancel_after(seconds):
-    end = time.monotonic() + seconds
-
-    def check():
-        if time.monotonic() > end:
-            raise Cancelled
-
-    return check
-
-
 def test_cancelling_while_waiting_for_a_reply(endpoint, ask):
     endpoint.script(Silence())
-    start = time.monotonic()
+    asked = []
+
+    def check():
+        if endpoint.requests:
+            asked.append(time.monotonic())
+            raise Cancelled
+
     with pytest.raises(Cancelled):
-        ask(check=cancel_after(0.5))
-    assert time.monotonic() - start < 1.5
-    assert endpoint.hung_up.wait(3), "the connection was left open"
+        ask(check=check)
+    assert time.monotonic() - asked[0] < 1
+    assert endpoint.hung_up.wait(5), "the connection was left open"
     assert len(endpoint.requests) == 1
 
 
 def test_cancelling_between_two_requests(endpoint, ask, monkeypatch):
     monkeypatch.setattr(gemini, "BACKOFF", lambda state: 30.0)
+    monkeypatch.setattr(gemini, "_log_retry", lambda state: pausing.append(time.monotonic()))
+    pausing = []
+
+    def check():
+        if pausing and time.monotonic() > pausing[0] + 0.3:
+            raise Cancelled
+
     endpoint.script(BUSY)
-    start = time.monotonic()
     with pytest.raises(Cancelled):
-        ask(check=cancel_after(0.8))
-    assert time.monotonic() - start < 2.5
+        ask(check=check)
+    assert time.monotonic() - pausing[0] < 1.5
     assert len(endpoint.requests) == 1
 
 

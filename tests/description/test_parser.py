@@ -1,16 +1,19 @@
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diff_harmonization.description.parser import make, parse
-from diff_harmonization.description.vocabulary import WORDS
+from diff_harmonization.description.parser import QUOTED, make, parse
+from diff_harmonization.description.vocabulary import SYNONYMS, WORDS
 from diff_harmonization.diffusion.types import ImagingDescription
 
 DOG = ImagingDescription("dog", ("bright", "summer"), ("winter", "dull", "greyscale"))
 TEXT = "dog & (foreground) bright summer & (background) winter dull greyscale"
+FRAMES = ["{}", "```\n{}\n```", "```text\n{}\n```", "`{}`", "``` {} ```", " \n{}\n\n"]
 
 # No deadline: the machine that runs this may be busy.
-relaxed = settings(deadline=None, derandomize=True)
+relaxed = settings(deadline=None, derandomize=True, max_examples=1000)
 names = st.lists(st.text("abcdefghijklmnopqrstuvwxyzäé", min_size=1, max_size=8), min_size=1, max_size=3).flatmap(
     lambda parts: st.sampled_from([" ", "-", "'"]).map(lambda glue: glue.join(parts))
 )
@@ -25,19 +28,48 @@ def test_round_trip(description):
 
 
 @relaxed
-@given(descriptions, st.sampled_from(["  ", "\t", "\n"]), st.booleans(), st.booleans())
-def test_case_spacing_fences_and_a_trailing_dot_are_forgiven(description, space, fenced, dotted):
+@given(descriptions, st.sampled_from(["  ", "\t", "\n"]), st.sampled_from(FRAMES), st.booleans())
+def test_case_spacing_fences_and_a_trailing_dot_are_forgiven(description, space, frame, dotted):
     text = str(description).upper().replace(" ", space) + "." * dotted
-    assert parse(f"```\n{text}\n```" if fenced else text) == description
+    assert parse(frame.format(text)) == description
+
+
+near_misses = st.tuples(descriptions.map(str), st.integers(0, 200), st.text(max_size=3)).map(
+    lambda parts: parts[0][: parts[1] % len(parts[0])] + parts[2] + parts[0][parts[1] % len(parts[0]) + 1 :]
+)
 
 
 @relaxed
-@given(st.text(max_size=60))
-def test_any_text_gives_a_description_or_a_value_error(text):
+@given(st.text(max_size=60) | near_misses, st.booleans())
+def test_any_text_gives_a_description_that_round_trips_or_a_value_error(text, strict):
     try:
-        assert isinstance(parse(text, strict=False), ImagingDescription)
+        description = parse(text, strict)
     except ValueError as error:
-        assert "description" in str(error)
+        assert "description" in str(error) or " words " in str(error)
+        return
+    assert parse(str(description), strict) == description
+    assert len(str(description).split("&")) == 3
+
+
+@relaxed
+@given(st.text(max_size=60) | near_misses)
+def test_nothing_outside_the_form_is_accepted(text):
+    """An independent reading of the form: split at the markers, look every word up."""
+    try:
+        description = parse(text)
+    except ValueError:
+        return
+    bare = text.strip().replace("`", " ").lower().strip().removesuffix(".")
+    name, foreground, background = bare.split("&")
+    markers = foreground.split()[0], background.split()[0]
+    assert (markers[0].startswith("(foreground)"), markers[1].startswith("(background)")) == (True, True)
+    for part, found in (
+        (foreground[foreground.index(")") + 1 :], description.foreground),
+        (background[background.index(")") + 1 :], description.background),
+    ):
+        assert tuple(dict.fromkeys(part.replace(",", " ").split())) == found
+        assert found and set(found) <= set(WORDS)
+    assert description.object and all(part.isalpha() for part in re.split("[ '-]", description.object))
 
 
 @pytest.mark.parametrize(
@@ -47,6 +79,10 @@ def test_any_text_gives_a_description_or_a_value_error(text):
         "dog&(foreground)bright summer&(background)winter dull greyscale",
         "Dog & (Foreground) bright, summer & (Background) winter, dull, greyscale.",
         f"`{TEXT}`",
+        f"```{TEXT}```",
+        f"```text\n{TEXT}\n```",
+        f"```\n{TEXT}.\n```\n",
+        f"  {TEXT} . ",
         "dog & (foreground) bright bright summer & (background) winter dull winter greyscale",
     ],
 )
@@ -65,12 +101,19 @@ def test_accepted_spellings(text):
         "(foreground) bright & (background) winter",
         "dog & (foreground) bright & (background) winter & (sky) blue",
         f"{TEXT}\n{TEXT}",
+        f"Sure: {TEXT} (I think)",
     ],
 )
 def test_other_forms_are_refused_with_the_expected_one(text):
     with pytest.raises(ValueError, match=r"has the form 'OBJECT & \(foreground\) WORDS") as error:
         parse(text)
     assert f"got '{text}'" in str(error.value)
+
+
+@pytest.mark.parametrize("text", [f"{TEXT}..", f"```{TEXT}", f"{TEXT} thanks", f"1 {TEXT}", f"¼ {TEXT}", f"**{TEXT}**"])
+def test_noise_of_other_kinds_is_refused(text):
+    with pytest.raises(ValueError, match="not in the vocabulary|one name in words"):
+        parse(text)
 
 
 @pytest.mark.parametrize("part", ["foreground", "background"])
@@ -84,6 +127,30 @@ def test_unknown_words_are_named_unless_not_strict():
     with pytest.raises(ValueError, match=r"foreground words 'sparkly', 'moody' are not.*brightness: dazzling.*strict"):
         make("dog", "bright sparkly moody", "dull")
     assert make("dog", "bright sparkly", "dull", strict=False).foreground == ("bright", "sparkly")
+
+
+def test_synonyms_are_mapped_unless_strict():
+    text = "lamp & (foreground) Gloomy, dull low-light & (background) fall overcast 1970s"
+    assert str(parse(text, strict=False)) == "lamp & (foreground) dull dim & (background) autumn cloudy 1970s"
+    with pytest.raises(ValueError, match="'gloomy', 'low-light' are not in the vocabulary"):
+        parse(text)
+
+
+@pytest.mark.parametrize("word", ["b*d", "(dim", "dim)", "a_b", "-", "dim."])
+def test_even_free_words_are_words(word):
+    with pytest.raises(ValueError, match="are no words"):
+        make("dog", word, "dull", strict=False)
+
+
+def test_an_error_repeats_a_long_text_in_part():
+    with pytest.raises(ValueError, match="expected|has the form") as error:
+        parse("x" * 5000)
+    assert len(str(error.value)) < QUOTED + 200
+
+
+def test_no_synonym_is_a_word_of_the_vocabulary():
+    assert set(SYNONYMS.values()) <= set(WORDS) and not set(SYNONYMS) & set(WORDS)
+    assert all(synonym == synonym.lower() and " " not in synonym for synonym in SYNONYMS)
 
 
 @pytest.mark.parametrize("name", ["", "   ", "dog2", "dog, cat", "-dog", "dog & cat"])
