@@ -13,7 +13,8 @@ TEXT = "dog & (foreground) bright summer & (background) winter dull greyscale"
 FRAMES = ["{}", "```\n{}\n```", "```text\n{}\n```", "`{}`", "``` {} ```", " \n{}\n\n"]
 
 # No deadline: the machine that runs this may be busy.
-relaxed = settings(deadline=None, derandomize=True, max_examples=1000)
+relaxed = settings(deadline=None, derandomize=True, max_examples=300)
+thorough = settings(relaxed, max_examples=1000)
 names = st.lists(st.text("abcdefghijklmnopqrstuvwxyzäé", min_size=1, max_size=8), min_size=1, max_size=3).flatmap(
     lambda parts: st.sampled_from([" ", "-", "'"]).map(lambda glue: glue.join(parts))
 )
@@ -21,7 +22,7 @@ words = st.lists(st.sampled_from(WORDS), min_size=1, max_size=6, unique=True).ma
 descriptions = st.builds(ImagingDescription, names, words, words)
 
 
-@relaxed
+@thorough
 @given(descriptions)
 def test_round_trip(description):
     assert parse(str(description)) == description
@@ -39,7 +40,7 @@ near_misses = st.tuples(descriptions.map(str), st.integers(0, 200), st.text(max_
 )
 
 
-@relaxed
+@thorough
 @given(st.text(max_size=60) | near_misses, st.booleans())
 def test_any_text_gives_a_description_that_round_trips_or_a_value_error(text, strict):
     try:
@@ -51,7 +52,7 @@ def test_any_text_gives_a_description_that_round_trips_or_a_value_error(text, st
     assert len(str(description).split("&")) == 3
 
 
-@relaxed
+@thorough
 @given(st.text(max_size=60) | near_misses)
 def test_nothing_outside_the_form_is_accepted(text):
     """An independent reading of the form: split at the markers, look every word up."""

@@ -9,7 +9,7 @@ from diff_harmonization.description.prompt import read_reply, reply_schema, task
 from diff_harmonization.description.vocabulary import CATEGORIES, WORDS
 from diff_harmonization.diffusion.types import ImagingDescription
 
-relaxed = settings(deadline=None, derandomize=True, max_examples=1000)
+relaxed = settings(deadline=None, derandomize=True, max_examples=300)
 names = st.lists(st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8), min_size=1, max_size=3).map(" ".join)
 words = st.lists(st.sampled_from(WORDS), min_size=1, max_size=4, unique=True).map(tuple)
 replies = st.lists(st.builds(ImagingDescription, names, words, words), min_size=1, max_size=5).map(tuple)
