@@ -52,6 +52,35 @@ def quality(
 
 
 @app.command()
+def evaluator(
+    photos: Annotated[
+        Path, typer.Option(help="Photo set (images/, masks/, index.csv with both kinds).", envvar="HARMONY_PHOTOS")
+    ],
+    limit: Annotated[int | None, typer.Option(help="Only the first so many photos of either kind.")] = None,
+    name: Annotated[str, typer.Option(help="embedded, or a file of the host's models/harmony_evaluator.")] = "embedded",
+    evidence: Annotated[bool, typer.Option(help="Also the AUC on pictures stripped of all but one thing.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Write the figures here.")] = None,
+) -> None:
+    """ROC-AUC of the harmony score, natural photos over pasted composites, and its correlation with recoloring.
+
+    Measured on the photos that were held back from the evaluator's training; on all where the folder has none of them.
+    """
+    prepare_host()
+    from ..host.evaluator import load_evaluator, register_folder
+    from .evaluator import evidence_table, measure, network_score, photos_of, statistics_score, table, write_json
+
+    register_folder()
+    chosen, title = photos_of(photos, limit)
+    score = network_score(load_evaluator(name))
+    results = measure(chosen, {name: score, "color statistics": statistics_score})
+    Console().print(table(results, title))
+    if evidence:
+        Console().print(evidence_table(chosen, score))
+    if json:
+        write_json(results, json)
+
+
+@app.command()
 def resolution(
     composite: Annotated[Path, typer.Option(help="A large composite.")] = EXAMPLE / "composite.jpg",
     mask: Annotated[Path, typer.Option(help="Its mask.")] = EXAMPLE / "mask.png",

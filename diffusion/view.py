@@ -53,7 +53,11 @@ def working_view(image: Tensor, mask: Tensor, size: int, mode: ViewMode = "crop"
     image: [B,H,W,3] in 0-1; mask: [B,H,W], 1 on the foreground; the first row's mask places the window.
     Returns image [B,size,size,3] and mask [B,size,size], antialiased when they shrink.
     """
-    window = find_window(mask[0] > 0.5, mode)
+    return cut(image, mask, find_window(mask[0] > 0.5, mode), size)
+
+
+def cut(image: Tensor, mask: Tensor, window: Window, size: int) -> tuple[Tensor, Tensor]:
+    """What a window shows, as a square: image [B,size,size,3] and mask [B,size,size]."""
     pixels, planes = window.of(image.movedim(-1, 1)), window.of(mask)[:, None]
     shrinks = window.height > size or window.width > size
     kernel, corners = ("area", None) if shrinks else ("bilinear", False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
 import comfy.model_management
@@ -14,6 +12,7 @@ from comfy.supported_models_base import ClipTarget
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ..host.weights import shipped_weights
 from .text import MiniClip, MiniTokenizer
 from .unet import MiniModel, mini_config
 
@@ -26,19 +25,7 @@ def weights_path() -> Path:
 
     Raises FileNotFoundError or ValueError when the file is missing or is not the released one.
     """
-    manifest = json.loads(MANIFEST.read_text())
-    path = MANIFEST.parent / manifest["file"]
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"LoadMiniHarmonyModel: {path} is missing. It ships with the pack: put it back, or reinstall the pack."
-        )
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if digest != manifest["sha256"]:
-        raise ValueError(
-            f"LoadMiniHarmonyModel: {path} has sha256 {digest}, expected {manifest['sha256']}. "
-            "The file is damaged or from another version: reinstall the pack."
-        )
-    return path
+    return shipped_weights(MANIFEST, "LoadMiniHarmonyModel")
 
 
 def load_mini() -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:

@@ -2,9 +2,11 @@
 
 from comfy_api.latest import ComfyExtension, io
 
+from ..host.evaluator import register_folder
 from .color_lut import ApplyColorLUT, FitColorLUT, SaveColorLUT
 from .describe import LocalDescribe, TextDescribe
 from .edit import AttentionControlledEdit
+from .evaluate import HarmonyScore, LoadHarmonyEvaluator
 from .gemini import GeminiDescribe
 from .invert import DDIMInvert
 from .load import LoadMiniHarmonyModel
@@ -13,6 +15,9 @@ from .working_view import WorkingView
 
 
 class DiffHarmonization(ComfyExtension):
+    async def on_load(self) -> None:
+        register_folder()
+
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [
             LoadMiniHarmonyModel,
@@ -27,6 +32,8 @@ class DiffHarmonization(ComfyExtension):
             FitColorLUT,
             ApplyColorLUT,
             SaveColorLUT,
+            LoadHarmonyEvaluator,
+            HarmonyScore,
         ]
 
 

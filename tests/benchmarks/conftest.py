@@ -58,3 +58,22 @@ def pairs_folder(tmp_path) -> Path:
             write_picture(folder / kind / f"{seed}.png", values)
     write_index(folder / "index.csv", ["id", "object"], [[0, "tree"], [1, "car"]])
     return folder
+
+
+@pytest.fixture
+def write_set(tmp_path):
+    """Writes a photo set of natural photos and of composites, whose objects are bright red, under the given ids."""
+
+    def write(natural: list[str], composites: list[str]) -> Path:
+        folder, rows = tmp_path / "set", []
+        for seed, photo_id in enumerate([*natural, *composites]):
+            image, mask = picture(seed)
+            if photo_id in composites:
+                image = torch.where(mask[..., None] > 0, torch.tensor([0.9, 0.1, 0.1]), image)
+            write_picture(folder / "images" / f"{photo_id}.jpg", image)
+            write_picture(folder / "masks" / f"{photo_id}.png", mask)
+            rows.append([photo_id, "composite" if photo_id in composites else "natural", "tree"])
+        write_index(folder / "index.csv", ["id", "kind", "object"], rows)
+        return folder
+
+    return write

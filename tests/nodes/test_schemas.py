@@ -16,6 +16,8 @@ NODES = (
     "FitColorLUT",
     "ApplyColorLUT",
     "SaveColorLUT",
+    "LoadHarmonyEvaluator",
+    "HarmonyScore",
 )
 SOCKETS = {
     "LoadMiniHarmonyModel": ["MODEL", "CLIP", "VAE"],
@@ -30,6 +32,8 @@ SOCKETS = {
     "FitColorLUT": ["DIFFHARM_COLOR_LUT"],
     "ApplyColorLUT": ["IMAGE"],
     "SaveColorLUT": ["STRING"],
+    "LoadHarmonyEvaluator": ["DIFFHARM_EVALUATOR"],
+    "HarmonyScore": ["FLOAT", "FLOAT"],
 }
 PAPER = {
     "DDIMInvert": {"steps": 50, "fixed_point_iterations": 0},

@@ -1,0 +1,93 @@
+"""Which network a file of weights is for."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ..diffusion.view import ViewMode
+from .networks import HarmonyNetwork, RegionNetwork, ResNet50
+
+NETWORKS: dict[str, type[HarmonyNetwork]] = {"lite0": RegionNetwork, "resnet50": ResNet50}
+
+# The authors' evaluator: a stem of four channels, then the parts of a ResNet-50 after its own stem, by number (1 and 2,
+# activation and pooling, have no weights), then the classes.
+REFERENCE_STEM = "inp_encoder.weight"
+REFERENCE = (
+    (r"inp_encoder\.", "conv1."),
+    (r"encoder\.0\.", "bn1."),
+    (r"encoder\.([3-6])\.", lambda match: f"layer{int(match[1]) - 2}."),
+    (r"classify_fc\.", "fc."),
+)
+
+
+EXPECTED = (
+    "expected are weights of evaluator.train, or a ResNet-50 with four input channels and two classes in "
+    "torchvision's names or in those of the authors' evaluator (inp_encoder, encoder, classify_fc)"
+)
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors or a PyTorch file, of which only tensors are read. Raises ValueError otherwise."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        value = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, SafetensorError) as error:
+        raise ValueError(
+            f"LoadHarmonyEvaluator, input name: {path.name} cannot be read as weights "
+            f"({str(error).splitlines()[0]}); {EXPECTED}."
+        ) from error
+    value = value.get("state_dict", value) if isinstance(value, dict) else value
+    if not isinstance(value, dict) or not all(isinstance(item, Tensor) for item in value.values()):
+        raise ValueError(
+            f"LoadHarmonyEvaluator, input name: {path.name} holds a {type(value).__name__}, which is no table of "
+            f"weights; {EXPECTED}."
+        )
+    return value
+
+
+def read_network(state: dict[str, Tensor], source: str) -> tuple[HarmonyNetwork, ViewMode]:
+    """The network of a state dict in evaluation mode, float32, and what it was trained to look at.
+
+    Known are evaluator.train's exports, ResNet-50 in torchvision's (and timm's) names, and the layout of the authors'
+    evaluator, which looks at the whole picture stretched to a square. `source` names the file in errors. Raises
+    ValueError when the layout is none of these.
+    """
+    view: ViewMode = "crop"
+    if REFERENCE_STEM in state:
+        state, view = {_from_reference(name): value for name, value in state.items()}, "whole"
+    network = RegionNetwork() if "body.conv_stem.weight" in state else ResNet50()
+    own = network.state_dict()
+    counters = {name for name in own if name.endswith("num_batches_tracked")}  # old files and exports have none
+    wrong = [
+        *(f"{name} is missing" for name in own.keys() - counters - state.keys()),
+        *(f"{name} is not expected" for name in state.keys() - own.keys()),
+        *(
+            f"{name} is {tuple(state[name].shape)} where {tuple(own[name].shape)} is expected"
+            for name in own.keys() & state.keys()
+            if state[name].shape != own[name].shape
+        ),
+    ]
+    if wrong:
+        raise ValueError(
+            f"LoadHarmonyEvaluator, input name: {source} is no harmony evaluator: {sorted(wrong)[0]} (and "
+            f"{len(wrong) - 1} more differences); {EXPECTED}."
+        )
+    values = {name: value.float() for name, value in state.items() if name not in counters}
+    network.load_state_dict({**own, **values})
+    return network.eval().requires_grad_(False), view
+
+
+def _from_reference(name: str) -> str:
+    for pattern, replacement in REFERENCE:
+        renamed, count = re.subn(f"^{pattern}", replacement, name)
+        if count:
+            return renamed
+    return name
