@@ -19,11 +19,11 @@ from urllib.parse import urlsplit
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from ..diffusion.types import ImagingDescription
-from .apart import await_apart, sleep
 from .api_key import ApiKey
 from .gemini_errors import GeminiError, Malformed, NoStructuredOutput, Unavailable, explain, reply_text
 from .pictures import Pictures
 from .prompt import read_reply, reply_schema, task_prompt
+from .waiting import await_in_thread, sleep
 
 if TYPE_CHECKING:
     from google.genai import Client
@@ -38,7 +38,7 @@ KEPT = 64  # questions whose answers are remembered
 REMINDED = 24  # earlier descriptions that a new request is asked not to repeat
 
 Answer = tuple[ImagingDescription, ...]
-_answers: dict[str, dict[int, Answer]] = {}  # question -> for the how manyth time -> answer
+_answers: dict[str, dict[int, Answer]] = {}  # question -> number of the ask -> answer
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Line:
+class Session:
     """How Gemini is reached, and who is asked before a request and while it lasts."""
 
     key: ApiKey
@@ -71,25 +71,25 @@ class Line:
     check: Callable[[], None] = field(default=lambda: None)  # called ten times a second; raises to cancel
 
 
-def describe(question: Question, number: int, line: Line) -> Answer:
+def describe(question: Question, number: int, session: Session) -> Answer:
     """K different descriptions of a composite, the most fitting first.
 
     Args:
         question: what is asked.
-        number: for the how manyth time. A new number gives other descriptions than the numbers before it; a number
-            gives the same answer again, without a request.
-        line: how to ask.
+        number: which ask of this question it is, from 0. A new number gives descriptions that no other number gave; a
+            known one gives its answer again, without a request.
+        session: how to ask.
 
     Returns:
         `question.count` descriptions; fewer, or earlier ones, with a warning, when the model has no more to offer.
 
     Raises:
-        GeminiError: with what to do about it; and whatever `line.check` raises.
+        GeminiError: with what to do about it; and whatever `session.check` raises.
     """
     earlier = _answers.get(question.fingerprint, {})
     if number not in earlier:
         taken = [description for answer in earlier.values() for description in answer]
-        answer = _Asking(question, taken, line).answer()
+        answer = _Asking(question, taken, session).answer()
         _remember(question.fingerprint, number, answer)
         return answer
     return earlier[number]
@@ -104,8 +104,8 @@ def _remember(fingerprint: str, number: int, answer: Answer) -> None:
 class _Asking:
     """One question on its way to its answer: several requests, until there are enough different descriptions."""
 
-    def __init__(self, question: Question, taken: list[ImagingDescription], line: Line) -> None:
-        self.question, self.taken, self.line = question, taken, line
+    def __init__(self, question: Question, taken: list[ImagingDescription], session: Session) -> None:
+        self.question, self.taken, self.session = question, taken, session
         self.structured = True
         self.found: list[ImagingDescription] = []
         self.repeated: list[ImagingDescription] = []
@@ -115,7 +115,7 @@ class _Asking:
             retry=retry_if_exception_type((Unavailable, Malformed, NoStructuredOutput)),
             stop=stop_after_attempt(ATTEMPTS),
             wait=_pause,
-            sleep=partial(sleep, check=self.line.check),
+            sleep=partial(sleep, check=self.session.check),
             before_sleep=_log_retry,
             reraise=True,
         )
@@ -136,13 +136,13 @@ class _Asking:
         known = [*self.taken, *self.found]
         prompt = task_prompt(wanted, known[-REMINDED:], self.structured)
         schema = reply_schema(wanted, self.question.strict) if self.structured else None
-        self.line.spend()
+        self.session.spend()
         logger.info("GeminiDescribe: sending the composite and its mask to %s at %s.", self.question.model, _host())
         try:
-            work = _generate(self.question, prompt, schema, self.line)
-            response = await_apart(work, self.line.check, self.line.timeout)
+            work = _generate(self.question, prompt, schema, self.session)
+            response = await_in_thread(work, self.session.check, self.session.timeout)
         except TimeoutError as error:
-            raise explain(error, self.question.model, self.line.key, self.line.timeout) from None
+            raise explain(error, self.question.model, self.session.key, self.session.timeout) from None
         except NoStructuredOutput:
             self.structured = False
             raise
@@ -151,7 +151,7 @@ class _Asking:
     def keep(self, reply: str) -> None:
         """Take the descriptions of a reply that are new; raises Malformed unless there are enough now."""
         try:
-            descriptions = read_reply(self.line.key.redact(reply), self.question.strict)
+            descriptions = read_reply(self.session.key.redact(reply), self.question.strict)
         except ValueError as error:
             raise Malformed(f"Gemini's reply is not in the form that was asked for. {error}") from None
         for description in descriptions:
@@ -165,11 +165,11 @@ class _Asking:
 
 
 async def _generate(
-    question: Question, prompt: str, schema: dict[str, Any] | None, line: Line
+    question: Question, prompt: str, schema: dict[str, Any] | None, session: Session
 ) -> GenerateContentResponse:
     """One request. Whatever the library raises is explained, since its own words can hold the key."""
     try:
-        client, contents, config = _prepare(question, prompt, schema, line)
+        client, contents, config = _prepare(question, prompt, schema, session)
     except (ImportError, AttributeError, ValueError) as error:
         raise GeminiError(
             f"The package google-genai is missing or does not fit ({type(error).__name__}). Install this pack's "
@@ -180,18 +180,18 @@ async def _generate(
             async with client.aio as api:
                 return await api.models.generate_content(model=question.model, contents=contents, config=config)
     except Exception as error:
-        raise explain(error, question.model, line.key, line.timeout) from None
+        raise explain(error, question.model, session.key, session.timeout) from None
 
 
 def _prepare(
-    question: Question, prompt: str, schema: dict[str, Any] | None, line: Line
+    question: Question, prompt: str, schema: dict[str, Any] | None, session: Session
 ) -> tuple[Client, Any, GenerateContentConfig]:
     """The library's client, contents and settings of one request."""
     from google import genai
     from google.genai import types
 
     options = types.HttpOptions(
-        timeout=round(1000 * line.timeout),
+        timeout=round(1000 * session.timeout),
         # One attempt: retries are counted and can be cancelled here. A redirect would carry the key elsewhere.
         retry_options=types.HttpRetryOptions(attempts=1),
         async_client_args={"allow_redirects": False},
@@ -209,7 +209,7 @@ def _prepare(
         types.Part.from_bytes(data=question.pictures.composite, mime_type="image/jpeg"),
         types.Part.from_bytes(data=question.pictures.mask, mime_type="image/png"),
     ]
-    client = genai.Client(vertexai=False, api_key=line.key.secret.get_secret_value(), http_options=options)
+    client = genai.Client(vertexai=False, api_key=session.key.secret.get_secret_value(), http_options=options)
     return client, contents, config
 
 

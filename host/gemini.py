@@ -11,7 +11,7 @@ from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy_execution.utils import get_executing_context
 
 from ..description.api_key import find_key
-from ..description.gemini import Answer, Line, Question, describe
+from ..description.gemini import Answer, Question, Session, describe
 from ..description.gemini_errors import GeminiError
 
 KEY_FILE = "gemini_api_key.txt"
@@ -21,18 +21,18 @@ _sent = 0
 
 
 def ask_gemini(question: Question, number: int, timeout: float, max_calls: int) -> tuple[Answer, int]:
-    """The answer to a question asked for the `number`th time, and how many requests this run has sent by now.
+    """The answer to a question, and how many requests this run has sent by now.
 
     Args:
         question: what is asked.
-        number: see `describe`.
+        number: which ask of this question it is, from 0.
         timeout: seconds a request.
         max_calls: how many requests all nodes of one run may send together.
     """
     _begin_run()
     key = find_key(os.environ, key_file())
-    line = Line(key, timeout, _spender(max_calls), throw_exception_if_processing_interrupted)
-    return describe(question, number, line), _sent
+    session = Session(key, timeout, _spender(max_calls), throw_exception_if_processing_interrupted)
+    return describe(question, number, session), _sent
 
 
 def key_file() -> Path | None:

@@ -25,16 +25,16 @@ def user_folder(tmp_path, monkeypatch):
 @pytest.fixture
 def asked(monkeypatch):
     """What the engine is asked, in place of asking; each question costs two requests."""
-    lines = []
+    sessions = []
 
-    def describe(question, number, line):
-        lines.append(line)
-        line.spend()
-        line.spend()
+    def describe(question, number, session):
+        sessions.append(session)
+        session.spend()
+        session.spend()
         return ("answer",)
 
     monkeypatch.setattr(gemini, "describe", describe)
-    return lines
+    return sessions
 
 
 def run(prompt_id, max_calls=3):

@@ -14,7 +14,7 @@ T = TypeVar("T")
 POLL = 0.1  # seconds between two looks at whether the user has cancelled
 
 
-def await_apart(work: Coroutine[Any, Any, T], check: Callable[[], None], timeout: float) -> T:
+def await_in_thread(work: Coroutine[Any, Any, T], check: Callable[[], None], timeout: float) -> T:
     """Run a coroutine in an event loop and thread of its own and give its result.
 
     Args:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from diff_harmonization.description.apart import await_apart, sleep
+from diff_harmonization.description.waiting import await_in_thread, sleep
 
 
 class Cancelled(BaseException):
@@ -24,13 +24,13 @@ def test_gives_the_result_from_another_thread():
     async def where():
         return threading.current_thread()
 
-    assert await_apart(after(0.05, 7), never, 5) == 7
-    assert await_apart(where(), never, 5) is not threading.current_thread()
+    assert await_in_thread(after(0.05, 7), never, 5) == 7
+    assert await_in_thread(where(), never, 5) is not threading.current_thread()
 
 
 def test_works_inside_a_running_loop():
     async def node():
-        return await_apart(after(0.01, "done"), never, 5)
+        return await_in_thread(after(0.01, "done"), never, 5)
 
     assert asyncio.run(node()) == "done"
 
@@ -40,7 +40,7 @@ def test_raises_what_the_work_raises():
         raise KeyError("here")
 
     with pytest.raises(KeyError, match="here"):
-        await_apart(fail(), never, 5)
+        await_in_thread(fail(), never, 5)
 
 
 @pytest.mark.parametrize("way", ["cancel", "timeout"])
@@ -59,7 +59,7 @@ def test_leaving_early_cancels_the_work(way):
 
     start = time.monotonic()
     with pytest.raises(Cancelled if way == "cancel" else TimeoutError):
-        await_apart(work(), check, 0.5 if way == "timeout" else 30)
+        await_in_thread(work(), check, 0.5 if way == "timeout" else 30)
     assert time.monotonic() - start < 1
     assert cleaned.wait(2)
 
@@ -73,14 +73,14 @@ def test_work_that_is_deaf_does_not_hold_up_the_user():
 
     start = time.monotonic()
     with pytest.raises(Cancelled):
-        await_apart(deaf(), check, 30)
+        await_in_thread(deaf(), check, 30)
     assert time.monotonic() - start < 1
 
 
 def test_no_thread_stays():
     before = threading.active_count()
     for _ in range(3):
-        await_apart(after(0, None), never, 5)
+        await_in_thread(after(0, None), never, 5)
     time.sleep(0.2)
     assert threading.active_count() <= before
 
