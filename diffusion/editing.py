@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..attention.sharing import ShareAttention
 from .inversion import ddim_step
+from .paths import require_refined, require_same_path
 from .types import Callback, Denoiser, NullText, RefinedEmbedding, Trajectory, silent
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ def edit_direct(
     Raises:
         ValueError: when `refined` belongs to another trajectory, or a window is none.
     """
-    _require_refined(trajectory, refined)
+    require_refined(trajectory, refined, NODE)
     latents, steps, batch = trajectory.latents, trajectory.steps, trajectory.latent_shape[0]
     sigmas = trajectory.sigmas.to(latents.device)
     windows = _Windows(cross_window, self_window, steps)
@@ -100,7 +101,7 @@ def edit_guided(
     Raises:
         ValueError: when `refined` or `null_text` belongs to another trajectory, or a window is none.
     """
-    _require_refined(trajectory, refined)
+    require_refined(trajectory, refined, NODE)
     latents, steps, batch = trajectory.latents, trajectory.steps, trajectory.latent_shape[0]
     null = _null_embeddings(trajectory, refined, null_text, guidance_scale)
     sigmas = trajectory.sigmas.to(latents.device)
@@ -137,24 +138,12 @@ class _Windows:
         return ShareAttention(sources, targets, cross=cross, self_=self_) if cross or self_ else None
 
 
-def _require_refined(trajectory: Trajectory, refined: RefinedEmbedding) -> None:
-    _require_same_path("refined", refined.sigmas, refined.latent_shape, trajectory)
-    expected = (trajectory.steps, trajectory.latent_shape[0])
-    for name in ("source", "target"):
-        context = getattr(refined, name)
-        if tuple(context.shape[:2]) != expected:
-            raise ValueError(
-                f"{NODE}: `refined` has {name} contexts {tuple(context.shape)}, `trajectory` needs "
-                f"[{expected[0]}, {expected[1]}, T, D]; connect the RefineEmbedding that ran on this trajectory."
-            )
-
-
 def _null_embeddings(
     trajectory: Trajectory, refined: RefinedEmbedding, null_text: NullText | None, guidance_scale: float
 ) -> Tensor:
     if null_text is None:
         return refined.negative.expand(trajectory.steps, -1, -1, -1)
-    _require_same_path("null_text", null_text.sigmas, null_text.latent_shape, trajectory)
+    require_same_path("null_text", null_text.sigmas, null_text.latent_shape, trajectory, NODE)
     if null_text.embeddings.shape != refined.source.shape:
         raise ValueError(
             f"{NODE}: `null_text` has embeddings {tuple(null_text.embeddings.shape)}, `refined` has contexts "
@@ -168,20 +157,3 @@ def _null_embeddings(
             null_text.guidance_scale,
         )
     return null_text.embeddings
-
-
-def _require_same_path(name: str, sigmas: Tensor, latent_shape: tuple[int, ...], trajectory: Trajectory) -> None:
-    if tuple(latent_shape) != trajectory.latent_shape:
-        raise ValueError(
-            f"{NODE}: `{name}` was made for latents {tuple(latent_shape)}, `trajectory` has {trajectory.latent_shape}; "
-            f"connect the same DDIMInvert to both."
-        )
-    same = sigmas.shape == trajectory.sigmas.shape and torch.allclose(
-        sigmas.to(trajectory.sigmas), trajectory.sigmas, rtol=1e-5, atol=0
-    )
-    if not same:
-        raise ValueError(
-            f"{NODE}: `{name}` was made for {len(sigmas) - 1} steps from sigma {float(sigmas[0]):.4g}, `trajectory` "
-            f"has {trajectory.steps} from {float(trajectory.sigmas[0]):.4g} (or other levels between); connect the "
-            f"same DDIMInvert to both."
-        )

@@ -15,6 +15,7 @@ from ..diffusion.inversion import invert
 from ..diffusion.refinement import RefinementSettings, encode_pair, refine
 from ..diffusion.training_refinement import TrainingSettings, refine_by_training
 from ..diffusion.types import ImagingDescription, NullText, RefinedEmbedding, Trajectory
+from ..diffusion.word_maps import WordMaps, word_maps
 from .gradients import engine_boundary, owned
 from .model import family, sigmas_for
 from .progress import progress
@@ -79,6 +80,26 @@ def refine_words(
                 conditioning,
                 gradients=True,
             )
+
+
+def read_word_maps(
+    model: ModelPatcher,
+    clip: CLIP,
+    trajectory: Trajectory,
+    description: ImagingDescription,
+    refined: RefinedEmbedding,
+    levels: int = 10,
+) -> tuple[WordMaps, WordMaps]:
+    """Where the foreground's and the background's words attend, before and after refinement."""
+    family(model, "AttentionMaps")
+    encoder = ClipEncoder(clip, "AttentionMaps")
+    callback = progress(2 * min(levels, trajectory.steps))
+    return with_denoiser(
+        model,
+        to_latent_out(model, trajectory.latents[-1]),
+        lambda denoise, _: word_maps(denoise, encoder, trajectory, description, refined, levels, callback),
+        trajectory.sigmas,
+    )
 
 
 def edit_trajectory(

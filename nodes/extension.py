@@ -3,10 +3,12 @@
 from comfy_api.latest import ComfyExtension, io
 
 from ..host.evaluator import register_folder
+from .attention_maps import AttentionMaps
 from .color_lut import ApplyColorLUT, FitColorLUT, SaveColorLUT
 from .describe import LocalDescribe, TextDescribe
 from .edit import AttentionControlledEdit
 from .evaluate import HarmonyScore, LoadHarmonyEvaluator
+from .filmstrip import HarmonyFilmstrip
 from .gemini import GeminiDescribe
 from .invert import DDIMInvert
 from .load import LoadMiniHarmonyModel
@@ -28,7 +30,9 @@ class DiffHarmonization(ComfyExtension):
             DDIMInvert,
             RefineEmbedding,
             RefineEmbeddingTraining,
+            AttentionMaps,
             AttentionControlledEdit,
+            HarmonyFilmstrip,
             FitColorLUT,
             ApplyColorLUT,
             SaveColorLUT,

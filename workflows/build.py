@@ -95,6 +95,27 @@ def main_line(
                 ],
                 [
                     Node(
+                        "maps",
+                        "AttentionMaps",
+                        {
+                            "model": m,
+                            "clip": c,
+                            "trajectory": ("invert", 0),
+                            "description": ("describe", 0),
+                            "refined": ("refine", 0),
+                            "image": ("view", 0),
+                            "mask": ("view", 1),
+                        },
+                    ),
+                    Node(
+                        "save_maps",
+                        "SaveImage",
+                        {"images": ("maps", 0), "filename_prefix": "harmonize/attention"},
+                        "Save the attention",
+                    ),
+                ],
+                [
+                    Node(
                         "edit",
                         "AttentionControlledEdit",
                         {"model": m, "trajectory": ("invert", 0), "refined": ("refine", 0)},

@@ -28,7 +28,7 @@ def pixels(example):
 
 
 def test_every_promised_file_is_saved(outputs):
-    assert {"curve", "save_edit", "save_lut", "save", "save_side"} <= set(outputs)
+    assert {"curve", "save_maps", "save_edit", "save_lut", "save", "save_side"} <= set(outputs)
     (lut,) = outputs["save_lut"]["cube"]
     assert re.fullmatch(r"lut_\d{5}_\.cube", lut["filename"])
 
@@ -68,3 +68,4 @@ def test_side_by_side_shows_both(server, outputs, pixels):
 def test_previews_are_pictures(server, outputs):
     with Image.open(io.BytesIO(server.view(outputs["curve"]["images"][0]))) as curve:
         assert curve.size[0] > curve.size[1] > 100
+    assert saved_picture(server, outputs, "save_maps").shape[1] > 1000

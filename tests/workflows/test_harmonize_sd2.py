@@ -27,7 +27,7 @@ def outputs(request, server, server_base, composite_name, mask_name):
 
 
 def test_every_stage_runs(server, outputs):
-    assert {"curve", "save_edit", "save_lut", "save", "save_side"} <= set(outputs)
+    assert {"curve", "save_maps", "save_edit", "save_lut", "save", "save_side"} <= set(outputs)
     assert saved_picture(server, outputs, "save_edit").shape == (64, 64, 3)
 
 
