@@ -10,8 +10,10 @@ from .edit import AttentionControlledEdit
 from .evaluate import HarmonyScore, LoadHarmonyEvaluator
 from .filmstrip import HarmonyFilmstrip
 from .gemini import GeminiDescribe
+from .harmonize import Harmonize
 from .invert import DDIMInvert
 from .load import LoadMiniHarmonyModel
+from .loop import IterateLoop, IterateLoopEnd, IterateLoopPass
 from .refine import RefineEmbedding, RefineEmbeddingTraining
 from .working_view import WorkingView
 
@@ -38,6 +40,10 @@ class DiffHarmonization(ComfyExtension):
             SaveColorLUT,
             LoadHarmonyEvaluator,
             HarmonyScore,
+            IterateLoop,
+            IterateLoopEnd,
+            IterateLoopPass,
+            Harmonize,
         ]
 
 

@@ -2,7 +2,9 @@
 
 import os
 import re
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,9 +56,22 @@ def host_path() -> Path:
 
 
 @pytest.fixture(scope="session")
-def server_base(tmp_path_factory) -> Path:
+def new_base(tmp_path_factory) -> Callable[[], Path]:
+    """Makes folders for servers; beside the pack they have nodes for tests, such as scores from a script."""
+
+    def make() -> Path:
+        base = tmp_path_factory.mktemp("server")
+        (base / "custom_nodes").mkdir()
+        shutil.copy(REPO / "tests" / "scripted_nodes.py", base / "custom_nodes")
+        return base
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def server_base(new_base) -> Path:
     """The server's folder of inputs, outputs and models."""
-    return tmp_path_factory.mktemp("server")
+    return new_base()
 
 
 @pytest.fixture(scope="session")

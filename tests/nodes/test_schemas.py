@@ -20,6 +20,10 @@ NODES = (
     "SaveColorLUT",
     "LoadHarmonyEvaluator",
     "HarmonyScore",
+    "IterateLoop",
+    "IterateLoopEnd",
+    "IterateLoopPass",
+    "Harmonize",
 )
 SOCKETS = {
     "LoadMiniHarmonyModel": ["MODEL", "CLIP", "VAE"],
@@ -38,6 +42,10 @@ SOCKETS = {
     "SaveColorLUT": ["STRING"],
     "LoadHarmonyEvaluator": ["DIFFHARM_EVALUATOR"],
     "HarmonyScore": ["FLOAT", "FLOAT"],
+    "IterateLoop": ["DIFFHARM_LOOP_FLOW", "IMAGE", "MASK", "INT", "INT"],
+    "IterateLoopEnd": ["IMAGE", "IMAGE", "FLOAT", "STRING", "STRING", "INT"],
+    "IterateLoopPass": ["IMAGE", "IMAGE", "FLOAT", "STRING", "STRING", "INT"],
+    "Harmonize": ["IMAGE", "DIFFHARM_COLOR_LUT", "IMAGE", "FLOAT", "STRING", "STRING", "INT"],
 }
 PAPER = {
     "DDIMInvert": {"steps": 50, "fixed_point_iterations": 0},
@@ -56,6 +64,7 @@ PAPER = {
     },
     "AttentionControlledEdit": {"guidance_scale": 2.5, "cross_end": 1.0, "self_end": 1.0},
     "FitColorLUT": {"size": 33},
+    "IterateLoopEnd": {"k": 3, "max_passes": 10},
 }
 
 

@@ -1,0 +1,198 @@
+"""A loop as node expansion: the nodes of each further pass are copies of those between its two ends.
+
+A copy takes a link where the original took the loop's picture, so the host finds a finished pass in its cache when only
+the limits have changed. What a pass has in common with an earlier one is not copied: trials share the composite's
+inversion, and a description is made once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from comfy_execution.graph import DynamicPrompt
+from comfy_execution.graph import nodes as host_nodes  # a plain import would find this pack's
+from comfy_execution.graph_utils import GraphBuilder, is_link
+from comfy_execution.utils import get_executing_context
+from torch import Tensor
+
+from ..evaluator.policy import LoopPolicy
+from .passes import Passes, keep_pass
+
+Link = list[Any]  # [node id, output slot]
+PASS = "IterateLoopPass"
+IMAGE, SEED, INDEX = 1, 3, 4  # those outputs of IterateLoop that vary from pass to pass
+VARYING = {IMAGE, SEED, INDEX}
+CARRIED = ("image", "score", "description")  # inputs of IterateLoopEnd that a pass makes
+_END = -1  # beside the slots: depends on the loop's result
+
+
+@dataclass(frozen=True)
+class LoopFlow:
+    """A loop under way, as its flow socket carries it."""
+
+    start: str  # id of the IterateLoop
+    first_seed: int
+    passes: Passes
+    links: tuple[Link, ...]  # where each state's picture comes from
+    end: str = ""  # id of the IterateLoopEnd, once the first pass is done
+
+
+def start_loop(node_id: str, image: Tensor, seed: int) -> LoopFlow:
+    """The flow of the IterateLoop `node_id` around a composite [1,H,W,3].
+
+    Raises:
+        ValueError: when there is more than one picture.
+    """
+    _refuse_list("IterateLoop")
+    if len(image) != 1:
+        raise ValueError(
+            f"IterateLoop, input image: got a batch of {len(image)} pictures, expected one; loop over one at a time."
+        )
+    return LoopFlow(node_id, seed, Passes((image,), ()), ([node_id, IMAGE],))
+
+
+def end_pass(
+    prompt: DynamicPrompt,
+    node_id: str,
+    flow: LoopFlow,
+    image: Tensor,
+    score: float,
+    first_score: float,
+    description: str,
+    policy: LoopPolicy,
+) -> tuple[Sequence[Any], dict[str, Any], Any]:
+    """Judges a finished pass: the node's outputs, its UI, and the nodes of the next pass, from which the outputs then
+    come, or None when the loop has concluded.
+
+    Args:
+        prompt: the graph with what was added to it so far.
+        node_id: the IterateLoopEnd, or one of its further passes.
+        image: [1,H,W,3], what the pass made.
+    """
+    _refuse_list("IterateLoopEnd")
+    if not flow.end:
+        passes = replace(flow.passes, scores=(first_score,))
+        links = (*flow.links, prompt.get_node(node_id)["inputs"]["image"])
+        flow = replace(flow, passes=passes, links=links, end=node_id)
+    passes = flow.passes.add(image, score, description, "IterateLoopEnd")
+    flow = replace(flow, passes=keep_pass(passes, policy, "IterateLoopEnd"))
+    ui = flow.passes.shown(policy)
+    if flow.passes.decisions(policy)[-1].action == "conclude":
+        return flow.passes.results(policy), ui, None
+    links, nodes = _next_pass(prompt, flow, policy)
+    return links, ui, nodes
+
+
+def _refuse_list(node: str) -> None:
+    """The host calls a node once for each value of a list; the passes of several pictures would mix."""
+    context = get_executing_context()
+    if context is not None and context.list_index:
+        raise ValueError(f"{node}: got a list of values, expected one picture; loop over pictures one at a time.")
+
+
+def _next_pass(prompt: DynamicPrompt, flow: LoopFlow, policy: LoopPolicy) -> tuple[list[Link], dict[str, Any]]:
+    """Links to the loop's results, and the next pass's nodes, which give them."""
+    body = _Body(prompt, flow)
+    decisions = flow.passes.decisions(policy)
+    # What varies, in each pass from 1 to the next: the picture, by its state, the seed and the number.
+    plans = [{IMAGE: d.source, SEED: d.seed, INDEX: number} for number, d in enumerate(decisions, 1)]
+    number, plan = len(plans), plans[-1]
+    values: dict[int, Any] = {IMAGE: flow.links[plan[IMAGE]], SEED: flow.first_seed + plan[SEED], INDEX: number}
+
+    def home(node_id: str) -> int:
+        """The first pass that has this node with the same inputs."""
+        return next(
+            n for n, other in enumerate(plans, 1) if all(other[slot] == plan[slot] for slot in body.slots[node_id])
+        )
+
+    def name(node_id: str) -> str:
+        made_in = home(node_id)
+        return node_id if made_in == 1 else f"{flow.end}.{made_in}.{body.names[node_id]}"
+
+    def here(value: Any) -> Any:
+        """An original's input in this pass."""
+        if not is_link(value):
+            return value
+        source, slot = value
+        if source == flow.start:
+            return values.get(slot, value)
+        return [name(source), slot] if source in body.copied else value
+
+    graph = GraphBuilder(prefix="")
+    for node_id in body.copied:
+        if home(node_id) == number:
+            original = prompt.get_node(node_id)
+            copy = graph.node(original["class_type"], name(node_id))
+            copy.set_override_display_id(prompt.get_display_node_id(node_id))
+            for key, value in original["inputs"].items():
+                copy.set_input(key, here(value))
+    end = prompt.get_node(flow.end)["inputs"]
+    carried = {key: here(end[key]) for key in CARRIED if key in end}
+    state = replace(flow, links=(*flow.links, carried["image"]))
+    judge = graph.node(
+        PASS, f"{flow.end}.{number}", flow=state, first_score=flow.passes.scores[0], **carried, **vars(policy)
+    )
+    judge.set_override_display_id(prompt.get_display_node_id(flow.end))
+    outputs = len(host_nodes.NODE_CLASS_MAPPINGS[PASS].RETURN_TYPES)
+    return [judge.out(slot) for slot in range(outputs)], graph.finalize()
+
+
+class _Body:
+    """The nodes that a pass repeats: between the loop's ends, and those that lead from there to an output node."""
+
+    def __init__(self, prompt: DynamicPrompt, flow: LoopFlow) -> None:
+        self.prompt, self.flow = prompt, flow
+        self.slots: dict[str, frozenset[int]] = {}  # node -> the loop's outputs that it depends on
+        end = prompt.get_node(flow.end)["inputs"]
+        if not is_link(end["image"]) or not self._link_slots(end["image"]):
+            raise ValueError(
+                "IterateLoopEnd, input image: it does not depend on the loop; connect what the pass made of "
+                "IterateLoop's image."
+            )
+        inside = [link[0] for key in CARRIED if is_link(link := end.get(key))]
+        self.copied = dict.fromkeys(self._upstream([*inside, *self._outputs()]))
+        shown = {node: prompt.get_display_node_id(node) for node in self.copied}
+        alike = Counter(shown.values())
+        # Short and telling, where nodes that were themselves expanded do not share one.
+        self.names = {node: name if alike[name] == 1 else node for node, name in shown.items()}
+
+    def _links(self, node_id: str) -> Iterator[Link]:
+        return (value for value in self.prompt.get_node(node_id)["inputs"].values() if is_link(value))
+
+    def _link_slots(self, link: Link) -> frozenset[int]:
+        source, slot = link
+        if source == self.flow.start:
+            return frozenset({slot} & VARYING)
+        if source == self.flow.end:
+            return frozenset({_END})
+        if source not in self.slots:
+            self.slots[source] = frozenset().union(*(self._link_slots(up) for up in self._links(source)))
+        return self.slots[source]
+
+    def _upstream(self, ends: list[str]) -> Iterator[str]:
+        """The nodes at `ends` and before them that depend on the loop."""
+        seen: set[str] = set()
+        while ends:
+            node_id = ends.pop()
+            if node_id in seen or node_id == self.flow.start or not self._link_slots([node_id, 0]):
+                continue
+            seen.add(node_id)
+            ends.extend(link[0] for link in self._links(node_id))
+            yield node_id
+
+    def _outputs(self) -> Iterator[str]:
+        """Output nodes, such as previews, that hang off the body."""
+        parent = self.prompt.get_parent_node_id(self.flow.end)
+        for node_id in sorted(self.prompt.all_node_ids()):
+            node = self.prompt.get_node(node_id)
+            kind = host_nodes.NODE_CLASS_MAPPINGS[node["class_type"]]
+            if (
+                getattr(kind, "OUTPUT_NODE", False)
+                and self.prompt.get_parent_node_id(node_id) == parent
+                and kind.INPUT_TYPES().get("required", {}).keys() <= node["inputs"].keys()  # else the host skipped it
+                and _END not in self._link_slots([node_id, 0])
+            ):
+                yield node_id

@@ -1,0 +1,185 @@
+"""The loop's decisions, reached by scripted scores."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diff_harmonization.evaluator.policy import Decision, LoopPolicy, best, decide
+
+# Composite, three trials of which the second is best.
+TRIALS = (0.3, 0.4, 0.5, 0.2)
+FINITE = st.floats(0, 1, width=16)  # coarse, so that equals come up
+POLICIES = st.builds(
+    LoopPolicy, st.integers(1, 4), st.integers(1, 12), st.sampled_from(["best other trial", "next seed"])
+)
+
+
+def last(*scores, **limits):
+    return decide(scores, LoopPolicy(**limits))[-1]
+
+
+def run(scores, policy):
+    """The loop to its end, pass n scoring scores[n]: its decisions."""
+    for count in range(1, len(scores) + 1):
+        decisions = decide(scores[:count], policy)
+        if decisions[-1].action == "conclude":
+            return decisions
+    raise AssertionError("the loop did not end")
+
+
+def test_the_composite_starts_the_first_trial():
+    assert last(0.3) == Decision("start", 0, 0)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_every_trial_starts_from_the_composite_with_a_seed_of_its_own(count):
+    assert last(*TRIALS[: 1 + count]) == Decision("trial", 0, count)
+
+
+def test_the_best_trial_is_gone_on_with():
+    assert last(*TRIALS) == Decision("continue", 2, 1)
+
+
+def test_the_best_trial_is_gone_on_with_below_the_composite():
+    assert last(0.9, 0.4, 0.5, 0.2) == Decision("continue", 2, 1)
+
+
+def test_the_earliest_of_equal_trials_is_kept():
+    assert last(0.3, 0.4, 0.5, 0.5) == Decision("continue", 2, 1)
+
+
+@pytest.mark.parametrize("tail", [(0.6,), (0.4,), (0.5,), (0.6, 0.55), (0.4, 0.45, 0.42), (0.4, 0.4)])
+def test_without_two_decreases_in_a_row_it_goes_on_from_the_latest(tail):
+    assert last(*TRIALS, *tail) == Decision("continue", 3 + len(tail), 1)
+
+
+@pytest.mark.parametrize(("tail", "back_to"), [((0.45, 0.4), 2), ((0.6, 0.55, 0.5), 4), ((0.4, 0.6, 0.5, 0.45), 5)])
+def test_two_decreases_in_a_row_lead_back_before_them(tail, back_to):
+    assert last(*TRIALS, *tail) == Decision("regenerate", back_to, 0)
+
+
+def test_two_decreases_may_begin_at_the_composite():
+    assert last(0.9, 0.4, 0.5, 0.2, 0.45) == Decision("regenerate", 0, 0)
+
+
+def test_the_last_peak_counts_not_the_highest():
+    scores = (*TRIALS, 0.9, 0.7, 0.8, 0.75, 0.7)
+    assert last(*scores) == Decision("regenerate", 6, 0)
+
+
+BACK = (*TRIALS, 0.45, 0.4)  # ends in a regeneration from state 2
+
+
+def test_a_regeneration_goes_on_after_one_decrease():
+    assert last(*BACK, 0.45) == Decision("continue", 6, 0)
+
+
+def test_a_regeneration_fails_after_two_decreases():
+    assert last(*BACK, 0.45, 0.4) == Decision("conclude", 2, 0)
+
+
+def test_its_two_decreases_need_not_be_in_a_row():
+    assert last(*BACK, 0.45, 0.48).action == "continue"
+    assert last(*BACK, 0.45, 0.48, 0.47) == Decision("conclude", 2, 0)
+
+
+def test_equal_scores_are_neither_a_decrease_nor_a_success():
+    assert last(*BACK, 0.5, 0.45, 0.45, 0.5).action == "continue"
+    assert last(*BACK, 0.5, 0.45, 0.45, 0.5, 0.4).action == "conclude"
+
+
+def test_a_regeneration_succeeds_after_a_decrease_and_may_be_repeated():
+    success = (*BACK, 0.45, 0.6)
+    assert last(*success) == Decision("continue", 7, 0)
+    assert last(*success, 0.55) == Decision("continue", 8, 0)
+    assert last(*success, 0.55, 0.5, max_passes=20) == Decision("regenerate", 7, 2)
+
+
+def test_the_best_other_trial_comes_first_and_none_comes_twice():
+    scores = (0.1, 0.2, 0.5, 0.4, 0.45, 0.4)
+    assert last(*scores) == Decision("regenerate", 2, 2)
+    scores += (0.6, 0.55, 0.5)
+    assert last(*scores, max_passes=20) == Decision("regenerate", 6, 0)
+    scores += (0.7, 0.65, 0.6)
+    assert last(*scores, max_passes=20) == Decision("conclude", 9, 0)
+
+
+def test_next_seed_asks_for_descriptions_never_had():
+    limits = {"new_descriptions": "next seed", "max_passes": 20}
+    scores = BACK
+    for seed in (3, 4, 5):
+        assert last(*scores, **limits) == Decision("regenerate", best(scores), seed)
+        top = max(scores)
+        scores += (top + 0.1, top + 0.05, top)
+
+
+def test_one_description_leaves_no_other():
+    scores = (0.1, 0.5, 0.4, 0.3)
+    assert last(*scores, k=1) == Decision("conclude", 1, 0)
+    assert last(*scores, k=1, new_descriptions="next seed") == Decision("regenerate", 1, 1)
+
+
+def test_the_limit_counts_trials():
+    assert last(*TRIALS, max_passes=3) == Decision("conclude", 2, 2)
+    assert last(*TRIALS[:3], max_passes=2).action == "conclude"
+    assert last(*TRIALS, 0.6, max_passes=4) == Decision("conclude", 4, 1)
+
+
+def test_the_composite_may_be_the_answer():
+    assert last(0.9, 0.4, 0.5, 0.2, max_passes=3) == Decision("conclude", 0, 2)
+    assert last(0.5, 0.5, max_passes=1).source == 0
+
+
+@pytest.mark.parametrize("bad", [{"k": 0}, {"max_passes": 0}, {"new_descriptions": "none"}])
+def test_bad_limits_are_refused(bad):
+    (name,) = bad
+    with pytest.raises(ValueError, match=name):
+        LoopPolicy(**bad)
+
+
+def test_bad_scores_are_refused():
+    with pytest.raises(ValueError, match="state 1 has nan"):
+        decide([0.5, float("nan")], LoopPolicy())
+    with pytest.raises(ValueError, match="one score too many"):
+        decide([0.5, 0.4, 0.3], LoopPolicy(max_passes=1))
+    with pytest.raises(ValueError, match="composite's score"):
+        decide([], LoopPolicy())
+
+
+@given(st.lists(FINITE, min_size=13, max_size=13), POLICIES)
+def test_it_ends_within_the_limit_with_the_best_state(scores, policy):
+    decisions = run(scores, policy)
+    passes = len(decisions) - 1
+    assert 1 <= passes <= policy.max_passes
+    answer = scores[decisions[-1].source]
+    assert answer == max(scores[: passes + 1])
+    assert answer >= scores[0]
+
+
+@given(st.lists(FINITE, min_size=13, max_size=13), POLICIES, st.integers(1, 12))
+def test_what_is_decided_does_not_depend_on_the_limit(scores, policy, other):
+    """Up to the last state of the shorter run, where the shorter limit may conclude."""
+    limits = [LoopPolicy(policy.k, limit, policy.new_descriptions) for limit in sorted((policy.max_passes, other))]
+    shorter, longer = (run(scores, limit) for limit in limits)
+    assert shorter[:-1] == longer[: len(shorter) - 1]
+    assert len(shorter) <= len(longer)
+
+
+@given(st.lists(FINITE, min_size=13, max_size=13), POLICIES)
+def test_every_pass_starts_where_it_may(scores, policy):
+    decisions = run(scores, policy)
+    plans = decisions[:-1]
+    for state, (before, plan) in enumerate(zip((plans[0], *plans), plans, strict=False)):
+        assert plan.source <= state
+        match plan.action:
+            case "start":
+                assert (state, plan.source, plan.seed) == (0, 0, 0)
+            case "trial":
+                assert (plan.source, plan.seed) == (0, state) and state < policy.k
+            case "continue":
+                assert state >= policy.k
+                assert plan.source == state or (state == policy.k and plan.seed == plan.source - 1)
+                assert state == policy.k or plan.seed == before.seed
+            case "regenerate":
+                assert scores[plan.source] > max(scores[state], scores[state - 1])
+                assert plan.seed not in {p.seed for p in plans[policy.k : state]}

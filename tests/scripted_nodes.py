@@ -1,0 +1,116 @@
+"""Nodes for tests of the loop, installed beside the pack in the tests' servers. Kept free of the pack's modules."""
+
+import torch
+from comfy_execution.graph_utils import GraphBuilder
+
+ANY = "*"
+INT = ("INT", {"forceInput": True})
+
+
+class ScriptedScore:
+    """The number that the script has for this pass; the word "fail" fails."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "Tests", "run", ("FLOAT",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE",), "pass_index": INT, "script": ("STRING", {})}}
+
+    def run(self, image, pass_index, script):
+        word = script.split()[pass_index]
+        if word == "fail":
+            raise RuntimeError(f"The script fails pass {pass_index}.")
+        return (float(word),)
+
+
+class ScriptedTint:
+    """The picture, a little brighter on its mask; how much goes by the seed."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "Tests", "run", ("IMAGE",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE",), "mask": ("MASK",), "seed": INT}}
+
+    def run(self, image, mask, seed):
+        return (image + mask[..., None] * 0.001 * (1 + seed),)
+
+
+class ScriptedPick:
+    """One of three, by the seed."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "Tests", "run", (ANY,)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"seed": INT} | {f"choice{i}": (ANY, {}) for i in range(3)}}
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, input_types):
+        return True
+
+    def run(self, seed, **choices):
+        return (choices[f"choice{seed % 3}"],)
+
+
+class ScriptedDescriptions(ScriptedPick):
+    """Three descriptions in one."""
+
+    RETURN_TYPES = ("DIFFHARM_DESCRIPTIONS",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {f"choice{i}": ("DIFFHARM_DESCRIPTION", {}) for i in range(3)}}
+
+    def run(self, **choices):
+        return (tuple(choices.values()),)
+
+
+class ScriptedLoop:
+    """A loop of two passes that a node expands to: all of its nodes are shown as this one."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "Tests", "run", ("IMAGE",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE",), "mask": ("MASK",)}}
+
+    def run(self, image, mask):
+        graph = GraphBuilder()
+        loop = graph.node("IterateLoop", image=image, mask=mask, seed=0)
+        tints = [graph.node("ScriptedTint", image=loop.out(1), mask=loop.out(2), seed=loop.out(3))]
+        tints.append(graph.node("ScriptedTint", image=tints[0].out(0), mask=loop.out(2), seed=loop.out(3)))
+        score = graph.node("ScriptedScore", image=tints[1].out(0), pass_index=loop.out(4), script="0.1 0.2 0.3")
+        limits = {"first_score": 0.1, "k": 1, "max_passes": 2, "new_descriptions": "next seed"}
+        end = graph.node("IterateLoopEnd", flow=loop.out(0), image=tints[1].out(0), score=score.out(0), **limits)
+        return {"result": (end.out(0),), "expand": graph.finalize()}
+
+
+class ScriptedList:
+    """Two of the same, as a list."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES, OUTPUT_IS_LIST = "Tests", "run", ("IMAGE",), (True,)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE",)}}
+
+    def run(self, image):
+        return ([image, image],)
+
+
+class ImageAsLatent:
+    """For SaveLatent, which keeps every bit."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "Tests", "run", ("LATENT",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE",)}}
+
+    def run(self, image):
+        return ({"samples": image.clone().to(torch.float32)},)
+
+
+KINDS = (ScriptedScore, ScriptedTint, ScriptedPick, ScriptedDescriptions, ScriptedLoop, ScriptedList, ImageAsLatent)
+NODE_CLASS_MAPPINGS = {kind.__name__: kind for kind in KINDS}
