@@ -3,5 +3,6 @@
 from .apply import apply_lut
 from .fit import fit_lut
 from .lut import ColorLUT
+from .regions import fit_regions
 
-__all__ = ["ColorLUT", "apply_lut", "fit_lut"]
+__all__ = ["ColorLUT", "apply_lut", "fit_lut", "fit_regions"]

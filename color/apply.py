@@ -19,16 +19,21 @@ def apply_lut(
     amount: float = 1.0,
     feather: int = 0,
     interpolation: Interpolation = "trilinear",
+    regions: Tensor | None = None,
 ) -> Tensor:
     """The image with the LUT applied inside the mask, blended by mask times amount.
 
+    Inside a region its own LUT takes the place of the whole's; where regions overlap, the later one's.
+
     image: [B,H,W,3], sRGB in 0-1. mask: [B,H,W] or [1,H,W] in 0-1; None means everywhere.
     amount: 0 (nothing) to 1 (all of the LUT). feather: width in pixels of a ramp that grows inwards from the
-    mask's edge; the picture's border is no edge.
+    mask's edge; the picture's border is no edge. Regions fade in likewise, but not from the mask's edge.
+    regions: [R,H,W] in 0-1, one for each of the LUT's regions, the same for all images.
     Returns a new image [B,H,W,3]. Pixels with mask 0 are bit-identical to the input, and so is everything at amount 0.
     Raises ValueError for shapes that do not match, or an amount, feather or interpolation out of range.
     """
     mask = _checked_mask(image, mask, amount, feather)
+    regions = _checked_regions(image, lut, regions)
     if interpolation not in ("trilinear", "tetrahedral"):
         raise ValueError(f"interpolation is {interpolation!r}; choose 'trilinear' or 'tetrahedral' on Apply Color LUT.")
     out = image.clone(memory_format=torch.contiguous_format)
@@ -41,20 +46,30 @@ def apply_lut(
             continue
         top, bottom, left, right = box
         alpha = _feathered(row_mask, box, feather) * amount
+        # A region goes on outside the mask, so that the mask's edge is none of its own.
+        shares = [_feathered(torch.where(row_mask > 0, region, 1.0), box, feather) for region in regions]
         rows = max(1, TILE_PIXELS // (right - left))
         for start in range(top, bottom, rows):
             stop = min(start + rows, bottom)
-            _apply_tile(out[index, start:stop, left:right], alpha[start - top : stop - top], lut, interpolation)
+            part = slice(start - top, stop - top)
+            tile = out[index, start:stop, left:right]
+            _apply_tile(tile, alpha[part], lut, [share[part] for share in shares], interpolation)
     return out
 
 
-def _apply_tile(tile: Tensor, alpha: Tensor, lut: ColorLUT, interpolation: Interpolation) -> None:
-    """Change a view [h,w,3] of the image in place where alpha [h,w] is above 0."""
+def _apply_tile(tile: Tensor, alpha: Tensor, lut: ColorLUT, shares: list[Tensor], interpolation: Interpolation) -> None:
+    """Change a view [h,w,3] of the image in place where alpha [h,w] is above 0; shares: a [h,w] for each region."""
     inside = alpha > 0
     colors = tile[inside]
-    if len(colors):
-        changed = lut.sample(colors, interpolation)
-        tile[inside] = torch.lerp(colors, changed, alpha[inside].to(colors.dtype)[:, None])
+    if not len(colors):
+        return
+    changed = lut.sample(colors, interpolation)
+    for region, share in zip(lut.regions, shares, strict=True):
+        weight = share[inside]
+        here = weight > 0
+        own = region.sample(colors[here], interpolation)
+        changed[here] = torch.lerp(changed[here], own, weight[here].to(colors.dtype)[:, None])
+    tile[inside] = torch.lerp(colors, changed, alpha[inside].to(colors.dtype)[:, None])
 
 
 def _feathered(mask: Tensor, box: tuple[int, int, int, int], feather: int) -> Tensor:
@@ -121,3 +136,17 @@ def _checked_mask(image: Tensor, mask: Tensor | None, amount: float, feather: in
             f"[B,H,W] of the image's size, {tuple(image.shape[:3])}."
         )
     return mask.to(image.device)
+
+
+def _checked_regions(image: Tensor, lut: ColorLUT, regions: Tensor | None) -> Tensor:
+    size = tuple(image.shape[1:3])
+    if regions is None:
+        regions = torch.zeros(0, *size)
+    if len(regions) != len(lut.regions):
+        raise ValueError(
+            f"lut has LUTs for {len(lut.regions)} regions and regions has {len(regions)} masks; give Apply Color LUT "
+            f"the regions that Fit Color LUT had, in the same order."
+        )
+    if regions.ndim != 3 or tuple(regions.shape[1:]) != size:
+        raise ValueError(f"regions is {tuple(regions.shape)}; Apply Color LUT needs masks [R,H,W] of the size {size}.")
+    return regions.to(image.device)

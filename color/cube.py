@@ -26,6 +26,17 @@ def save_cube(lut: ColorLUT, path: str | Path, decimals: int = 7) -> Path:
     return path
 
 
+def save_cubes(lut: ColorLUT, path: str | Path, decimals: int = 7) -> list[Path]:
+    """Write a LUT and those of its regions, NAME.cube and NAME_region1.cube on; returns the paths, the whole's first.
+
+    Raises as `save_cube`.
+    """
+    path = Path(path)
+    name = path.stem.rstrip("_")
+    own = [path.with_stem(f"{name}_region{number}") for number in range(1, len(lut.regions) + 1)]
+    return [save_cube(each, place, decimals) for each, place in zip((lut, *lut.regions), (path, *own), strict=True)]
+
+
 def load_cube(path: str | Path) -> ColorLUT:
     """Read a 3D .cube file over the domain 0-1.
 

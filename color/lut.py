@@ -15,11 +15,13 @@ Interpolation = Literal["trilinear", "tetrahedral"]
 class ColorLUT:
     """A colour mapping from sRGB in 0-1 to sRGB in 0-1, sampled on a regular grid.
 
-    `table[r, g, b]` is the output for the input (r, g, b) / (S - 1).
+    `table[r, g, b]` is the output for the input (r, g, b) / (S - 1). Where a picture has regions that change each in
+    their own way, `regions` holds a LUT for each, complete in itself, and the table is that of the whole.
     """
 
     table: Tensor  # [S, S, S, 3], indices in the order r, g, b
     title: str = "harmonization"
+    regions: tuple[ColorLUT, ...] = ()
 
     def __post_init__(self) -> None:
         shape = tuple(self.table.shape)

@@ -6,9 +6,10 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..color.apply import apply_lut
-from ..color.cube import save_cube
+from ..color.cube import save_cubes
 from ..color.fit import fit_lut
-from ..host.image import check_mask
+from ..color.regions import fit_regions
+from ..host.image import check_mask, check_regions
 from .types import CATEGORY, ColorLUT
 
 CATEGORY = f"{CATEGORY}/color"
@@ -47,15 +48,25 @@ class FitColorLUT(io.ComfyNode):
                     advanced=True,
                     tooltip="How soon colors far from any in the picture are left alone; smaller reaches further.",
                 ),
+                io.Mask.Input(
+                    "regions",
+                    optional=True,
+                    tooltip="Masks of parts that change each in their own way, as a batch: each gets a LUT besides the "
+                    "whole's. Unconnected: one LUT for all.",
+                ),
             ],
             outputs=[ColorLUT.Output("lut", tooltip="For Apply Color LUT and Save Color LUT.")],
         )
 
     @classmethod
-    def execute(cls, before, after, size, smoothness, identity_weight, mask=None) -> io.NodeOutput:
+    def execute(cls, before, after, size, smoothness, identity_weight, mask=None, regions=None) -> io.NodeOutput:
         before, after = before[..., :3], after[..., :3]
         mask = None if mask is None else check_mask(mask, before, "FitColorLUT")
-        return io.NodeOutput(fit_lut(before, after, mask, size, smoothness=smoothness, identity_weight=identity_weight))
+        weights = {"smoothness": smoothness, "identity_weight": identity_weight}
+        if regions is None:
+            return io.NodeOutput(fit_lut(before, after, mask, size, **weights))
+        regions = check_regions(regions, before, "FitColorLUT")
+        return io.NodeOutput(fit_regions(before, after, regions, mask, size, **weights))
 
 
 class ApplyColorLUT(io.ComfyNode):
@@ -87,15 +98,22 @@ class ApplyColorLUT(io.ComfyNode):
                     advanced=True,
                     tooltip="Between grid points: trilinear, or tetrahedral as color grading programs do.",
                 ),
+                io.Mask.Input(
+                    "regions",
+                    optional=True,
+                    tooltip="The masks of the LUT's regions, of the image's size and in the order in which they were "
+                    "fitted; feather fades them into each other. Unconnected where it was fitted without.",
+                ),
             ],
             outputs=[io.Image.Output("image", tooltip="The picture with the LUT applied inside the mask.")],
         )
 
     @classmethod
-    def execute(cls, image, lut, amount, feather, interpolation, mask=None) -> io.NodeOutput:
+    def execute(cls, image, lut, amount, feather, interpolation, mask=None, regions=None) -> io.NodeOutput:
         image = image[..., :3]
         mask = None if mask is None else check_mask(mask, image, "ApplyColorLUT")
-        return io.NodeOutput(apply_lut(image, lut, mask, amount, feather, interpolation))
+        regions = None if regions is None else check_regions(regions, image, "ApplyColorLUT")
+        return io.NodeOutput(apply_lut(image, lut, mask, amount, feather, interpolation, regions))
 
 
 class SaveColorLUT(io.ComfyNode):
@@ -105,14 +123,15 @@ class SaveColorLUT(io.ComfyNode):
             node_id="SaveColorLUT",
             display_name="Save Color LUT",
             category=CATEGORY,
-            description="Write the LUT as a .cube file (sRGB, domain 0 to 1) that photo and video programs read.",
+            description="Write the LUT as a .cube file (sRGB, domain 0 to 1) that photo and video programs read, and "
+            "one more for each of its regions.",
             inputs=[
                 ColorLUT.Input("lut", tooltip="From Fit Color LUT."),
                 io.String.Input(
                     "filename_prefix", default="harmonize", tooltip="Name in the output folder; a number is added."
                 ),
             ],
-            outputs=[io.String.Output("path", tooltip="The file that was written.")],
+            outputs=[io.String.Output("path", tooltip="The file that was written; the regions' lie beside it.")],
             is_output_node=True,
         )
 
@@ -121,6 +140,6 @@ class SaveColorLUT(io.ComfyNode):
         folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
             filename_prefix, folder_paths.get_output_directory()
         )
-        path = save_cube(lut, Path(folder) / f"{name}_{counter:05}_.cube")
-        saved = {"filename": path.name, "subfolder": subfolder, "type": "output"}
-        return io.NodeOutput(str(path), ui={"cube": [saved], "text": [path.name]})
+        paths = save_cubes(lut, Path(folder) / f"{name}_{counter:05}_.cube")
+        saved = [{"filename": path.name, "subfolder": subfolder, "type": "output"} for path in paths]
+        return io.NodeOutput(str(paths[0]), ui={"cube": saved, "text": [path.name for path in paths]})

@@ -1,9 +1,10 @@
 """The square that the model sees."""
 
+import torch
 from comfy_api.latest import io
 
 from ..diffusion.view import ViewMode, working_view
-from ..host.image import check_mask
+from ..host.image import check_mask, check_regions
 from .types import CATEGORY
 
 
@@ -35,13 +36,24 @@ class WorkingView(io.ComfyNode):
                     tooltip="crop: a square around the mask, twice its size where the picture allows. whole: the whole "
                     "picture, stretched to a square as the paper's authors do.",
                 ),
+                io.Mask.Input(
+                    "regions",
+                    optional=True,
+                    tooltip="Masks of the object's parts, as a batch, to be cut likewise. Unconnected: none.",
+                ),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The square."),
                 io.Mask.Output("mask", tooltip="The mask of the square."),
+                io.Mask.Output(
+                    "regions", tooltip="The regions of the square, for Fit Color LUT; nothing without regions."
+                ),
             ],
         )
 
     @classmethod
-    def execute(cls, image, mask, size: int, mode: ViewMode) -> io.NodeOutput:
-        return io.NodeOutput(*working_view(image[..., :3], check_mask(mask, image, "WorkingView"), size, mode))
+    def execute(cls, image, mask, size: int, mode: ViewMode, regions=None) -> io.NodeOutput:
+        image, mask = image[..., :3], check_mask(mask, image, "WorkingView")
+        planes = mask if regions is None else torch.cat([mask, check_regions(regions, image, "WorkingView")])
+        view, planes = working_view(image, planes, size, mode)
+        return io.NodeOutput(view, planes[: len(mask)], None if regions is None else planes[len(mask) :])

@@ -30,7 +30,7 @@ SOCKETS = {
     "TextDescribe": ["DIFFHARM_DESCRIPTION", "STRING"],
     "LocalDescribe": ["DIFFHARM_DESCRIPTION", "STRING"],
     "GeminiDescribe": ["DIFFHARM_DESCRIPTION", "STRING", "DIFFHARM_DESCRIPTIONS"],
-    "WorkingView": ["IMAGE", "MASK"],
+    "WorkingView": ["IMAGE", "MASK", "MASK"],
     "DDIMInvert": ["DIFFHARM_TRAJECTORY", "LATENT", "SIGMAS"],
     "RefineEmbedding": ["DIFFHARM_REFINED_EMBEDDING", "CONDITIONING", "CONDITIONING", "IMAGE"],
     "RefineEmbeddingTraining": ["DIFFHARM_REFINED_EMBEDDING", "CONDITIONING", "CONDITIONING", "IMAGE"],

@@ -1,0 +1,85 @@
+"""Regions through the real host: cut to the view, fitted, saved and applied."""
+
+import numpy as np
+import pytest
+import torch
+from graphs import add, edit_line, refusal, saved_picture
+from PIL import Image
+
+from diff_harmonization.color import ColorLUT, apply_lut
+from diff_harmonization.color.cube import load_cube
+
+
+@pytest.fixture(scope="module")
+def halves(server, example, tmp_path_factory):
+    """The object's left and right half, as two files on the server and two planes [2,H,W]."""
+    with Image.open(example[1]) as picture:
+        mask = np.asarray(picture.convert("L")).copy()
+    middle = int(np.median(mask.nonzero()[1]))
+    planes = np.stack([mask, mask])
+    planes[0, :, middle:], planes[1, :, :middle] = 0, 0
+    folder, names = tmp_path_factory.mktemp("regions"), []
+    for name, plane in zip(("left", "right"), planes, strict=True):
+        Image.fromarray(plane).convert("RGB").save(folder / f"{name}.png")
+        names.append(server.upload(folder / f"{name}.png", f"{name}.png"))
+    return names, torch.from_numpy(planes).float() / 255
+
+
+def with_regions(composite, mask, names):
+    graph = edit_line(composite, mask)
+    del graph["save"]
+    for number, name in enumerate(names):
+        add(graph, f"region{number}", "LoadImageMask", image=name, channel="red")
+    add(graph, "regions", "BatchMasksNode", **{f"masks.mask{n}": [f"region{n}", 0] for n in range(len(names))})
+    graph["view"]["inputs"]["regions"] = ["regions", 0]
+    add(graph, "decode", "VAEDecode", samples=["edit", 0], vae=["model", 2])
+    weights = {"size": 17, "smoothness": 1e-4, "identity_weight": 1e-3}
+    add(graph, "fit", "FitColorLUT", before=["view", 0], after=["decode", 0], mask=["view", 1], regions=["view", 2])
+    graph["fit"]["inputs"] |= weights
+    add(graph, "cubes", "SaveColorLUT", lut=["fit", 0], filename_prefix="tests/regions")
+    settings = {"amount": 1.0, "feather": 6, "interpolation": "trilinear"}
+    links = {"image": ["composite", 0], "lut": ["fit", 0], "mask": ["mask", 0], "regions": ["regions", 0]}
+    add(graph, "apply", "ApplyColorLUT", **links, **settings)
+    return add(graph, "save", "SaveImage", images=["apply", 0], filename_prefix="tests/regions")
+
+
+def test_each_region_has_its_cube_and_the_picture_is_theirs(
+    server, composite_name, mask_name, halves, example, tmp_path
+):
+    names, regions = halves
+    outputs = server.run(with_regions(composite_name, mask_name, names))
+    cubes = []
+    for file in outputs["cubes"]["cube"]:
+        (tmp_path / file["filename"]).write_bytes(server.view(file))
+        cubes.append(load_cube(tmp_path / file["filename"]))
+    assert [file["filename"][-12:] for file in outputs["cubes"]["cube"][1:]] == ["region1.cube", "region2.cube"]
+    assert (cubes[1].table - cubes[2].table).abs().max() > 1e-2
+    with Image.open(example[0]) as composite, Image.open(example[1]) as mask:
+        pixels, plane = np.asarray(composite), np.asarray(mask.convert("L"))
+    image, mask = (torch.from_numpy(x.copy()).float()[None] / 255 for x in (pixels, plane))
+    lut = ColorLUT(cubes[0].table, regions=(cubes[1], cubes[2]))
+    expected = 255 * apply_lut(image, lut, mask, feather=6, regions=regions)[0].numpy()
+    result = saved_picture(server, outputs, "save")
+    assert np.abs(result - expected).max() <= 1.001
+    assert (result[plane == 0] == pixels[plane == 0]).all() and (result != pixels).any()
+
+
+def test_regions_of_the_whole_picture_do_not_fit_the_view(server, composite_name, mask_name, halves):
+    graph = with_regions(composite_name, mask_name, halves[0])
+    graph["fit"]["inputs"]["regions"] = ["regions", 0]
+    message = refusal(server, graph)
+    assert "FitColorLUT, input regions" in message and "64x64" in message and "Working View" in message
+
+
+def test_a_lut_with_regions_wants_them(server, composite_name, mask_name, halves):
+    graph = with_regions(composite_name, mask_name, halves[0])
+    del graph["apply"]["inputs"]["regions"]
+    assert "LUTs for 2 regions and regions has 0 masks" in refusal(server, graph)
+
+
+def test_an_empty_region_is_refused(server, composite_name, mask_name, halves):
+    graph = with_regions(composite_name, mask_name, halves[0])
+    add(graph, "region1", "ImageToMask", image=["black", 0], channel="red")
+    add(graph, "size", "GetImageSize", image=["composite", 0])
+    add(graph, "black", "EmptyImage", width=["size", 0], height=["size", 1], batch_size=1, color=0)
+    assert "WorkingView, input regions: region 2 of 2 is empty" in refusal(server, graph)
