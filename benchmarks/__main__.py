@@ -81,6 +81,30 @@ def evaluator(
 
 
 @app.command()
+def describe(
+    photos: Annotated[Path, typer.Option(help="Photo set (images/, masks/, index.csv).")],
+    split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
+    limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
+    words_only: Annotated[bool, typer.Option("--words-only", help="Without the pictures, which are slow.")] = False,
+) -> None:
+    """Words from statistics against words from the true photo, and what the better words bring to the pictures."""
+    prepare_host()
+    from .describe import METHODS, describe_pairs, shift_table, words_table
+    from .harmonize import Line
+    from .pairs import build_pairs
+    from .quality import measure, methods, table
+
+    chosen = read_photos(photos, split)
+    count = min(len(chosen), limit or len(chosen))
+    described = describe_pairs(itertools.islice(build_pairs(chosen), limit), count)
+    for drawn in (words_table(described), shift_table(described)):
+        Console().print(drawn)
+    if not words_only:
+        found = {name: method for name, method in methods(None, Line(), oracle=True).items() if name in METHODS}
+        Console().print(table(measure(itertools.islice(build_pairs(chosen), limit), found, count)))
+
+
+@app.command()
 def resolution(
     composite: Annotated[Path, typer.Option(help="A large composite.")] = EXAMPLE / "composite.jpg",
     mask: Annotated[Path, typer.Option(help="Its mask.")] = EXAMPLE / "mask.png",

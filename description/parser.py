@@ -49,6 +49,21 @@ def make(name: str, foreground: str, background: str, strict: bool = True) -> Im
     )
 
 
+def parse_lines(text: str, strict: bool = True) -> tuple[ImagingDescription, ...]:
+    """Read one description a line. Empty lines are skipped, and the `>` by which nodes mark the picked one is.
+
+    Raises ValueError, which says the line.
+    """
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            try:
+                found.append(parse(line.strip().removeprefix(">"), strict))
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from error
+    return tuple(found)
+
+
 def split_words(part: str, text: str, strict: bool) -> tuple[str, ...]:
     words = text.lower().replace(",", " ").split()
     if not words:

@@ -19,22 +19,27 @@ class Pictures:
     size: tuple[int, int]  # (width, height), the same for both
 
 
-def encode_pictures(image: Tensor, mask: Tensor, side: int = SIDE) -> Pictures:
-    """Composite and mask as files, scaled down so that the longer side is at most `side` pixels.
+def to_picture(values: Tensor) -> Image.Image:
+    """[H,W,3] or [H,W] in 0-1 as an 8-bit picture."""
+    return Image.fromarray((values.clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy())
+
+
+def composite_and_mask(image: Tensor, mask: Tensor, side: int = SIDE) -> tuple[Image.Image, Image.Image]:
+    """Composite and mask as pictures, scaled down so that the longer side is at most `side` pixels.
 
     image: sRGB [H,W,3] in 0-1; mask: [H,W] in 0-1, 1 on the pasted object.
     """
-    composite, region = _picture(image), _picture(mask)
+    composite, region = to_picture(image), to_picture(mask)
     composite.thumbnail((side, side), Image.Resampling.LANCZOS)
-    region = region.resize(composite.size, Image.Resampling.BOX)
+    return composite, region.resize(composite.size, Image.Resampling.BOX)
+
+
+def encode_pictures(image: Tensor, mask: Tensor, side: int = SIDE) -> Pictures:
+    """The same as files."""
+    composite, region = composite_and_mask(image, mask, side)
     return Pictures(
         _file(composite, "JPEG", quality=95, subsampling=0), _file(region, "PNG", optimize=True), composite.size
     )
-
-
-def _picture(values: Tensor) -> Image.Image:
-    """[H,W,3] or [H,W] in 0-1 as an 8-bit picture."""
-    return Image.fromarray((values.clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy())
 
 
 def _file(picture: Image.Image, kind: str, **options: int) -> bytes:

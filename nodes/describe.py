@@ -1,24 +1,34 @@
-"""Describing the picture: by hand or by statistics (paper eq. 1)."""
+"""Describing the picture: by hand, by statistics or by a vision model on this machine (paper eq. 1)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from comfy_api.latest import io, ui
 
 from ..description.parser import make, parse
-from ..description.statistics import describe
+from ..diffusion.types import ImagingDescription as Description
 from ..host.image import check_mask
-from .types import CATEGORY, ImagingDescription
+from ..host.vision import KEY, describe_locally, model_folders
+from .types import CATEGORY, Descriptions, ImagingDescription
 
 CATEGORY = f"{CATEGORY}/describe"
 
 
 @contextmanager
-def _errors_name(place: str) -> Iterator[None]:
+def errors_name(place: str) -> Iterator[None]:
+    """Let an error say which node and input it is about."""
     try:
         yield
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from error
+
+
+def picked(found: tuple[Description, ...], index: int) -> io.NodeOutput:
+    """One of several descriptions, its text and all of them, which the node shows; past the last they begin anew."""
+    chosen = found[index % len(found)]
+    listing = "\n".join(f"{'>' if description is chosen else '  '} {description}" for description in found)
+    return io.NodeOutput(chosen, str(chosen), found, ui=ui.PreviewText(listing))
 
 
 class TextDescribe(io.ComfyNode):
@@ -81,10 +91,10 @@ class TextDescribe(io.ComfyNode):
         strict: bool = True,
     ) -> io.NodeOutput:
         if description.strip():
-            with _errors_name("TextDescribe, input description"):
+            with errors_name("TextDescribe, input description"):
                 result = parse(description, strict)
         else:
-            with _errors_name("TextDescribe"):
+            with errors_name("TextDescribe"):
                 result = make(object, foreground, background, strict)
         return io.NodeOutput(result, str(result), ui=ui.PreviewText(str(result)))
 
@@ -92,12 +102,19 @@ class TextDescribe(io.ComfyNode):
 class LocalDescribe(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
+        models = sorted(model_folders()) or [f"(models/{KEY} holds no model folder)"]
+        model = io.Combo.Input(
+            "model",
+            options=models,
+            tooltip=f"A folder in models/{KEY}: a model's repository as it is, with config.json and safetensors. "
+            "Nothing is downloaded.",
+        )
         return io.Schema(
             node_id="LocalDescribe",
-            display_name="Describe by Statistics",
+            display_name="Describe Locally",
             category=CATEGORY,
-            description="Describe the picture from color statistics of its two regions, relative to how such an object "
-            "usually looks. Runs here: nothing is uploaded or downloaded.",
+            description="Describe the picture on this machine: from color statistics of its two regions, or by a "
+            "vision model of yours. Nothing is uploaded or downloaded.",
             inputs=[
                 io.Image.Input("image", tooltip="The composite, at any size."),
                 io.Mask.Input("mask", tooltip="1 on the pasted object, of the image's size."),
@@ -105,19 +122,41 @@ class LocalDescribe(io.ComfyNode):
                     "object",
                     default="object",
                     tooltip="Name of the pasted object, such as 'car', 'tree' or 'person': its usual look is what the "
-                    "words are relative to. 'object' is the neutral choice.",
+                    "words of statistics are relative to. 'object' is the neutral choice.",
+                ),
+                io.DynamicCombo.Input(
+                    "provider",
+                    options=[
+                        io.DynamicCombo.Option("statistics", []),
+                        io.DynamicCombo.Option("clip", [model]),
+                        io.DynamicCombo.Option("vlm", [model]),
+                    ],
+                    optional=True,
+                    tooltip="statistics: color statistics, no model. clip: the words that a CLIP or SigLIP model finds "
+                    "most like each region. vlm: a vision-language model answers the task prompt.",
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=2**32 - 1,
+                    optional=True,
+                    control_after_generate=io.ControlAfterGenerate.fixed,
+                    tooltip="Which of the alternatives to give: 0 is the best, past the last they begin anew. Link the "
+                    "loop's description_seed here.",
                 ),
             ],
             outputs=[
                 ImagingDescription.Output("description", tooltip="Object, foreground words and background words."),
                 io.String.Output("text", tooltip="The description in its one-line form."),
+                Descriptions.Output("descriptions", tooltip="All alternatives, for Pick Description."),
             ],
         )
 
     @classmethod
-    def execute(cls, image, mask, object: str) -> io.NodeOutput:  # noqa: A002 (the input's name)
+    def execute(cls, image, mask, object: str, provider: dict[str, Any] | None = None, seed: int = 0) -> io.NodeOutput:  # noqa: A002
         mask = check_mask(mask, image, "LocalDescribe")
-        with _errors_name("LocalDescribe, input object"):
+        with errors_name("LocalDescribe, input object"):
             name = make(object, "daylight", "daylight").object
-        result = describe(image[0, ..., :3], mask[0], name)
-        return io.NodeOutput(result, str(result), ui=ui.PreviewText(str(result)))
+        found = describe_locally(image[0, ..., :3], mask[0], name, **provider or {"provider": "statistics"})
+        return picked(found, seed)

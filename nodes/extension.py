@@ -6,6 +6,7 @@ from ..host.evaluator import register_folder
 from .attention_maps import AttentionMaps
 from .color_lut import ApplyColorLUT, FitColorLUT, SaveColorLUT
 from .describe import LocalDescribe, TextDescribe
+from .describe_picker import DescribePicker
 from .edit import AttentionControlledEdit
 from .evaluate import HarmonyScore, LoadHarmonyEvaluator
 from .filmstrip import HarmonyFilmstrip
@@ -28,6 +29,7 @@ class DiffHarmonization(ComfyExtension):
             TextDescribe,
             LocalDescribe,
             GeminiDescribe,
+            DescribePicker,
             WorkingView,
             DDIMInvert,
             RefineEmbedding,

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).resolve().parent
-WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"  # a choice that brings inputs of its own; the first one here brings none
+WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", DYNAMIC_COMBO)
 COLUMN, GAP = 340, 40
 TITLE = 80  # above a node: its title and the pack's badge
 HEAD = 50  # above a group's first node, besides: the group's title
@@ -233,6 +234,8 @@ class NodeInfo:
             return node.inputs[name]
         if "default" in options:
             return options["default"]
+        if kind == DYNAMIC_COMBO:
+            return options["options"][0]["key"]
         raise KeyError(f"{node.id} ({node.type}) needs a value for {name} ({kind})")
 
 
@@ -306,7 +309,8 @@ def height_of(node: Node, info: NodeInfo) -> int:
     kinds = [(kind, options) for _, kind, options in info.inputs(node)]
     drawn = sum(is_widget(kind, options) for kind, options in kinds)
     slots = max(len(kinds) - drawn, len(info.nodes[node.type]["output"]))
-    widgets = drawn + sum(bool(options.get("image_upload")) for _, options in kinds)
+    added = ("image_upload", "control_after_generate")  # widgets of the browser's own
+    widgets = drawn + sum(bool(options.get(name)) for _, options in kinds for name in added)
     shown = {"LoadImage": 260, "LoadImageMask": 260, "SaveImage": 260, "PreviewImage": 260, "PreviewAny": 110}
     return 6 + 20 * slots + (8 + 24 * widgets if widgets else 0) + shown.get(node.type, 0)
 
@@ -322,6 +326,8 @@ def box(
         if is_widget(kind, options):
             slot["widget"] = {"name": name}
             values.append(options.get("default") if is_link(value) else value)
+            if options.get("control_after_generate"):
+                values.append("fixed")  # the browser's own widget below
             if options.get("image_upload"):
                 buttons.append("image")  # the upload button stands below all other widgets
         if is_link(value):

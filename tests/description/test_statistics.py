@@ -2,8 +2,9 @@ import pytest
 import torch
 from kornia.color import lab_to_rgb, rgb_to_lab
 
+from diff_harmonization.description import statistics
 from diff_harmonization.description.appearance import LEVELS
-from diff_harmonization.description.statistics import describe, load_norms, neighborhood
+from diff_harmonization.description.statistics import alternatives, describe, load_norms, neighborhood
 from diff_harmonization.description.vocabulary import WORDS
 
 SIZE = 48
@@ -108,3 +109,21 @@ def test_norms_have_the_shapes_they_state():
     assert norms.scale.shape == (5,)
     assert (norms.scale > 0).all()
     assert norms.scene_weights.shape == (*norms.scene_mean.shape, 5) == (10, 5)
+
+
+def test_alternatives_are_distinct_and_the_first_is_the_description(scene, mask):
+    found = alternatives(moved(scene, mask, [-15.0, 0.0, -10.0]), mask, "car")
+    assert found[0] == describe(moved(scene, mask, [-15.0, 0.0, -10.0]), mask, "car")
+    assert len(found) == len(set(found)) == 3
+    assert {description.foreground for description in found} == {found[0].foreground}
+
+
+def test_the_second_alternative_goes_farther_and_the_third_is_darker(scene, mask):
+    first, farther, darker = alternatives(moved(scene, mask, [-15.0, 0.0, -10.0]), mask, "car")
+    assert said(farther.background, "lightness") > said(first.background, "lightness")
+    assert said(darker.background, "lightness") < said(first.background, "lightness")
+
+
+def test_alternatives_that_say_the_same_are_one(scene, mask, monkeypatch):
+    monkeypatch.setattr(statistics, "FARTHER", 1.0)
+    assert len(alternatives(scene, mask, "car")) == 2

@@ -8,6 +8,7 @@ NODES = (
     "TextDescribe",
     "LocalDescribe",
     "GeminiDescribe",
+    "DescribePicker",
     "WorkingView",
     "DDIMInvert",
     "RefineEmbedding",
@@ -28,8 +29,9 @@ NODES = (
 SOCKETS = {
     "LoadMiniHarmonyModel": ["MODEL", "CLIP", "VAE"],
     "TextDescribe": ["DIFFHARM_DESCRIPTION", "STRING"],
-    "LocalDescribe": ["DIFFHARM_DESCRIPTION", "STRING"],
     "GeminiDescribe": ["DIFFHARM_DESCRIPTION", "STRING", "DIFFHARM_DESCRIPTIONS"],
+    "LocalDescribe": ["DIFFHARM_DESCRIPTION", "STRING", "DIFFHARM_DESCRIPTIONS"],
+    "DescribePicker": ["DIFFHARM_DESCRIPTION", "STRING", "DIFFHARM_DESCRIPTIONS"],
     "WorkingView": ["IMAGE", "MASK", "MASK"],
     "DDIMInvert": ["DIFFHARM_TRAJECTORY", "LATENT", "SIGMAS"],
     "RefineEmbedding": ["DIFFHARM_REFINED_EMBEDDING", "CONDITIONING", "CONDITIONING", "IMAGE"],

@@ -7,7 +7,7 @@ import pytest
 from graphs import WORKFLOWS
 
 NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
-WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3"}
 TITLE_BAR = 30  # pixels above a node's position
 
 

@@ -1,0 +1,108 @@
+"""How well the statistics provider's words agree with the truth, and what a better description would bring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch import Tensor
+
+from ..description.appearance import offset_of, region_appearance
+from ..description.statistics import alternatives, load_norms
+from ..description.vocabulary import CATEGORIES
+from ..diffusion.types import ImagingDescription
+from .harmonize import describe_by_truth
+from .pairs import Pair
+
+Words = tuple[str, ...]
+METHODS = ("nothing", "ours, statistics", "ours, oracle words")  # of the quality table
+
+
+@dataclass(frozen=True)
+class Described:
+    """A pair as the words see it."""
+
+    found: tuple[ImagingDescription, ...]  # the provider's alternatives, its choice first
+    true: ImagingDescription  # the background's words name the object in the true photo
+    shift: Tensor  # [3], from the composite's to the true mean Lab of the object
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of the words of one category, over all pairs."""
+
+    category: str
+    said: int  # words that the provider says
+    true: int  # words that the truth has
+    both: int  # words that both have in the same pair
+    equal: float  # share of pairs whose words of this category are the same, none on both sides included
+    chance: float  # the same share when the provider's words are dealt to the pairs at random
+
+
+def describe_pairs(pairs: Iterable[Pair], total: int | None = None) -> list[Described]:
+    found = []
+    for pair in track(pairs, "pairs", total=total, console=Console(stderr=True)):
+        true, actual = (region_appearance(image, pair.mask)[:3] for image in (pair.truth, pair.composite))
+        words = alternatives(pair.composite, pair.mask, pair.object)
+        found.append(Described(words, describe_by_truth(pair), true - actual))
+    if not found:
+        raise ValueError("There are no pairs to describe: the index is empty, or the limit is 0.")
+    return found
+
+
+def agreements(said: Sequence[Words], true: Sequence[Words]) -> list[Agreement]:
+    """By category, for every category of which either side has a word; one entry a pair in both sequences."""
+    rows = []
+    for category, known in CATEGORIES.items():
+        ours, theirs = ([set(words) & set(known) for words in side] for side in (said, true))
+        if not any((*ours, *theirs)):
+            continue
+        equal = sum(a == b for a, b in zip(ours, theirs, strict=True)) / len(ours)
+        chance = sum(a == b for a in ours for b in theirs) / len(ours) ** 2
+        both = sum(len(a & b) for a, b in zip(ours, theirs, strict=True))
+        rows.append(Agreement(category, sum(map(len, ours)), sum(map(len, theirs)), both, equal, chance))
+    return rows
+
+
+def words_table(described: list[Described]) -> Table:
+    drawn = Table("category", "said", "true", "precision", "recall", "equal", "by chance", title="Background words")
+    for row in agreements([d.found[0].background for d in described], [d.true.background for d in described]):
+        precision, recall = (f"{row.both / of:.2f}" if of else "-" for of in (row.said, row.true))
+        drawn.add_row(
+            row.category, str(row.said), str(row.true), precision, recall, f"{row.equal:.2f}", f"{row.chance:.2f}"
+        )
+    return drawn
+
+
+def named_shift(description: ImagingDescription) -> Tensor:
+    """The shift [3] of mean Lab that a description asks for: what its two regions' words name, apart."""
+    offset = offset_of(description.background) - offset_of(description.foreground)
+    return (offset * load_norms().scale)[:3]
+
+
+def explained(errors: Tensor, shifts: Tensor) -> float:
+    """1 - the squared errors' share of the squared shifts; errors [P] squared, shifts [P,3]."""
+    return 1 - (errors.sum() / shifts.square().sum()).item()
+
+
+def shift_table(described: list[Described]) -> Table:
+    """How much of the true change of mean Lab the words name, were they followed to the letter."""
+    shifts = torch.stack([d.shift for d in described])
+    nothing = shifts.square().sum(1)
+    by_alternative = [[(d.shift - named_shift(x)).square().sum() for x in d.found] for d in described]
+    oracle = torch.stack([(d.shift - named_shift(d.true)).square().sum() for d in described])
+    count = max(map(len, by_alternative))
+    drawn = Table("words", "explained", title="Share of the squared shift of mean Lab that the words explain")
+    for index in range(count):
+        errors = torch.stack([errors[index % len(errors)] for errors in by_alternative])
+        drawn.add_row(f"alternative {index}", f"{explained(errors, shifts):.2f}")
+    best = torch.stack([torch.stack(errors).min() for errors in by_alternative])
+    first = torch.stack([errors[0] for errors in by_alternative])
+    drawn.add_row("alternative 0, or nothing where that is better", f"{explained(first.minimum(nothing), shifts):.2f}")
+    drawn.add_row("the best alternative, or nothing", f"{explained(best.minimum(nothing), shifts):.2f}")
+    drawn.add_row("words of the true photo", f"{explained(oracle, shifts):.2f}")
+    return drawn

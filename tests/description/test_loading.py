@@ -1,0 +1,68 @@
+import json
+import shutil
+
+import pytest
+import torch
+
+from diff_harmonization.description.loading import kinds, load
+
+
+@pytest.fixture
+def copy(tmp_path, llava_folder):
+    return shutil.copytree(llava_folder, tmp_path / "model")
+
+
+def test_models_load_without_a_connection(offline, clip_folder, llava_folder):
+    for folder, provider in ((clip_folder, "clip"), (llava_folder, "vlm")):
+        model, processor = load(folder, provider)
+        assert not model.training
+        assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+        assert processor.tokenizer.encode("dog")
+
+
+def test_low_precision_is_for_weights_alone(llava_folder):
+    model, _ = load(llava_folder, "vlm", torch.bfloat16)
+    assert {weight.dtype for weight in model.parameters()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("config.json", "model holds no config.json; expected config.json, "),
+        ("model.safetensors", r"model holds no \*.safetensors"),
+        ("tokenizer.json", "incomplete"),
+        ("processor_config.json", "incomplete"),
+    ],
+)
+def test_a_missing_file_is_named(offline, copy, missing, message):
+    (copy / missing).unlink()
+    with pytest.raises(FileNotFoundError, match=message):
+        load(copy, "vlm")
+
+
+def test_pickled_weights_are_not_read(offline, copy):
+    (copy / "model.safetensors").unlink()
+    torch.save({}, copy / "pytorch_model.bin")
+    with pytest.raises(FileNotFoundError, match="safetensors"):
+        load(copy, "vlm")
+
+
+def test_code_in_the_folder_is_not_run(offline, copy):
+    marker = copy / "ran"
+    (copy / "modeling.py").write_text(f"open({str(marker)!r}, 'w').close()\n")
+    config = json.loads((copy / "config.json").read_text())
+    config["auto_map"] = dict.fromkeys(("AutoConfig", "AutoModelForImageTextToText"), "modeling.Model")
+    (copy / "config.json").write_text(json.dumps(config))
+    load(copy, "vlm")
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(("folder", "provider"), [("clip_folder", "vlm"), ("llava_folder", "clip")])
+def test_a_model_of_another_kind(request, folder, provider):
+    with pytest.raises(ValueError, match="holds a model of type '(clip|llava)', which transformers .* such as "):
+        load(request.getfixturevalue(folder), provider)
+
+
+def test_kinds_name_well_known_models():
+    assert {"clip", "siglip"} <= kinds("clip")
+    assert {"llava", "qwen2_vl", "idefics3"} <= kinds("vlm")

@@ -1,0 +1,75 @@
+"""The providers of LocalDescribe in the real host; models are tiny ones with random weights."""
+
+import json
+
+import pytest
+from graphs import add, refusal
+from vision_models import write_clip, write_llava
+
+from diff_harmonization.demo.client import WorkflowError
+from diff_harmonization.description.parser import parse
+
+
+@pytest.fixture(scope="module")
+def models(server, server_base):
+    """Model folders where the host looks for them."""
+    folder = server_base / "models" / "VLM"
+    write_clip(folder / "tiny clip")
+    write_llava(folder / "tiny llava")
+    (folder / "unknown").mkdir()
+    (folder / "unknown" / "config.json").write_text(json.dumps({"model_type": "zeppelin"}))
+    return folder
+
+
+@pytest.fixture
+def describe(server, composite_name, mask_name):
+    def graph(**inputs):
+        graph = {"composite": {"class_type": "LoadImage", "inputs": {"image": composite_name}}}
+        add(graph, "mask", "LoadImageMask", image=mask_name, channel="red")
+        add(graph, "describe", "LocalDescribe", image=["composite", 0], mask=["mask", 0], object="cat", **inputs)
+        return add(graph, "words", "PreviewAny", source=["describe", 1])
+
+    return graph
+
+
+def words(server, graph):
+    (text,) = server.run(graph)["words"]["text"]
+    return text
+
+
+def test_a_graph_of_an_older_version_is_described_by_statistics(server, describe):
+    assert words(server, describe()) == words(server, describe(provider="statistics", seed=0))
+
+
+@pytest.mark.parametrize("provider", ["statistics", "clip", "vlm"])
+def test_a_seed_picks_one_of_the_alternatives(server, models, describe, provider):
+    model = {} if provider == "statistics" else {"provider.model": "tiny clip" if provider == "clip" else "tiny llava"}
+    texts = [words(server, describe(provider=provider, seed=seed, **model)) for seed in range(4)]
+    assert all(str(parse(text)) == text and text.startswith("cat & ") for text in texts)
+    count = 3 if texts[2] != texts[0] else 2
+    assert len(set(texts[:count])) == count
+    assert texts[count] == texts[0]
+
+
+def test_models_are_listed_when_they_arrive(server, models):
+    spec = server.object_info("LocalDescribe")["LocalDescribe"]["input"]["optional"]["provider"][1]
+    options = {option["key"]: option["inputs"]["required"] for option in spec["options"]}
+    assert options["statistics"] == {}
+    for provider in ("clip", "vlm"):
+        assert options[provider]["model"][1]["options"] == ["tiny clip", "tiny llava", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "found"),
+    [("clip", "tiny llava", "'llava'"), ("vlm", "tiny clip", "'clip'"), ("vlm", "unknown", "'zeppelin'")],
+)
+def test_a_model_of_another_kind(server, models, describe, provider, model, found):
+    message = refusal(server, describe(provider=provider, **{"provider.model": model}))
+    assert message.startswith("LocalDescribe, input provider") and model in message and found in message
+
+
+def test_a_folder_that_is_not_there(server, models, describe):
+    """The host itself refuses what its list does not have."""
+    with pytest.raises(WorkflowError) as error:
+        server.run(describe(provider="vlm", **{"provider.model": "gone"}))
+    assert "gone" in str(error.value) + json.dumps(error.value.details)
