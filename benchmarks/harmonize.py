@@ -24,8 +24,8 @@ class Line:
 
     steps: int = 20
     size: int = 64
-    strength: float = 1.0
-    amount: float = 0.7
+    strength: float = 0.6
+    amount: float = 1.0
     settings: RefinementSettings = field(default_factory=RefinementSettings)
 
 
