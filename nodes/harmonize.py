@@ -55,7 +55,7 @@ class Harmonize(io.ComfyNode):
                     min=0.0,
                     max=10.0,
                     step=0.05,
-                    tooltip="How far each edit goes. 1 suits the embedded model, 0 gives the composite back.",
+                    tooltip="How far each edit goes. 0.6 suits the embedded model, 0 gives the composite back.",
                 ),
                 io.Float.Input(
                     "amount",
@@ -63,8 +63,7 @@ class Harmonize(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="How much of each pass's color change is kept: 1 all of it, 0 none. 0.7 suits the embedded "
-                    "model.",
+                    tooltip="How much of each pass's color change is kept: 1 all of it, 0 none.",
                 ),
                 *limit_inputs(),
                 io.Int.Input(

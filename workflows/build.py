@@ -40,7 +40,7 @@ class Group:
 
 
 def main_line(
-    size: int, steps: int, amount: float, model: list[Node], handles: tuple[tuple, tuple, tuple]
+    size: int, steps: int, strength: float, model: list[Node], handles: tuple[tuple, tuple, tuple]
 ) -> list[Group]:
     """The graph of the paper's figure 3, without its loop; handles: links to MODEL, CLIP and VAE."""
     m, c, v = handles
@@ -119,7 +119,7 @@ def main_line(
                     Node(
                         "edit",
                         "AttentionControlledEdit",
-                        {"model": m, "trajectory": ("invert", 0), "refined": ("refine", 0)},
+                        {"model": m, "trajectory": ("invert", 0), "refined": ("refine", 0), "strength": strength},
                     ),
                     Node("decode", "VAEDecode", {"samples": ("edit", 0), "vae": v}),
                     Node(
@@ -140,7 +140,7 @@ def main_line(
                     Node(
                         "apply",
                         "ApplyColorLUT",
-                        {"image": image, "lut": ("fit", 0), "mask": mask, "amount": amount},
+                        {"image": image, "lut": ("fit", 0), "mask": mask},
                     ),
                     Node(
                         "save_lut",
@@ -206,8 +206,8 @@ def workflows() -> dict[str, list[Group]]:
     sd2 = [Node("model", "CheckpointLoaderSimple", {"ckpt_name": "512-base-ema.safetensors"})]
     handles = ("model", 0), ("model", 1), ("model", 2)
     return {
-        # The embedded model's own tuning; at SD2's size the paper's steps and the edit as it is.
-        "harmonize": main_line(64, 20, 0.7, mini, handles),
+        # The embedded model's own tuning; at SD2's size the paper's steps and direct inversion's plain strength.
+        "harmonize": main_line(64, 20, 0.6, mini, handles),
         "harmonize_sd2": main_line(512, 50, 1.0, sd2, handles),
     }
 
