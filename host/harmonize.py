@@ -66,6 +66,7 @@ def harmonize(
     settings: PassSettings,
     policy: LoopPolicy,
     after_pass: Callable[[Passes], Passes] = lambda passes: passes,
+    node: str = NODE,
 ) -> Harmonized:
     """Describe, edit, judge, repeat (paper sec. 3.3); then the best state's colors at full resolution (app. E).
 
@@ -73,6 +74,7 @@ def harmonize(
         image: [1,H,W,3], the composite; mask: MASK of its size.
         descriptions: seed n takes the n-th, round and round.
         after_pass: called with all states after each pass; what it returns is gone on with.
+        node: name of the node, for the errors.
 
     Raises:
         ValueError: for more than one picture, no description, or a mask that does not fit.
@@ -80,10 +82,10 @@ def harmonize(
     """
     if len(image) != 1 or not descriptions:
         raise ValueError(
-            f"{NODE}: got {len(image)} pictures and {len(descriptions)} descriptions, expected one picture in input "
+            f"{node}: got {len(image)} pictures and {len(descriptions)} descriptions, expected one picture in input "
             f"image and at least one description in input descriptions."
         )
-    mask = check_mask(mask, image, NODE)
+    mask = check_mask(mask, image, node)
     view, region = working_view(image, mask, settings.view_size)
     run = _Pass(models, settings, region)
     passes = Passes((view,), (float(evaluator.score(view, region)[0]),))
@@ -97,9 +99,9 @@ def harmonize(
                 raise
             saved = ", ".join(str(path) for path in passes.paths)
             raise RuntimeError(
-                f"{NODE}, pass {passes.count + 1}: {error} Finished passes are saved: {saved}"
+                f"{node}, pass {passes.count + 1}: {error} Finished passes are saved: {saved}"
             ) from error
-        passes = after_pass(passes.add(made, score, str(description), NODE))
+        passes = after_pass(passes.add(made, score, str(description), node))
     lut = fit_lut(view, passes.images[decision.source], region)
     return Harmonized(apply_lut(image, lut, mask), lut, passes)
 

@@ -46,13 +46,14 @@ def check_mask(mask: Tensor, image: Tensor, node: str) -> Tensor:
     return mask.expand(batch, -1, -1)
 
 
-def check_regions(regions: Tensor, image: Tensor, node: str) -> Tensor:
-    """The region masks of an image, [R,H,W], values unchanged.
+def check_regions(regions: Tensor, image: Tensor, node: str, name: str = "regions") -> Tensor:
+    """Several masks of one image, [R,H,W], values unchanged.
 
     Args:
         regions: MASK, [H,W] or [R,H,W], in [0,1].
         image: IMAGE [B,H,W,C]; all its pictures have the same regions.
         node: name of the node that asks, for the errors.
+        name: of its input.
 
     Raises:
         ValueError: when the masks have another size or one selects nothing.
@@ -60,12 +61,12 @@ def check_regions(regions: Tensor, image: Tensor, node: str) -> Tensor:
     regions = regions[None] if regions.ndim == 2 else regions
     if regions.ndim != 3 or regions.shape[1:] != image.shape[1:3]:
         raise ValueError(
-            f"{node}, input regions: got {_size(regions)}, expected masks of {image.shape[2]}x{image.shape[1]} like "
+            f"{node}, input {name}: got {_size(regions)}, expected masks of {image.shape[2]}x{image.shape[1]} like "
             f"the image. Join masks of one size with Batch Masks; the working view's come from Working View."
         )
     empty = [number for number, region in enumerate(regions, 1) if not (region > THRESHOLD).any()]
     if empty:
-        raise ValueError(f"{node}, input regions: region {empty[0]} of {len(regions)} is empty; leave it out.")
+        raise ValueError(f"{node}, input {name}: mask {empty[0]} of {len(regions)} is empty; leave it out.")
     return regions
 
 

@@ -11,7 +11,7 @@ from .edit import AttentionControlledEdit
 from .evaluate import HarmonyScore, LoadHarmonyEvaluator
 from .filmstrip import HarmonyFilmstrip
 from .gemini import GeminiDescribe
-from .harmonize import Harmonize
+from .harmonize import Harmonize, HarmonizeInstances
 from .invert import DDIMInvert
 from .load import LoadMiniHarmonyModel
 from .loop import IterateLoop, IterateLoopEnd, IterateLoopPass
@@ -46,6 +46,7 @@ class DiffHarmonization(ComfyExtension):
             IterateLoopEnd,
             IterateLoopPass,
             Harmonize,
+            HarmonizeInstances,
         ]
 
 

@@ -66,6 +66,19 @@ class ScriptedDescriptions(ScriptedPick):
         return (tuple(choices.values()),)
 
 
+class DescriptionAsList:
+    """One description as all there are."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "Tests", "run", ("DIFFHARM_DESCRIPTIONS",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"description": ("DIFFHARM_DESCRIPTION", {})}}
+
+    def run(self, description):
+        return ((description,),)
+
+
 class ScriptedLoop:
     """A loop of two passes that a node expands to: all of its nodes are shown as this one."""
 
@@ -112,5 +125,14 @@ class ImageAsLatent:
         return ({"samples": image.clone().to(torch.float32)},)
 
 
-KINDS = (ScriptedScore, ScriptedTint, ScriptedPick, ScriptedDescriptions, ScriptedLoop, ScriptedList, ImageAsLatent)
+KINDS = (
+    ScriptedScore,
+    ScriptedTint,
+    ScriptedPick,
+    ScriptedDescriptions,
+    DescriptionAsList,
+    ScriptedLoop,
+    ScriptedList,
+    ImageAsLatent,
+)
 NODE_CLASS_MAPPINGS = {kind.__name__: kind for kind in KINDS}

@@ -82,4 +82,4 @@ def test_an_empty_region_is_refused(server, composite_name, mask_name, halves):
     add(graph, "region1", "ImageToMask", image=["black", 0], channel="red")
     add(graph, "size", "GetImageSize", image=["composite", 0])
     add(graph, "black", "EmptyImage", width=["size", 0], height=["size", 1], batch_size=1, color=0)
-    assert "WorkingView, input regions: region 2 of 2 is empty" in refusal(server, graph)
+    assert "WorkingView, input regions: mask 2 of 2 is empty" in refusal(server, graph)

@@ -25,6 +25,7 @@ NODES = (
     "IterateLoopEnd",
     "IterateLoopPass",
     "Harmonize",
+    "HarmonizeInstances",
 )
 SOCKETS = {
     "LoadMiniHarmonyModel": ["MODEL", "CLIP", "VAE"],
@@ -48,6 +49,7 @@ SOCKETS = {
     "IterateLoopEnd": ["IMAGE", "IMAGE", "FLOAT", "STRING", "STRING", "INT"],
     "IterateLoopPass": ["IMAGE", "IMAGE", "FLOAT", "STRING", "STRING", "INT"],
     "Harmonize": ["IMAGE", "DIFFHARM_COLOR_LUT", "IMAGE", "FLOAT", "STRING", "STRING", "INT"],
+    "HarmonizeInstances": ["IMAGE", "DIFFHARM_COLOR_LUT"],
 }
 PAPER = {
     "DDIMInvert": {"steps": 50, "fixed_point_iterations": 0},
