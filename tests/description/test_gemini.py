@@ -28,6 +28,7 @@ LINES = [
     "kitten & (foreground) bright & (background) blue dusk",
 ]
 GOOD = describes(*THREE)
+REAL_BACKOFF = gemini.BACKOFF
 BUSY = fails(503, "UNAVAILABLE", "The model is overloaded. Please try again later.")
 
 
@@ -40,6 +41,7 @@ def server():
 @pytest.fixture
 def endpoint(server, monkeypatch):
     monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(gemini, "BACKOFF", wait_none())
     monkeypatch.setattr(gemini, "_answers", {})
     server.script(GOOD)
@@ -157,8 +159,7 @@ def test_a_limit_is_waited_for(endpoint, ask, caplog):
 
 def test_pauses_grow(endpoint, ask, monkeypatch):
     pauses = []
-    monkeypatch.undo()
-    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", endpoint.url)
+    monkeypatch.setattr(gemini, "BACKOFF", REAL_BACKOFF)
     monkeypatch.setattr(gemini, "sleep", lambda seconds, check: pauses.append(seconds))
     endpoint.script(BUSY)
     refused(ask)

@@ -45,6 +45,7 @@ def keyed(host_path, base, endpoint):
         patch.setenv("GEMINI_API_KEY", KEY)
         patch.delenv("GOOGLE_API_KEY", raising=False)
         patch.setenv("GOOGLE_GEMINI_BASE_URL", endpoint.url)
+        patch.setenv("NO_PROXY", "127.0.0.1")
         host = HostServer(host_path, base, base / "server.log", "--cpu", "--verbose", "DEBUG")
         with host as client:
             yield client
@@ -134,7 +135,8 @@ def test_cancelling(keyed, endpoint, graph, pausing):
     keyed.interrupt()
     with pytest.raises(WorkflowError, match=r"interrupted in GeminiDescribe \(node describe\)"):
         keyed.wait(queued, timeout=20)
-    assert time.monotonic() - start < 2
+    # Uncancelled, it would take 30 s or more. The engine's own tests hold it to a second; a busy server adds to that.
+    assert time.monotonic() - start < 10
     assert len(endpoint.requests) == 1
     assert pausing or endpoint.hung_up.wait(5)
 
