@@ -19,7 +19,11 @@ from diff_harmonization.demo.server import HostServer
 KEY = "AIzaSy-planted.in-the-environment_0123456789"
 FILE_KEY = "AIzaSy-planted.in-the-file_0123456789"
 GOOD = describes("cat:warm indoor:snowy winter", "cat:golden:icy cold", "kitten:bright:blue dusk")
-LINE = "cat & (foreground) warm indoor & (background) snowy winter"
+LINES = (
+    "cat & (foreground) warm indoor & (background) snowy winter",
+    "cat & (foreground) golden & (background) icy cold",
+    "kitten & (foreground) bright & (background) blue dusk",
+)
 BUSY = fails(503, "UNAVAILABLE", f"Overloaded; {KEY} may try later.")
 SUSPENDED = fails(403, "PERMISSION_DENIED", f"Permission denied: Consumer 'api_key:{KEY}' has been suspended.")
 
@@ -31,8 +35,8 @@ def endpoint():
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return tmp_path_factory.mktemp("keyed")
+def base(new_base):
+    return new_base()
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +86,9 @@ def text_of(outputs, name="describe"):
 
 def test_the_node_shows_what_was_described(keyed, endpoint, graph):
     outputs = keyed.run(graph)
-    assert text_of(outputs) == LINE
+    assert text_of(outputs) == LINES[0]
     (shown,) = outputs["describe"]["text"]
-    assert shown.startswith(f"> {LINE}") and "kitten & (foreground) bright" in shown
+    assert shown.startswith(f"> {LINES[0]}") and LINES[2] in shown
     assert shown.endswith("1 of 8 requests sent in this run")
 
 
@@ -99,7 +103,25 @@ def test_seeds_pick_from_answers(keyed, endpoint, graph):
     add(graph, "number", "PrimitiveInt", value=4)  # as a loop would
     graph["describe"]["inputs"]["seed"] = ["number", 0]
     assert text_of(keyed.run(graph)) == "cat & (foreground) dull & (background) hot"
-    assert len(endpoint.requests) == 1 and LINE in endpoint.requests[0].prompt
+    assert len(endpoint.requests) == 1 and LINES[0] in endpoint.requests[0].prompt
+
+
+def test_a_loop_asks_once_for_its_trials_and_again_for_new_descriptions(keyed, endpoint, graph):
+    """Trials with seeds 0 to 2; the second goes on, falls twice, and is gone back to with seed 3."""
+    endpoint.script(GOOD, describes("cat:dim:hot", "cat:dull:hot", "cat:windy:hot"))
+    add(graph, "loop", "IterateLoop", image=["composite", 0], mask=["mask", 0], seed=0)
+    graph["describe"]["inputs"]["seed"] = ["loop", 3]
+    add(graph, "tint", "ScriptedTint", image=["loop", 1], mask=["loop", 2], seed=["loop", 3])
+    scores = "0.3 0.4 0.5 0.2 0.45 0.4 0.6"
+    add(graph, "score", "ScriptedScore", image=["tint", 0], pass_index=["loop", 4], script=scores)
+    links = {"image": ["tint", 0], "score": ["score", 0], "description": ["describe", 0]}
+    limits = {"first_score": 0.3, "k": 3, "max_passes": 6, "new_descriptions": "next seed"}
+    add(graph, "end", "IterateLoopEnd", flow=["loop", 0], **links, **limits)
+    add(graph, "words", "PreviewAny", source=["end", 3])
+    words = keyed.run(graph)["words"]["text"]
+    first, second, third = LINES
+    assert words[1:] == [first, second, third, second, second, "cat & (foreground) dim & (background) hot"]
+    assert len(endpoint.requests) == 2
 
 
 def test_what_is_left_out_has_a_default(keyed, endpoint, graph):
