@@ -1,5 +1,6 @@
 """The shipped workflows in the real frontend, driven as a user would."""
 
+import copy
 import itertools
 import json
 
@@ -24,6 +25,10 @@ LINKS = """return [...app.graph.links.values()].map(link => [
 GROUPS = "return app.graph.groups.map(group => ({title: group.title, bounds: [...group.boundingRect]}))"
 WIDGET = """return app.graph.nodes.find(node => node.type == arguments[0]).widgets
     .find(widget => widget.name == arguments[1])"""
+DESCRIBE_WIDGETS = """return app.graph.nodes.find(node => node.type == 'LocalDescribe').widgets
+    .map(widget => widget.name)"""
+CHOOSE_PROVIDER = """app.graph.nodes.find(node => node.type == 'LocalDescribe').widgets
+    .find(widget => widget.name == 'provider').value = arguments[0]"""
 PROMPT = "const done = arguments[0]; app.graphToPrompt().then(prompt => done(prompt.output))"
 
 
@@ -152,3 +157,33 @@ def test_run_fills_the_pictures(page):
     assert not complaints(page)
     words = "return app.graph.nodes.find(node => node.type == 'PreviewAny').widgets.map(widget => widget.value).join()"
     assert "& (foreground)" in page.execute_script(words)
+
+
+@pytest.fixture
+def older(page):
+    """The shipped drawing with the node as it was when it had three inputs and two outputs."""
+    drawn = copy.deepcopy(json.loads((WORKFLOWS / "harmonize.json").read_text(encoding="utf-8")))
+    (node,) = (node for node in drawn["nodes"] if node["type"] == "LocalDescribe")
+    node["inputs"], node["outputs"], node["widgets_values"] = node["inputs"][:3], node["outputs"][:2], ["tree"]
+    assert page.execute_async_script(LOAD, drawn) is None
+    return page
+
+
+def posted_description(page):
+    graph = page.execute_async_script(PROMPT)
+    (inputs,) = (node["inputs"] for node in graph.values() if node["class_type"] == "LocalDescribe")
+    return {name: value for name, value in inputs.items() if not isinstance(value, list)}
+
+
+def test_an_older_drawing_is_described_by_statistics(older):
+    assert posted_description(older) == {"object": "tree", "provider": "statistics", "seed": 0}
+
+
+def test_a_provider_brings_the_choice_of_its_model(older):
+    assert "provider.model" not in older.execute_script(DESCRIBE_WIDGETS)
+    older.execute_script(CHOOSE_PROVIDER, "vlm")
+    assert "provider.model" in older.execute_script(DESCRIBE_WIDGETS)
+    inputs = posted_description(older)
+    assert inputs["provider"] == "vlm" and inputs["provider.model"]
+    older.execute_script(CHOOSE_PROVIDER, "statistics")
+    assert posted_description(older) == {"object": "tree", "provider": "statistics", "seed": 0}
