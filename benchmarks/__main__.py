@@ -105,6 +105,28 @@ def describe(
 
 
 @app.command()
+def ablation(
+    photos: Annotated[Path, typer.Option(help="Photo set (images/, masks/, index.csv).")],
+    split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
+    limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
+) -> None:
+    """The paper's ablations: refinement, self-attention, edges, prompts, and one pass against the loop."""
+    prepare_host()
+    from ..host.evaluator import load_evaluator
+    from ..mini.loader import load_mini
+    from .ablation import methods, tables
+    from .harmonize import Line
+    from .pairs import build_pairs
+    from .quality import measure
+
+    chosen = read_photos(photos, split)
+    count = min(len(chosen), limit or len(chosen))
+    found = methods(load_mini(), load_evaluator("embedded"), Line())
+    for drawn in tables(measure(itertools.islice(build_pairs(chosen), limit), found, count)):
+        Console().print(drawn)
+
+
+@app.command()
 def resolution(
     composite: Annotated[Path, typer.Option(help="A large composite.")] = EXAMPLE / "composite.jpg",
     mask: Annotated[Path, typer.Option(help="Its mask.")] = EXAMPLE / "mask.png",

@@ -1,0 +1,72 @@
+import pytest
+import torch
+from rich.console import Console
+
+from diff_harmonization.benchmarks import ablation
+from diff_harmonization.benchmarks.ablation import PLAIN, TABLES, VARIANTS, ObjectLast, Variant, lengthen, one_pass
+from diff_harmonization.benchmarks.harmonize import Line, describe_by_statistics
+from diff_harmonization.benchmarks.metrics import score
+from diff_harmonization.benchmarks.pairs import build_pairs, read_pairs
+
+SHORT = Line(steps=4)
+
+
+@pytest.fixture(scope="module")
+def handles(host_path):
+    from diff_harmonization.mini.loader import load_mini
+
+    return load_mini()
+
+
+@pytest.fixture
+def pair(photos):
+    return next(build_pairs(photos))
+
+
+def test_object_last_turns_the_prompt_round_and_keeps_each_words_tokens(handles):
+    from diff_harmonization.host.text import ClipEncoder
+
+    encoder = ClipEncoder(handles[1], "test")
+    turned = ObjectLast(encoder, "tree").tokenize("tree bright summer")
+    assert turned.ids == encoder.tokenize("bright summer tree").ids
+    assert [word for word, _ in turned.words] == ["tree", "bright", "summer"]
+    assert turned.positions(("bright", "summer")) == (1, 2)
+    assert ObjectLast(encoder, "tree").tokenize("").ids == encoder.tokenize("").ids
+
+
+def test_a_long_prompt_keeps_the_short_ones_words(pairs_folder):
+    for pair in read_pairs(pairs_folder):
+        short = describe_by_statistics(pair)
+        longer = lengthen(short, pair)
+        assert longer.foreground[: len(short.foreground)] == short.foreground
+        assert len(longer.foreground) + len(longer.background) > len(short.foreground) + len(short.background)
+
+
+@pytest.mark.parametrize(
+    "variant", [PLAIN, VARIANTS["object last, without refinement"], Variant(self_window=(0.0, 0.0))], ids=str
+)
+def test_a_variant_moves_the_object_and_nothing_else(handles, pair, variant):
+    result = one_pass(handles, pair, variant, SHORT)
+    outside = pair.mask == 0
+    assert torch.equal(result[outside], pair.composite[outside])
+    assert not torch.equal(result, pair.composite)
+
+
+def test_null_text_gives_another_edit_than_direct_inversion(handles, pair):
+    plain, guided = (one_pass(handles, pair, v, SHORT) for v in (PLAIN, Variant(PLAIN.refinement, edges="sobel")))
+    assert not torch.equal(plain, guided)
+
+
+def test_every_row_of_every_table_is_a_method(handles):
+    named = {name for names in TABLES.values() for name in names}
+    assert named == {*VARIANTS, "loop"}
+
+
+def test_tables_say_which_row_is_missing(pair):
+    one = score(pair.composite, pair.truth, pair.mask)
+    console = Console(record=True, width=120)
+    for table in ablation.tables({"nothing": [("a", 0.2, one)], "one pass": [("a", 0.2, one)]}):
+        console.print(table)
+    text = console.export_text()
+    assert "1.00x" in text
+    assert "no weights" in text
