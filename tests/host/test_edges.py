@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from diff_harmonization.host import edges
-from diff_harmonization.host.edges import detectors, find_pidinet, register_folder
+from diff_harmonization.host.edges import detectors, find_pidinet
 from diff_harmonization.structure.pidinet import PiDiNetEdges, empty_network
 from diff_harmonization.structure.sobel import sobel_edges
 
@@ -18,7 +18,8 @@ NODE, CPU = "EdgeNullTextOptimize", torch.device("cpu")
 def folder(tmp_path, monkeypatch):
     """An empty models/edge."""
     monkeypatch.setattr(folder_paths, "models_dir", str(tmp_path))
-    monkeypatch.setitem(folder_paths.folder_names_and_paths, "edge", ([], set(folder_paths.supported_pt_extensions)))
+    names = {key: value for key, value in folder_paths.folder_names_and_paths.items() if key != "edge"}
+    monkeypatch.setattr(folder_paths, "folder_names_and_paths", names)
     (tmp_path / "edge").mkdir()
     return tmp_path / "edge"
 
@@ -38,16 +39,17 @@ def write(folder):
     return write
 
 
-def test_the_folder_is_registered_once_beside_the_users(folder, tmp_path, monkeypatch):
-    users = str(tmp_path / "elsewhere")
-    monkeypatch.setitem(folder_paths.folder_names_and_paths, "edge", ([users], set()))
-    register_folder()
-    register_folder()
-    assert folder_paths.get_folder_paths("edge") == [users, str(folder)]
-
-
 def test_nothing_is_found_where_nothing_is(folder):
     assert find_pidinet() is None
+
+
+def test_the_users_own_folder_is_used(folder, tmp_path, write):
+    users = tmp_path / "elsewhere"
+    folder_paths.folder_names_and_paths["edge"] = ([str(users)], set())
+    write("table5_pidinet-tiny.pth")
+    assert find_pidinet() is None
+    folder.rename(users)
+    assert find_pidinet() == users / "table5_pidinet-tiny.pth"
 
 
 def test_the_larger_network_wins(write):

@@ -30,10 +30,10 @@ def network():
 
 @pytest.fixture(scope="session")
 def tiny_weights() -> Path:
-    """DIFFHARM_PIDINET names a folder with table5_pidinet-tiny.pth; it is under a research license and not shipped."""
-    path = Path(os.environ.get("DIFFHARM_PIDINET", "")) / "table5_pidinet-tiny.pth"
+    """HARMONY_PIDINET names a folder with table5_pidinet-tiny.pth; it is under a research license and not shipped."""
+    path = Path(os.environ.get("HARMONY_PIDINET", "")) / "table5_pidinet-tiny.pth"
     if not path.is_file():
-        pytest.skip("DIFFHARM_PIDINET names no folder with table5_pidinet-tiny.pth.")
+        pytest.skip("HARMONY_PIDINET names no folder with table5_pidinet-tiny.pth.")
     return path
 
 
