@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import comfy.utils
 import folder_paths
@@ -41,7 +41,8 @@ def load_pidinet(path: Path, device: torch.device) -> PiDiNetEdges:
         ValueError: when the file holds anything else.
     """
     try:
-        network = build_network(comfy.utils.load_torch_file(str(path), safe_load=True))
+        state: Any = comfy.utils.load_torch_file(str(path), safe_load=True)
+        network = build_network(state)
     except (ValueError, pickle.UnpicklingError) as error:
         raise ValueError(f"EdgeNullTextOptimize, input edges: {path.name} in models/{FOLDER}: {error}") from error
     return PiDiNetEdges(network.to(device, torch.float32))

@@ -52,8 +52,8 @@ def optimize_null(
         edge_loss = None
         if chosen:
             decode, model = stack.enter_context(differentiable_decoder(vae, model))
-            compare = EdgeLoss(*(x.to(decode.device, torch.float32) for x in (picture, region)), chosen)
-            edge_loss = _composed(compare, decode)
+            picture, region = (x.to(decode.device, torch.float32) for x in (picture, region))
+            edge_loss = _composed(EdgeLoss(picture, region, chosen), decode)
         return with_denoiser(
             model,
             to_latent_out(model, trajectory.latents[-1]),

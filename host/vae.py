@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import comfy.model_management as management
 import torch
@@ -49,7 +50,7 @@ class DifferentiableDecoder:
     def _fit_memory(self, samples: Tensor) -> None:
         self.called = True
         needed = BACKWARD_MEMORY * self.vae.memory_used_decode(samples.shape, torch.float32)
-        free = management.get_free_memory(self.device)
+        free: Any = management.get_free_memory(self.device)
         if free < needed:
             logger.info("%.1f GB are free: the VAE's activations are computed again, not kept.", free / 1e9)
             recompute_blocks(self.network)
@@ -72,9 +73,9 @@ def recompute_blocks(network: nn.Module) -> None:
 
     The same gradients from a quarter of the memory, for one more forward pass.
     """
-    for block in network.modules():
-        if isinstance(block, (ResnetBlock, AttnBlock, Upsample, Block)):
-            block.forward = partial(checkpoint, block.forward, use_reentrant=False, preserve_rng_state=False)
+    blocks: list[Any] = [x for x in network.modules() if isinstance(x, (ResnetBlock, AttnBlock, Upsample, Block))]
+    for block in blocks:
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False, preserve_rng_state=False)
 
 
 def encoded_frame(vae: VAE, pixels: Tensor) -> Tensor:

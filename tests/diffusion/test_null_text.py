@@ -133,7 +133,7 @@ def test_lowers_the_error_of_guidance(encoder, latent, sigmas):
     )
     assert optimized < 0.2 * plain
     unaided = optimize_null_text(denoise, trajectory, refined, NullTextSettings(learning_rate=0.0))
-    assert null_text.losses[-1] < 0.1 * unaided.losses[-1]
+    assert null_text.losses[-1] < 0.2 * unaided.losses[-1]
 
 
 def test_the_edit_retraces_what_was_optimized(denoiser, trajectory, refined):

@@ -47,7 +47,7 @@ def path(latent_shape, width=64, seed=5):
     source, negative = (torch.randn(latent_shape[0], 77, width, generator=generator) for _ in range(2))
     source = source.expand(3, -1, -1, -1)
     weights = torch.ones(1)
-    refined = RefinedEmbedding(source, source, negative, weights, (2,), (2,), SIGMAS, tuple(latent_shape))
+    refined = RefinedEmbedding(source, source, source, negative, weights, (2,), (2,), SIGMAS, tuple(latent_shape))
     return Trajectory(latents, SIGMAS), refined
 
 
@@ -109,7 +109,7 @@ def test_the_embedded_models_pixels(executor):
     context, empty = (clip.encode_from_tokens(clip.tokenize(text)) for text in ("car snowy dark", ""))
     source = context.expand(trajectory.steps, -1, -1, -1)
     refined = RefinedEmbedding(
-        source, source, empty, torch.ones(1), (2,), (2,), trajectory.sigmas, trajectory.latent_shape
+        source, source, source, empty, torch.ones(1), (2,), (2,), trajectory.sigmas, trajectory.latent_shape
     )
     settings = replace(EAGER, inner_steps=4)
     null_text, _ = optimize_null(model, vae, trajectory, refined, image, mask, settings, "sobel")
