@@ -66,10 +66,11 @@ def evaluator(
     Measured on the photos that were held back from the evaluator's training; on all where the folder has none of them.
     """
     prepare_host()
-    from ..host.evaluator import load_evaluator, register_folder
+    from ..host.evaluator import FOLDER, load_evaluator
+    from ..host.folders import register_folder
     from .evaluator import evidence_table, measure, network_score, photos_of, statistics_score, table, write_json
 
-    register_folder()
+    register_folder(FOLDER)
     chosen, title = photos_of(photos, limit)
     score = network_score(load_evaluator(name))
     results = measure(chosen, {name: score, "color statistics": statistics_score})

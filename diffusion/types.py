@@ -89,6 +89,7 @@ class NullText:
     guidance_scale: float
     sigmas: Tensor  # [N+1]
     latent_shape: tuple[int, ...]  # (B, C, h, w)
+    losses: tuple[float, ...] = field(default=())  # at each optimizer step, before its update; the images' mean
 
 
 class Denoiser(Protocol):

@@ -18,13 +18,6 @@ FOLDER = "harmony_evaluator"
 MANIFEST = Path(__file__).parents[1] / "evaluator" / "weights.json"
 
 
-def register_folder() -> None:
-    """Make the host list models/harmony_evaluator, unless the user's own paths name such a folder already."""
-    if FOLDER not in folder_paths.folder_names_and_paths:
-        folder = str(Path(folder_paths.models_dir) / FOLDER)
-        folder_paths.folder_names_and_paths[FOLDER] = ([folder], set(folder_paths.supported_pt_extensions))
-
-
 def evaluator_names() -> list[str]:
     """What can be loaded: the embedded evaluator and the files of the models folder."""
     return [EMBEDDED, *folder_paths.get_filename_list(FOLDER)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import comfy.model_management as management
@@ -26,13 +27,15 @@ def engine_boundary() -> Iterator[None]:
 
 
 def owned(value: Any) -> Any:
-    """The value with every tensor that came from outside cloned, through dicts, lists and tuples."""
+    """The value with every tensor that came from outside cloned, through dataclasses, dicts, lists and tuples."""
     if isinstance(value, torch.Tensor):
         return value.clone() if value.is_inference() else value
     if type(value) is dict:
         return {key: owned(item) for key, item in value.items()}
     if type(value) in (list, tuple):
         return type(value)(owned(item) for item in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: owned(getattr(value, field.name)) for field in fields(value)})
     return value
 
 
@@ -42,16 +45,27 @@ def differentiable(patcher: ModelPatcher) -> Iterator[ModelPatcher]:
 
     Open `engine_boundary` first.
     """
-    if torch.is_inference_mode_enabled():
-        raise RuntimeError("differentiable() needs engine_boundary() around it.")
+    _require_boundary("differentiable")
     private = _private(patcher)
     if private.model is not patcher.model:
         private.model.requires_grad_(False)
-    try:
+    with _freed(private):
         yield private
-    finally:
-        _unload(private)
-        management.soft_empty_cache()
+
+
+@contextmanager
+def private_copy(patcher: ModelPatcher) -> Iterator[ModelPatcher]:
+    """A patcher with the same patches around float32 weights that nobody else holds; freed on leaving.
+
+    For a model as small as a VAE; its modules may be altered. Open `engine_boundary` first.
+    """
+    _require_boundary("private_copy")
+    private = _reload(patcher) or _deep_copy(patcher)
+    private.model.float().requires_grad_(False)
+    management.archive_model_dtypes(private.model)  # loading would bring the former ones back
+    private.size = 0  # to be counted again
+    with _freed(private):
+        yield private
 
 
 def load_fully(patcher: ModelPatcher) -> None:
@@ -60,18 +74,26 @@ def load_fully(patcher: ModelPatcher) -> None:
 
 
 def _private(patcher: ModelPatcher) -> ModelPatcher:
-    dynamic = getattr(patcher, "is_dynamic", lambda: False)()
     weights = [w for w in patcher.model.parameters() if w.is_floating_point()]
     low_precision = any(w.dtype != torch.float32 for w in weights)
-    if dynamic and getattr(patcher, "cached_patcher_init", None) is not None:
-        private = patcher.clone(force_deepcopy=True, disable_dynamic=True)
-    elif not dynamic and _cast_in_every_operation(patcher.model):
+    if not _is_dynamic(patcher) and _cast_in_every_operation(patcher.model):
         private = patcher.clone()
     else:
-        private = _deep_copy(patcher, dynamic)
+        private = _reload(patcher) or _deep_copy(patcher)
     if low_precision:
         private.set_model_compute_dtype(torch.float32)
     return private
+
+
+def _reload(patcher: ModelPatcher) -> ModelPatcher | None:
+    """A clone on weights read anew, where the host manages them dynamically and knows how to read them."""
+    if _is_dynamic(patcher) and getattr(patcher, "cached_patcher_init", None) is not None:
+        return patcher.clone(force_deepcopy=True, disable_dynamic=True)
+    return None
+
+
+def _is_dynamic(patcher: ModelPatcher) -> bool:
+    return getattr(patcher, "is_dynamic", lambda: False)()
 
 
 def _cast_in_every_operation(model: nn.Module) -> bool:
@@ -84,7 +106,7 @@ def _cast_in_every_operation(model: nn.Module) -> bool:
     return not any(b.is_floating_point() for b in network.buffers())
 
 
-def _deep_copy(patcher: ModelPatcher, dynamic: bool) -> ModelPatcher:
+def _deep_copy(patcher: ModelPatcher) -> ModelPatcher:
     """A clone around a copy of the weights as they were before any patch; the patches go on again at loading."""
     _unload(patcher)
     model = patcher.model
@@ -92,7 +114,7 @@ def _deep_copy(patcher: ModelPatcher, dynamic: bool) -> ModelPatcher:
     duplicate = copy.deepcopy(model, shared)
     if hasattr(duplicate, "current_patcher"):
         duplicate.current_patcher = None
-    if dynamic:
+    if _is_dynamic(patcher):
         private = patcher.clone(disable_dynamic=True, model_override=(duplicate, ({}, {}, {}, set())))
     else:
         private = patcher.clone()
@@ -101,6 +123,20 @@ def _deep_copy(patcher: ModelPatcher, dynamic: bool) -> ModelPatcher:
         private.pinned = set()
     private.hook_backup, private.cached_hook_patches = {}, {}
     return private
+
+
+def _require_boundary(name: str) -> None:
+    if torch.is_inference_mode_enabled():
+        raise RuntimeError(f"{name}() needs engine_boundary() around it.")
+
+
+@contextmanager
+def _freed(private: ModelPatcher) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        _unload(private)
+        management.soft_empty_cache()
 
 
 def _unload(patcher: ModelPatcher) -> None:

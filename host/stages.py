@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -69,8 +68,7 @@ def refine_words(
     callback = progress(settings.evaluations(trajectory.steps))
     planes = (mask[None] if mask.ndim == 2 else mask)[:, None]
     with engine_boundary():
-        private = replace(trajectory, latents=owned(trajectory.latents), sigmas=owned(trajectory.sigmas))
-        planes = owned(planes)
+        private, planes = owned(trajectory), owned(planes)
         with encoder.gradients():
             return with_denoiser(
                 model,

@@ -2,7 +2,8 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from ..host.evaluator import register_folder
+from ..host import edges, evaluator
+from ..host.folders import register_folder
 from .attention_maps import AttentionMaps
 from .color_lut import ApplyColorLUT, FitColorLUT, SaveColorLUT
 from .describe import LocalDescribe, TextDescribe
@@ -15,13 +16,15 @@ from .harmonize import Harmonize, HarmonizeInstances
 from .invert import DDIMInvert
 from .load import LoadMiniHarmonyModel
 from .loop import IterateLoop, IterateLoopEnd, IterateLoopPass
+from .null_text import EdgeNullTextOptimize
 from .refine import RefineEmbedding, RefineEmbeddingTraining
 from .working_view import WorkingView
 
 
 class DiffHarmonization(ComfyExtension):
     async def on_load(self) -> None:
-        register_folder()
+        for folder in (edges.FOLDER, evaluator.FOLDER):
+            register_folder(folder)
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [
@@ -35,6 +38,7 @@ class DiffHarmonization(ComfyExtension):
             RefineEmbedding,
             RefineEmbeddingTraining,
             AttentionMaps,
+            EdgeNullTextOptimize,
             AttentionControlledEdit,
             HarmonyFilmstrip,
             FitColorLUT,

@@ -50,6 +50,29 @@ def edit_line(composite: str, mask: str, steps: int = 4, per_timestep: int = 1) 
     return add(graph, "save", "SaveLatent", samples=["edit", 0], filename_prefix="tests/edit")
 
 
+NULL_TEXT = {
+    "edges": "auto",
+    "guidance_scale": 2.5,
+    "inner_steps": 1,
+    "growth_interval": 10,
+    "learning_rate": 0.1,
+    "weight_decay": 0.01,
+    "latent_weight": 10.0,
+    "gamma": 0.1,
+    "edge_image": "step",
+}
+
+
+def null_text_line(composite: str, mask: str, steps: int = 4, **settings: Any) -> Workflow:
+    """The graph of `edit_line` with a null-text optimization, which the edit follows."""
+    graph = edit_line(composite, mask, steps, per_timestep=0)
+    links = {"model": ["model", 0], "vae": ["model", 2], "trajectory": ["invert", 0], "refined": ["refine", 0]}
+    links |= {"image": ["view", 0], "mask": ["view", 1]}
+    add(graph, "null", "EdgeNullTextOptimize", **links, **NULL_TEXT | settings)
+    graph["edit"]["inputs"] |= {"null_text": ["null", 0], "guidance_scale": 2.5}
+    return graph
+
+
 def saved_latent(client: Client, outputs: dict[str, Any], node: str = "save") -> torch.Tensor:
     return load(client.view(outputs[node]["latents"][0]))["latent_tensor"]
 

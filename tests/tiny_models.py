@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import comfy.latent_formats
+import comfy.ldm.models.autoencoder
 import comfy.model_base
 import comfy.model_management
 import comfy.model_patcher
 import comfy.sd
 import comfy.supported_models
 import comfy.supported_models_base
+import comfy.taesd.taesd
 import torch
 from comfy.sd1_clip import SD1ClipModel, SD1Tokenizer
 from comfy.text_encoders.sd2_clip import SD2ClipModel, SD2Tokenizer
@@ -86,3 +88,29 @@ def tiny_clip(version: int = 2, dtype: torch.dtype = torch.float32, seed: int = 
         clip = comfy.sd.CLIP(target, model_options=options)
         fill(clip.cond_stage_model, seed)
     return clip
+
+
+def tiny_vae(dtype: torch.dtype = torch.float32, seed: int = 3) -> comfy.sd.VAE:
+    """VAE of SD's architecture with few channels: latents of 4 channels at an eighth of the side."""
+    sizes = {"double_z": True, "z_channels": 4, "resolution": 32, "in_channels": 3, "out_ch": 3, "ch": 32}
+    sizes |= {"ch_mult": [1, 1, 1, 1], "num_res_blocks": 1, "attn_resolutions": [], "dropout": 0.0}
+    params = {"ddconfig": sizes, "embed_dim": 4}
+    network = comfy.ldm.models.autoencoder.AutoencoderKL(**params)
+    fill(network, seed)
+    with torch.inference_mode():
+        return comfy.sd.VAE(sd=network.state_dict(), config={"params": params}, dtype=dtype)
+
+
+def tiny_taesd(dtype: torch.dtype = torch.float32, seed: int = 4) -> comfy.sd.VAE:
+    """TAESD with random weights; the real one is no larger."""
+    network = comfy.taesd.taesd.TAESD()
+    fill(network.taesd_encoder, seed)
+    fill(network.taesd_decoder, seed)
+    with torch.inference_mode():
+        return comfy.sd.VAE(sd=network.state_dict(), dtype=dtype)
+
+
+def pixel_vae() -> comfy.sd.VAE:
+    """The embedded model's: pixels are the latents."""
+    with torch.inference_mode():
+        return comfy.sd.VAE(sd={"pixel_space_vae": torch.tensor(1.0)})

@@ -13,6 +13,7 @@ from diff_harmonization.diffusion.view import working_view
 from diff_harmonization.evaluator.networks import ResNet50
 from diff_harmonization.host import evaluator as host_evaluator
 from diff_harmonization.host.evaluator import EMBEDDED, FOLDER, HostNetwork, evaluator_names, load_evaluator
+from diff_harmonization.host.folders import register_folder
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "workflows" / "examples"
 
@@ -51,22 +52,22 @@ def test_the_embedded_weights_are_small_and_half_precision():
 
 
 def test_the_folder_is_registered_once(folder):
-    host_evaluator.register_folder()
+    register_folder(FOLDER)
     assert folder_paths.get_folder_paths(FOLDER) == [str(folder)]
     folder_paths.folder_names_and_paths[FOLDER] = (["/elsewhere"], {".pth"})
-    host_evaluator.register_folder()
+    register_folder(FOLDER)
     assert folder_paths.get_folder_paths(FOLDER) == ["/elsewhere"]
 
 
 def test_names_are_the_embedded_one_and_the_users_files(folder):
-    host_evaluator.register_folder()
+    register_folder(FOLDER)
     save_file({"a": torch.zeros(1)}, folder / "mine.safetensors")
     (folder / "notes.txt").write_text("no weights")
     assert evaluator_names() == [EMBEDDED, "mine.safetensors"]
 
 
 def test_a_users_file_scores(folder, example, executor):
-    host_evaluator.register_folder()
+    register_folder(FOLDER)
     torch.manual_seed(0)
     network = ResNet50().eval()
     torch.save(network.state_dict(), folder / "own.pth")
@@ -76,7 +77,7 @@ def test_a_users_file_scores(folder, example, executor):
 
 
 def test_a_file_that_is_not_there(folder):
-    host_evaluator.register_folder()
+    register_folder(FOLDER)
     with pytest.raises(FileNotFoundError, match="none.pth"):
         load_evaluator("none.pth")
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from graphs import add, edit_line, interrupted, saved_latent
+from graphs import add, edit_line, interrupted, null_text_line, saved_latent
 from safetensors.torch import load_file, save_file
 
 
@@ -44,6 +44,12 @@ def test_stock_sampler_is_bit_identical_after_a_run(edited, sampled):
     assert torch.equal(sampled(), before)
 
 
+def test_stock_sampler_is_bit_identical_after_a_null_text(server, sampled, composite_copy, mask_name):
+    before = sampled()
+    server.run(null_text_line(composite_copy(), mask_name))
+    assert torch.equal(sampled(), before)
+
+
 def test_edits_repeat_bit_for_bit(edited):
     assert torch.equal(edited(), edited())
 
@@ -66,12 +72,17 @@ def test_lora_shapes_the_edit_and_is_gone_afterwards(edited, sampled, server_bas
     assert torch.equal(edited(), plain)
 
 
-@pytest.mark.parametrize(("node", "steps", "per_timestep"), [("invert", 1000, 1), ("refine", 20, 100), ("edit", 80, 0)])
+@pytest.mark.parametrize(
+    ("node", "steps", "per_timestep"), [("invert", 1000, 1), ("refine", 20, 100), ("null", 4, 100), ("edit", 80, 0)]
+)
 def test_cancelling_leaves_the_host_clean(
     server, edited, sampled, composite_copy, mask_name, node, steps, per_timestep
 ):
     before, stock = edited(), sampled()
-    graph = edit_line(composite_copy(), mask_name, steps, per_timestep)
+    if node == "null":
+        graph = null_text_line(composite_copy(), mask_name, steps, inner_steps=per_timestep)
+    else:
+        graph = edit_line(composite_copy(), mask_name, steps, per_timestep)
     (reached, total), error = interrupted(server, graph, node)
     assert error.details["node_id"] == node
     assert reached < total
