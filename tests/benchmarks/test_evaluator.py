@@ -16,7 +16,8 @@ from diff_harmonization.benchmarks.evaluator import (
     versions,
 )
 from diff_harmonization.benchmarks.pairs import to_lab
-from diff_harmonization.evaluator.data import RANKS, split_ids
+from diff_harmonization.evaluator.data import split_ids
+from diff_harmonization.evaluator.recoloring import RANKS
 
 
 @pytest.fixture
