@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .checkpoint import NETWORKS, read_network
-from .data import VERSIONS, Crops, Sampler, cut_crops, read_split
+from .data import Crops, cut_crops, read_split
 from .networks import HarmonyNetwork, RegionNetwork, with_pretrained
+from .sampler import VERSIONS, Sampler
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 NEW_LAYERS = ("head.", "body.conv_stem.", "conv1.", "fc.")  # the classes and the mask's channel: new

@@ -16,14 +16,6 @@ from diff_harmonization.evaluator.recoloring import (
 )
 
 
-@pytest.fixture
-def picture():
-    generator = torch.Generator().manual_seed(0)
-    mask = torch.zeros(1, 1, 32, 32)
-    mask[..., 8:24, 8:24] = 1
-    return 0.5 + 0.1 * torch.randn(1, 3, 32, 32, generator=generator).clamp(-3, 3), mask
-
-
 @pytest.mark.parametrize("wanted", [3.0, 10.0, 20.0])
 def test_recoloring_goes_as_far_as_asked(picture, wanted):
     image, mask = picture
