@@ -58,7 +58,9 @@ def evaluator(
     ],
     limit: Annotated[int | None, typer.Option(help="Only the first so many photos of either kind.")] = None,
     name: Annotated[str, typer.Option(help="embedded, or a file of the host's models/harmony_evaluator.")] = "embedded",
-    evidence: Annotated[bool, typer.Option(help="Also the AUC on pictures stripped of all but one thing.")] = False,
+    details: Annotated[
+        bool, typer.Option(help="Also a score of color statistics alone, and what the AUC rests on.")
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="Write the figures here.")] = None,
 ) -> None:
     """ROC-AUC of the harmony score, natural photos over pasted composites, and its correlation with recoloring.
@@ -73,9 +75,9 @@ def evaluator(
     register_folder(FOLDER)
     chosen, title = photos_of(photos, limit)
     score = network_score(load_evaluator(name))
-    results = measure(chosen, {name: score, "color statistics": statistics_score})
+    results = measure(chosen, {name: score} | ({"color statistics": statistics_score} if details else {}))
     Console().print(table(results, title))
-    if evidence:
+    if details:
         Console().print(evidence_table(chosen, score))
     if json:
         write_json(results, json)

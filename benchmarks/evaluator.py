@@ -17,18 +17,9 @@ from torch import Tensor
 
 from ..description.appearance import region_appearance
 from ..description.statistics import load_norms
-from ..evaluator.data import (
-    FULL_STRENGTH,
-    RANKS,
-    Tones,
-    jitter,
-    rank_of,
-    read_split,
-    recolor,
-    region_statistics,
-    transfer,
-)
+from ..evaluator.data import read_split
 from ..evaluator.model import HarmonyEvaluator
+from ..evaluator.recoloring import FULL_STRENGTH, RANKS, Tones, jitter, rank_of, recolor, region_statistics, transfer
 from .photos import Photo, read_photos
 
 Score = Callable[[Tensor, Tensor, str], float]  # image [H,W,3] in 0-1, mask [H,W] and the object's name -> the score

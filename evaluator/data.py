@@ -1,15 +1,10 @@
-"""What the evaluator learns from: photographs with their object's mask, recolored by degrees, and real composites.
-
-No human scored anything: how far a recoloring has moved the object's colors is its label. Versions of one photo share
-its mask, its seams and its history, so what tells them apart can only be color.
-"""
+"""The photographs that the evaluator learns from: which ones, and squares cut out of them."""
 
 from __future__ import annotations
 
 import json
 import math
 import random
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -17,24 +12,16 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from kornia.color import lab_to_rgb, rgb_to_lab
-from kornia.filters import gaussian_blur2d
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, max_pool2d
+from torch.nn.functional import avg_pool2d
 
 from ..benchmarks.photos import Photo, read_photos
 from ..diffusion.masks import THRESHOLD, bounding_box
 from ..diffusion.view import Window, cut
-from .model import square_at, square_window
+from .model import place, square_window
 from .networks import SIDE
 
 SPLITS = Path(__file__).with_name("splits.json")
-RANKS = 10  # of a recoloring's strength, 0 for the photo itself
-FULL_STRENGTH = 30.0  # mean distance in Lab (CIE76) of rank 9: a look's usual spread is about half of that
-COMPOSITE_LABEL = 0.25  # of an untouched real composite; less would leave no room for worse versions of it
-# Standard deviations of the jitter in Lab: shifts of L*, a*, b*; log of contrast's and chroma's gain.
-SHIFT, LOG_CONTRAST, LOG_CHROMA = (14.0, 5.0, 10.0), 0.25, 0.35
-VERSIONS = 4  # of a photo in a batch
 
 Split = Literal["train", "held_back"]
 
@@ -62,6 +49,7 @@ class Crops:
     masks: Tensor
     natural: Tensor  # [N], bool
     objects: list[str]
+    ids: list[str]  # of their photos
 
     def halved(self) -> Crops:
         """The same squares at half the side."""
@@ -78,7 +66,7 @@ def cut_crops(photos: Sequence[Photo], reduction: int, per_photo: int, generator
     for photo in photos:
         image, mask = photo.image()[None], (photo.mask() > 0.5).float()[None]
         for index in range(per_photo):
-            window = square_window(mask[0]) if index == 0 else random_square(mask[0], generator)
+            window = square_window(mask[0]) if index == 0 else random_window(mask[0], generator)
             pixels, plane = cut(image, mask, window, SIDE)
             if not 0.02 < plane.mean() < 0.95:
                 continue
@@ -88,165 +76,22 @@ def cut_crops(photos: Sequence[Photo], reduction: int, per_photo: int, generator
     if not kept:
         raise ValueError(f"The {len(photos)} photos give no square with a fair share of object and of background.")
     natural = torch.tensor([photo.natural for photo in kept])
-    return Crops(torch.cat(images), torch.cat(masks), natural, [photo.object for photo in kept])
+    names, ids = [photo.object for photo in kept], [photo.id for photo in kept]
+    return Crops(torch.cat(images), torch.cat(masks), natural, names, ids)
 
 
-def random_square(mask: Tensor, generator: random.Random) -> Window:
-    """A square of 1.2 to 3 times the size of the object of mask [H,W], up to a sixth of that off its center."""
+def random_window(mask: Tensor, generator: random.Random) -> Window:
+    """A window of 1.2 to 3 times the size of the object of mask [H,W], up to a sixth of that off its center.
+
+    Its aspect varies too: working views of low or narrow pictures are stretched.
+    """
     box = bounding_box(mask > THRESHOLD)
     assert box is not None, "every photo of the set shows its object"
     top, bottom, left, right = box
-    side = max(48, round(max(bottom - top, right - left) * generator.uniform(1.2, 3.0)))
-    side = min(side, *mask.shape)
+    side = max(48, max(bottom - top, right - left) * generator.uniform(1.2, 3.0))
+    stretch = math.exp(generator.gauss(0, 0.15))
+    height, width = (
+        min(round(length), limit) for length, limit in zip((side * stretch, side / stretch), mask.shape, strict=True)
+    )
     y, x = (middle + generator.uniform(-1, 1) * side / 6 for middle in ((top + bottom) / 2, (left + right) / 2))
-    return square_at(y, x, side, mask)
-
-
-@dataclass(frozen=True)
-class Tones:
-    """A change of tones in Lab: lab -> lab * gain + offset, both [B,3,1,1]."""
-
-    gain: Tensor
-    offset: Tensor
-
-    def of(self, lab: Tensor) -> Tensor:
-        return lab * self.gain + self.offset
-
-
-def region_statistics(lab: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation [B,3,1,1] of lab [B,3,H,W] over mask [B,1,H,W]."""
-    area = mask.sum((2, 3), keepdim=True).clamp_min(1e-3)
-    mean = (lab * mask).sum((2, 3), keepdim=True) / area
-    return mean, ((lab - mean).square() * mask).sum((2, 3), keepdim=True).div(area).sqrt()
-
-
-def jitter(mean: Tensor, generator: torch.Generator) -> Tones:
-    """Random contrast about the region's mean [B,3,1,1], random chroma, and a random shift."""
-    normal = torch.randn((len(mean), 5, 1, 1), generator=generator)
-    gain = torch.cat(((LOG_CONTRAST * normal[:, 3:4]).exp(), *[(LOG_CHROMA * normal[:, 4:5]).exp()] * 2), dim=1)
-    center = torch.cat((mean[:, :1], torch.zeros_like(mean[:, 1:])), dim=1)
-    return Tones(gain, center * (1 - gain) + normal[:, :3] * torch.tensor(SHIFT)[:, None, None])
-
-
-def transfer(mean: Tensor, deviation: Tensor, other_mean: Tensor, other_deviation: Tensor) -> Tones:
-    """Give a region the mean and deviation of another (Reinhard et al. 2001); all [B,3,1,1]."""
-    gain = (other_deviation / deviation.clamp_min(1e-3)).clamp(0.5, 2.0)
-    return Tones(gain, other_mean - mean * gain)
-
-
-def recolor(image: Tensor, mask: Tensor, tones: Tones, distance: Tensor) -> tuple[Tensor, Tensor]:
-    """Move an object's colors in the direction of `tones` until their mean distance from before is `distance`.
-
-    image: [1,3,H,W] in 0-1; mask: [1,1,H,W]; tones: of one row or V; distance: [V] in Lab units (CIE76). Returns
-    images [V,3,H,W] and the distances reached, less where colors leave the gamut or `tones` hardly changes them.
-    """
-    lab = rgb_to_lab(image)
-    step = tones.of(lab) - lab
-    probed = _probe(mask)
-    full = _mean_length(_probe(step), probed)
-    scale = (distance / full.clamp_min(1e-3)).clamp_max(4.0)[:, None, None, None]
-    moved = lab + step * scale
-    moved[:, 0].clamp_(0, 100)
-    moved = lab_to_rgb(moved).clamp_(0, 1)
-    reached = _mean_length(rgb_to_lab(_probe(moved)) - _probe(lab), probed)
-    keep = distance > 0
-    return torch.where(keep[:, None, None, None], image + (moved - image) * mask, image), reached * keep
-
-
-def _mean_length(vectors: Tensor, mask: Tensor) -> Tensor:
-    """Mean length [V] of vectors [V,3,H,W] over mask [1,1,H,W]."""
-    return (vectors.norm(dim=1, keepdim=True) * mask).sum((1, 2, 3)) / mask.sum().clamp_min(1e-3)
-
-
-def _probe(values: Tensor) -> Tensor:
-    """A sixteenth of the pixels, enough for a mean."""
-    return values[..., 2::4, 2::4]
-
-
-def rank_of(distance: Tensor) -> Tensor:
-    """The strength's rank, 0 to 9, of a recoloring that moved the object by `distance`."""
-    return (distance / FULL_STRENGTH * (RANKS - 1)).round().clamp_max(RANKS - 1)
-
-
-def label_of(distance: Tensor) -> Tensor:
-    """The soft label in 0-1 of a recoloring that moved the object by `distance`."""
-    return 1 - rank_of(distance) / (RANKS - 1)
-
-
-class Sampler:
-    """Endless batches from precomputed squares; its state is a seed and a step."""
-
-    def __init__(self, crops: Crops, seed: int) -> None:
-        self.crops, self.seed = crops, seed
-        pairs = list(zip(crops.objects, crops.natural.tolist(), strict=True))
-        kinds, objects = Counter(pairs), Counter(crops.objects)
-        # Kinds of object as they come, and natural and composite alike often for each: a name shall tell nothing.
-        self.weights = torch.tensor([objects[name] / kinds[name, natural] for name, natural in pairs])
-        self.others = {
-            name: torch.tensor([i for i, other in enumerate(crops.objects) if other == name]) for name in objects
-        }
-        looks = [
-            region_statistics(rgb_to_lab(_probe(images).float() / 255), _probe(masks).float() / 255)
-            for images, masks in zip(crops.images.split(256), crops.masks.split(256), strict=True)
-        ]
-        self.means, self.deviations = (torch.cat(values) for values in zip(*looks, strict=True))
-
-    def batch(self, step: int, groups: int) -> tuple[Tensor, Tensor]:
-        """`groups` photos in VERSIONS versions each: inputs [groups*VERSIONS,4,S,S] and soft labels in 0-1."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        rows = torch.multinomial(self.weights, groups, replacement=True, generator=generator)
-        inputs, labels = zip(*(self.versions(row, generator) for row in rows.tolist()), strict=True)
-        return torch.cat(inputs), torch.cat(labels)
-
-    def versions(self, row: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """One photo's inputs [VERSIONS,4,S,S] and soft labels [VERSIONS].
-
-        The first version is the photo itself, the second and third lie in one direction, the fourth in another.
-        """
-        image, mask = (x[row, None].float() / 255 for x in (self.crops.images, self.crops.masks))
-        first, second = self._tones(row, generator), self._tones(row, generator)
-        tones = Tones(
-            torch.cat((first.gain, first.gain, first.gain, second.gain)),
-            torch.cat((first.offset, first.offset, first.offset, second.offset)),
-        )
-        wanted = torch.rand(VERSIONS, generator=generator) * FULL_STRENGTH
-        wanted[0] = 0
-        images, reached = recolor(image, mask, tones, wanted)
-        best = 1.0 if self.crops.natural[row] else COMPOSITE_LABEL
-        images, mask = augment(images, mask, generator)
-        return torch.cat((images * 2 - 1, mask.expand(VERSIONS, -1, -1, -1)), dim=1), best * label_of(reached)
-
-    def _look(self, row: int) -> tuple[Tensor, Tensor]:
-        return self.means[row, None], self.deviations[row, None]
-
-    def _tones(self, row: int, generator: torch.Generator) -> Tones:
-        """Half the time another's look of the same kind of object, else jitter."""
-        pool = self.others[self.crops.objects[row]]
-        transfers, other = torch.rand(2, generator=generator).tolist()
-        if transfers < 0.5:
-            there = int(pool[int(other * len(pool))])
-            return transfer(*self._look(row), *self._look(there))
-        return jitter(self._look(row)[0], generator)
-
-
-def augment(images: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Change all versions of a photo alike: toned as a whole, softened, the mask's edge moved, mirrored.
-
-    images: [V,3,H,W] in 0-1, mask: [1,1,H,W].
-    """
-    saturation, contrast, lightness, *tint = torch.randn(6, generator=generator).tolist()
-    tones, blurs, edge, mirrors = torch.rand(4, generator=generator).tolist()
-    if tones < 0.7:
-        gray = images.mean(1, keepdim=True)
-        images = gray + (images - gray) * math.exp(0.2 * saturation)
-        shift = 0.5 + 0.06 * lightness + 0.03 * torch.tensor(tint)[:, None, None]
-        images = ((images - 0.5) * math.exp(0.1 * contrast) + shift).clamp(0, 1)
-    if blurs < 0.4:
-        images = gaussian_blur2d(images, (3, 3), (0.6, 0.6))
-    if edge < 0.2:
-        mask = max_pool2d(mask, 3, 1, 1)  # wider
-    elif edge < 0.4:
-        mask = -max_pool2d(-mask, 3, 1, 1)
-    elif edge < 0.6:
-        mask = gaussian_blur2d(mask, (5, 5), (1.2, 1.2))
-    return (images.flip(-1), mask.flip(-1)) if mirrors < 0.5 else (images, mask)
+    return Window(*(place(*axis) for axis in zip((y, x), (height, width), mask.shape, strict=True)), height, width)

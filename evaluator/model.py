@@ -50,12 +50,10 @@ def square_window(mask: Tensor) -> Window:
         raise ValueError("HarmonyScore, input mask: the mask is empty; it must be 1 on the pasted object.")
     top, bottom, left, right = box
     side = min(round(MARGIN * max(bottom - top, right - left)), *mask.shape)
-    return square_at((top + bottom) / 2, (left + right) / 2, side, mask)
+    middle = (top + bottom) / 2, (left + right) / 2
+    return Window(*(place(y, side, limit) for y, limit in zip(middle, mask.shape, strict=True)), side, side)
 
 
-def square_at(y: float, x: float, side: int, mask: Tensor) -> Window:
-    """The square of a side that is centered on (y, x), moved inside the picture of mask [H,W]."""
-    top, left = (
-        min(max(int(center - side / 2), 0), limit - side) for center, limit in zip((y, x), mask.shape, strict=True)
-    )
-    return Window(top, left, side, side)
+def place(center: float, length: int, limit: int) -> int:
+    """Where a stretch of a length that is centered on `center` starts, moved inside [0, limit)."""
+    return min(max(int(center - length / 2), 0), limit - length)

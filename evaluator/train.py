@@ -20,14 +20,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .checkpoint import NETWORKS, read_network
-from .data import VERSIONS, Crops, Sampler, cut_crops, read_split
+from .data import Crops, cut_crops, read_split
 from .networks import HarmonyNetwork, RegionNetwork, with_pretrained
+from .sampler import VERSIONS, Sampler
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 NEW_LAYERS = ("head.", "body.conv_stem.", "conv1.", "fc.")  # the classes and the mask's channel: new
-NEW_LAYERS_PACE = 4.0
+NEW_LAYERS_PACE = 3.0
 EMA_DECAY = 0.997
-PAIR_WEIGHT = 1.0
+ORDER_WEIGHT = 1.0
+SHARPNESS = 6.0  # of the order: versions two ranks apart are told apart four times in five
 
 
 def soft_label_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -36,16 +38,15 @@ def soft_label_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def order_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Logistic loss on which of two versions of one photo is the better, weighted by how far apart they are.
+    """Cross entropy of which of two versions of one photo is the better, surer the farther apart their labels are.
 
     logits: [G*VERSIONS,2], labels: [G*VERSIONS], a photo's versions together.
     """
     margin = (logits[:, 1] - logits[:, 0]).unflatten(0, (-1, VERSIONS))
+    first, second = torch.triu_indices(VERSIONS, VERSIONS, 1)
     labels = labels.unflatten(0, (-1, VERSIONS))
-    gap = labels[:, :, None] - labels[:, None, :]
-    weight = gap.clamp_min(0)
-    lead = margin[:, :, None] - margin[:, None, :]
-    return (functional.softplus(-lead) * weight).sum() / weight.sum().clamp_min(1e-6)
+    better = (SHARPNESS * (labels[:, first] - labels[:, second])).sigmoid()
+    return functional.binary_cross_entropy_with_logits(margin[:, first] - margin[:, second], better)
 
 
 def load_crops(photos: Path, work: Path, reduction: int, per_photo: int) -> Crops:
@@ -75,20 +76,67 @@ def parameter_groups(network: nn.Module) -> list[dict]:
     return [{"params": rest, "pace": 1.0}, {"params": new, "pace": NEW_LAYERS_PACE}]
 
 
+@torch.no_grad()
+def calibrate(network: HarmonyNetwork, sampler: Sampler, groups: int, batches: int = 12) -> None:
+    """Set every batch normalization to the statistics of the first batches, where they then stay.
+
+    A batch holds few photos, in versions that are alike: statistics of its own would be noise.
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over the batches
+    network.train()
+    for step in range(batches):
+        network.classify(sampler.batch(step, groups)[0].to(DEVICE))
+
+
 def schedule(step: int, steps: int, warmup: int = 50) -> float:
     """Learning rate factor: linear warm-up, then a cosine to zero."""
     return min(1.0, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
 
 
+class Training:
+    """The network, the moving average of its weights and the optimizer; what a checkpoint holds."""
+
+    def __init__(self, network: HarmonyNetwork, learning_rate: float) -> None:
+        self.network, self.learning_rate, self.step = network.eval(), learning_rate, 0
+        self.average = copy.deepcopy(network).requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(parameter_groups(network), lr=learning_rate, weight_decay=0.02)
+
+    def learn(self, inputs: Tensor, labels: Tensor, factor: float) -> tuple[float, float]:
+        """One step at `factor` of the learning rate. Returns the losses of labels and of order."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate * group["pace"] * factor
+        logits, labels = self.network.classify(inputs.to(DEVICE)), labels.to(DEVICE)
+        losses = soft_label_loss(logits, labels), order_loss(logits, labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        (losses[0] + ORDER_WEIGHT * losses[1]).backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimizer.step()
+        follow(self.average, self.network, self.step)
+        self.step += 1
+        return losses[0].item(), losses[1].item()
+
+    def load(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True, map_location=DEVICE)
+        self.step = state.pop("step")
+        for name, value in state.items():
+            getattr(self, name).load_state_dict(value)
+
+    def save(self, path: Path) -> None:
+        state = {name: getattr(self, name).state_dict() for name in ("network", "average", "optimizer")}
+        temporary = path.with_suffix(".tmp")
+        torch.save(state | {"step": self.step}, temporary)
+        temporary.replace(path)
+
+
 @torch.no_grad()
 def follow(average: nn.Module, network: nn.Module, step: int) -> None:
-    """Exponential moving average of the weights and of the batch statistics."""
+    """Exponential moving average of the weights. The batch statistics of both stay as calibrated."""
     decay = min(EMA_DECAY, (step + 1) / (step + 10))
-    for smooth, value in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if value.is_floating_point():
-            smooth.lerp_(value, 1 - decay)
-        else:
-            smooth.copy_(value)
+    for smooth, value in zip(average.parameters(), network.parameters(), strict=True):
+        smooth.lerp_(value, 1 - decay)
 
 
 def export(network: nn.Module, path: Path) -> None:
@@ -108,7 +156,7 @@ def main(
         Path | None, typer.Option(help="Exported weights to start from, when there is no checkpoint yet.")
     ] = None,
     steps: int = 2000,
-    groups: Annotated[int, typer.Option(help=f"Photos in a batch, {VERSIONS} versions of each.")] = 8,
+    groups: Annotated[int, typer.Option(help=f"Photos in a batch, {VERSIONS} versions of each.")] = 18,
     coarse_share: Annotated[
         float, typer.Option(help="Share of the steps, from the first, at half the side: a quarter of the work.")
     ] = 0.7,
@@ -120,48 +168,28 @@ def main(
         raise typer.BadParameter(f"--architecture {architecture}: expected one of {', '.join(NETWORKS)}")
     work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    network = start(architecture, initial, initial_backbone).to(DEVICE, memory_format=torch.channels_last).train()
-    average = copy.deepcopy(network).requires_grad_(False)
-    optimizer = torch.optim.AdamW(parameter_groups(network), lr=learning_rate, weight_decay=0.02)
-    checkpoint, first = work / "checkpoint.pt", 0
-    if checkpoint.is_file():
-        state = torch.load(checkpoint, weights_only=True, map_location=DEVICE)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        first = state["step"]
-    crops = load_crops(photos, work, network.reduction, per_photo)
+    network = start(architecture, initial, initial_backbone).to(DEVICE, memory_format=torch.channels_last)
+    crops, checkpoint = load_crops(photos, work, network.reduction, per_photo), work / "checkpoint.pt"
     coarse, fine = Sampler(crops.halved(), seed=1), Sampler(crops, seed=1)
     typer.echo(f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f}M parameters, {len(crops.objects)} squares")
-
-    def save(step: int) -> None:
-        state = {"network": network, "average": average, "optimizer": optimizer}
-        temporary = checkpoint.with_suffix(".tmp")
-        torch.save({name: value.state_dict() for name, value in state.items()} | {"step": step}, temporary)
-        temporary.replace(checkpoint)
-        export(average, work / "evaluator.safetensors")
-
-    began, losses = time.monotonic(), []
-    for step in range(first, steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * group["pace"] * schedule(step, steps)
-        inputs, labels = (coarse if step < coarse_share * steps else fine).batch(step, groups)
-        logits = network.classify(inputs.to(DEVICE, memory_format=torch.channels_last))
-        parts = soft_label_loss(logits, labels.to(DEVICE)), order_loss(logits, labels.to(DEVICE))
-        optimizer.zero_grad(set_to_none=True)
-        (parts[0] + PAIR_WEIGHT * parts[1]).backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        follow(average, network, step)
-        losses.append([part.item() for part in parts])
-        done = step + 1
-        if done % 50 == 0:
-            recent = torch.tensor(losses[-50:]).mean(0).tolist()
-            pace = (time.monotonic() - began) / (done - first)
-            typer.echo(f"step {done} label loss {recent[0]:.4f} order loss {recent[1]:.4f} {pace:.2f} s/step")
+    if initial is None and not checkpoint.is_file():
+        calibrate(network, coarse, groups)
+    training = Training(network, learning_rate)
+    if checkpoint.is_file():
+        training.load(checkpoint)
+    began, first, losses = time.monotonic(), training.step, []
+    while training.step < steps:
+        sampler = coarse if training.step < coarse_share * steps else fine
+        inputs, labels = sampler.batch(training.step, groups)
+        losses.append(training.learn(inputs, labels, schedule(training.step, steps)))
+        if training.step % 50 == 0:
+            labeled, ordered = torch.tensor(losses[-50:]).mean(0).tolist()
+            pace = (time.monotonic() - began) / (training.step - first)
+            typer.echo(f"step {training.step} label loss {labeled:.4f} order loss {ordered:.4f} {pace:.2f} s/step")
         expired = time.monotonic() - began > minutes * 60
-        if done % 250 == 0 or done == steps or expired:
-            save(done)
+        if training.step % 250 == 0 or training.step == steps or expired:
+            training.save(checkpoint)
+            export(training.average, work / "evaluator.safetensors")
         if expired:
             break
 

@@ -16,7 +16,8 @@ from diff_harmonization.benchmarks.evaluator import (
     versions,
 )
 from diff_harmonization.benchmarks.pairs import to_lab
-from diff_harmonization.evaluator.data import RANKS, split_ids
+from diff_harmonization.evaluator.data import split_ids
+from diff_harmonization.evaluator.recoloring import RANKS
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_the_command_measures_the_embedded_evaluator(folder, tmp_path, monkeypat
     report = tmp_path / "figures.json"
     result = CliRunner().invoke(
         app,
-        ["evaluator", "--photos", str(folder), "--limit", "1", "--evidence", "--json", str(report)],
+        ["evaluator", "--photos", str(folder), "--limit", "1", "--details", "--json", str(report)],
         catch_exceptions=False,
     )
     assert result.exit_code == 0
@@ -135,3 +136,4 @@ def test_the_command_measures_the_embedded_evaluator(folder, tmp_path, monkeypat
     figures = json.loads(report.read_text())
     assert list(figures) == ["embedded", "color statistics"]
     assert all(-1 <= value <= 1 for values in figures.values() for value in values.values())
+    assert "mean colors alone" in result.stdout
