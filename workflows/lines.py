@@ -155,7 +155,9 @@ def edit_columns(view: str, describe: str, steps: int, strength: float, handles:
         [Node("refine", "RefineEmbedding", {"model": m, "clip": c, **path, **words})],
         [
             Node(
-                "edit", "AttentionControlledEdit", {"model": m, "trajectory": ("invert", 0), "refined": ("refine", 0)}
+                "edit",
+                "AttentionControlledEdit",
+                {"model": m, **path, "refined": ("refine", 0), "strength": strength},
             ),
             Node("decode", "VAEDecode", {"samples": ("edit", 0), "vae": v}),
         ],

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,7 @@ def loop_graph(composite, mask, per_timestep=0, **limits):
     """The shipped graph with few steps and three descriptions written by hand."""
     graph = shipped("harmonize_loop")
     graph["composite"]["inputs"]["image"], graph["mask"]["inputs"]["image"] = composite, mask
-    choices = describe_by_hand(graph)
-    add(graph, "describe", "ScriptedPick", seed=["loop", 3], **choices)
+    add(graph, "describe", "ScriptedPick", seed=["loop", 3], **describe_by_hand(graph))
     graph["invert"]["inputs"]["steps"] = STEPS
     graph["refine"]["inputs"]["steps_per_timestep"] = per_timestep
     graph["end"]["inputs"] |= limits
@@ -53,17 +53,11 @@ def loop_graph(composite, mask, per_timestep=0, **limits):
 
 def one_node(composite, mask, per_timestep=0, **limits):
     """The same in one node."""
-    graph = loop_graph(composite, mask)
-    kept = ("composite", "mask", "model", "evaluator", "line0", "line1", "line2")
-    graph = {key: graph[key] for key in kept}
-    choices = {f"choice{index}": [f"line{index}", 0] for index in range(3)}
-    add(graph, "candidates", "ScriptedDescriptions", **choices)
-    pictures = {"image": ["composite", 0], "mask": ["mask", 0], "descriptions": ["candidates", 0]}
-    handles = {"model": ["model", 0], "clip": ["model", 1], "vae": ["model", 2], "evaluator": ["evaluator", 0]}
-    settings = {"size": 64, "steps": STEPS, "strength": 1.0, "amount": 0.7, "view_size": 256}
-    settings["steps_per_timestep"] = per_timestep
-    limits = {"k": 3, "max_passes": 10, "new_descriptions": "best other trial"} | limits
-    add(graph, "apply", "Harmonize", **pictures, **handles, **settings, **limits)
+    graph = shipped("harmonize_one_node")
+    graph["composite"]["inputs"]["image"], graph["mask"]["inputs"]["image"] = composite, mask
+    add(graph, "describe", "ScriptedDescriptions", **describe_by_hand(graph))
+    graph["apply"]["inputs"] |= {"descriptions": ["describe", 0], "steps": STEPS, "steps_per_timestep": per_timestep}
+    graph["apply"]["inputs"] |= limits
     return keep_bits(with_lists(graph, "apply", 3), passes=["apply", 2], result=["apply", 0])
 
 
@@ -89,6 +83,7 @@ def test_three_descriptions_and_six_passes(server, looped):
     assert pictures["passes"].shape == (count, 256, 256, 3)
     assert len({tuple(image.flatten()[::997].tolist()) for image in pictures["passes"]}) == count
     assert len(looped["save_passes"]["images"]) == count
+    assert saved_picture(server, looped, "save_strip").shape[1] > 600
 
 
 def test_only_the_object_changes_from_pass_to_pass(server, looped):
@@ -180,7 +175,7 @@ def test_cancelling_the_one_node_leaves_the_host_clean(server, server_log, edite
 
 def test_the_one_nodes_error_names_the_finished_passes(server, composite_copy, mask_name):
     graph = one_node(composite_copy(), mask_name)
-    words = " ".join(["golden"] * 80)
+    words = " ".join(a + b for a, b in product("abcdefghi", repeat=2))
     line = f"cat & (foreground) bright & (background) {words}"
     graph["line2"]["inputs"] |= {"description": line, "strict": False}
     message = refusal(server, graph)
