@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from .headless import prepare_host
+from .headless import find_host, prepare_host
 from .photos import Split, read_photos
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "workflows" / "examples" / "tree_golden"
@@ -127,6 +127,37 @@ def ablation(
     found = methods(load_mini(), load_evaluator("embedded"), Line())
     for drawn in tables(measure(itertools.islice(build_pairs(chosen), limit), found, count)):
         Console().print(drawn)
+
+
+def loop(
+    photos: Annotated[Path, typer.Option(help="Photo set (images/, masks/, index.csv).")],
+    split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
+    limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
+    max_passes: Annotated[int, typer.Option(help="The loop's limit.")] = 10,
+    json: Annotated[Path | None, typer.Option(help="Write every pair's scores and decisions here.")] = None,
+) -> None:
+    """PSNR and fMSE of the loop stopped after 1, 2, 3 and all passes, against doing nothing."""
+    prepare_host()
+    from .loop import decisions_line, measure, table, write_json
+    from .pairs import build_pairs
+
+    chosen = read_photos(photos, split)
+    runs = measure(itertools.islice(build_pairs(chosen), limit), max_passes, min(len(chosen), limit or len(chosen)))
+    Console().print(table(runs), decisions_line(runs))
+    if json:
+        write_json(runs, json)
+
+
+@app.command()
+def memory(
+    prompts: Annotated[int, typer.Option(help="Prompts, one after the other.")] = 30,
+    classic: Annotated[bool, typer.Option(help="With the server's --cache-classic.")] = False,
+) -> None:
+    """Resident memory of a real server after each of many prompts."""
+    from .memory import resident, table
+
+    options = ("--cache-classic",) if classic else ()
+    Console().print(table(list(resident(find_host(), prompts, *options))))
 
 
 @app.command()

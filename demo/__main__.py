@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from .client import Client, Workflow, WorkflowError
-from .server import PACK, HostServer
+from .server import PACK, HostServer, device_options
 
 EXAMPLES, WORKFLOW = PACK / "workflows" / "examples", PACK / "workflows" / "api" / "harmonize.json"
 
@@ -100,12 +100,6 @@ class Bar:
         elif kind == "execution_success":
             self.done = dict.fromkeys(self.done, 1.0)
         self.progress.update(self.task, completed=sum(self.done.values()))
-
-
-def device_options() -> tuple[str, ...]:
-    import torch
-
-    return () if torch.accelerator.is_available() else ("--cpu",)
 
 
 def harmonize(host: Path, example: Example, workflow: Workflow, output: Path, console: Console) -> Path:

@@ -26,6 +26,13 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def device_options() -> tuple[str, ...]:
+    """The server's options for this machine's device."""
+    import torch
+
+    return () if torch.accelerator.is_available() else ("--cpu",)
+
+
 def install_pack(custom_nodes: Path) -> Path:
     """Put the pack into `custom_nodes` as a link, or as a copy where links need rights (Windows)."""
     custom_nodes.mkdir(parents=True, exist_ok=True)

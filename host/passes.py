@@ -70,8 +70,9 @@ class Passes:
         return self.images[chosen], self.batch, list(self.scores), list(self.descriptions), actions, chosen
 
     def shown(self, policy: LoopPolicy) -> dict[str, Any]:
-        """The node's UI: every saved pass, and a line a state."""
-        return {"images": list(self.files), "text": [self.summary(policy)]}
+        """The node's UI: the last saved pass, in the end all of them; and a line a state."""
+        ended = self.decisions(policy)[-1].action == "conclude"
+        return {"images": list(self.files if ended else self.files[-1:]), "text": [self.summary(policy)]}
 
     def summary(self, policy: LoopPolicy) -> str:
         """A line a state: its score, its description, and what was decided on it."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import sys
 import urllib.request
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from lines import Group, Node, workflows
 
 FOLDER = Path(__file__).resolve().parent
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"  # a choice that brings inputs of its own; the first one here brings none
@@ -20,196 +21,6 @@ WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", DYNAMIC_COMBO)
 COLUMN, GAP = 340, 40
 TITLE = 80  # above a node: its title and the pack's badge
 HEAD = 50  # above a group's first node, besides: the group's title
-
-
-@dataclass
-class Node:
-    """One box: inputs are widget values, or ("id", output slot) for a link."""
-
-    id: str
-    type: str
-    inputs: dict[str, Any] = field(default_factory=dict)
-    title: str | None = None
-
-
-@dataclass
-class Group:
-    title: str
-    color: str
-    columns: list[list[Node]]
-
-
-def main_line(
-    size: int, steps: int, strength: float, model: list[Node], handles: tuple[tuple, tuple, tuple]
-) -> list[Group]:
-    """The graph of the paper's figure 3, without its loop; handles: links to MODEL, CLIP and VAE."""
-    m, c, v = handles
-    image, mask = ("composite", 0), ("mask", 0)
-    return [
-        Group(
-            "1  The composite",
-            "#3f789e",
-            [
-                [
-                    Node("composite", "LoadImage", {"image": "composite.png"}, "Composite"),
-                    Node("mask", "LoadImageMask", {"image": "mask.png", "channel": "red"}, "Mask"),
-                ]
-            ],
-        ),
-        Group(
-            "2  Describe and frame",
-            "#b58b2a",
-            [
-                [
-                    Node("describe", "LocalDescribe", {"image": image, "mask": mask, "object": "object"}, "Describe"),
-                    Node("words", "PreviewAny", {"source": ("describe", 1)}, "Its words"),
-                    Node("view", "WorkingView", {"image": image, "mask": mask, "size": size, "mode": "crop"}),
-                    *model,
-                ]
-            ],
-        ),
-        Group(
-            "3  Invert, refine, edit",
-            "#8a5a9e",
-            [
-                [
-                    Node("encode", "VAEEncode", {"pixels": ("view", 0), "vae": v}),
-                    Node(
-                        "invert",
-                        "DDIMInvert",
-                        {"model": m, "clip": c, "latent": ("encode", 0), "steps": steps, "fixed_point_iterations": 0},
-                    ),
-                ],
-                [
-                    Node(
-                        "refine",
-                        "RefineEmbedding",
-                        {
-                            "model": m,
-                            "clip": c,
-                            "trajectory": ("invert", 0),
-                            "description": ("describe", 0),
-                            "mask": ("view", 1),
-                        },
-                    ),
-                    Node("curve", "PreviewImage", {"images": ("refine", 3)}, "Refinement's loss"),
-                ],
-                [
-                    Node(
-                        "maps",
-                        "AttentionMaps",
-                        {
-                            "model": m,
-                            "clip": c,
-                            "trajectory": ("invert", 0),
-                            "description": ("describe", 0),
-                            "refined": ("refine", 0),
-                            "image": ("view", 0),
-                            "mask": ("view", 1),
-                        },
-                    ),
-                    Node(
-                        "save_maps",
-                        "SaveImage",
-                        {"images": ("maps", 0), "filename_prefix": "harmonize/attention"},
-                        "Save the attention",
-                    ),
-                ],
-                [
-                    Node(
-                        "edit",
-                        "AttentionControlledEdit",
-                        {"model": m, "trajectory": ("invert", 0), "refined": ("refine", 0), "strength": strength},
-                    ),
-                    Node("decode", "VAEDecode", {"samples": ("edit", 0), "vae": v}),
-                    Node(
-                        "save_edit",
-                        "SaveImage",
-                        {"images": ("decode", 0), "filename_prefix": "harmonize/edit"},
-                        "Save the edit",
-                    ),
-                ],
-            ],
-        ),
-        Group(
-            "4  Carry it to full resolution",
-            "#3f9e6a",
-            [
-                [
-                    Node("fit", "FitColorLUT", {"before": ("view", 0), "after": ("decode", 0), "mask": ("view", 1)}),
-                    Node(
-                        "apply",
-                        "ApplyColorLUT",
-                        {"image": image, "lut": ("fit", 0), "mask": mask},
-                    ),
-                    Node(
-                        "save_lut",
-                        "SaveColorLUT",
-                        {"lut": ("fit", 0), "filename_prefix": "harmonize/lut"},
-                        "Save the LUT",
-                    ),
-                ],
-                [
-                    Node(
-                        "save",
-                        "SaveImage",
-                        {"images": ("apply", 0), "filename_prefix": "harmonize/result"},
-                        "Save the result",
-                    ),
-                ],
-            ],
-        ),
-        Group(
-            "5  Compare",
-            "#7a7a7a",
-            [
-                [
-                    Node(
-                        "small_before",
-                        "ImageScaleToMaxDimension",
-                        {"image": image, "upscale_method": "area", "largest_size": 1024},
-                    ),
-                    Node(
-                        "small_after",
-                        "ImageScaleToMaxDimension",
-                        {"image": ("apply", 0), "upscale_method": "area", "largest_size": 1024},
-                    ),
-                    Node(
-                        "stitch",
-                        "ImageStitch",
-                        {
-                            "image1": ("small_before", 0),
-                            "image2": ("small_after", 0),
-                            "direction": "right",
-                            "match_image_size": True,
-                            "spacing_width": 8,
-                            "spacing_color": "white",
-                        },
-                        "Side by side",
-                    ),
-                ],
-                [
-                    Node(
-                        "save_side",
-                        "SaveImage",
-                        {"images": ("stitch", 0), "filename_prefix": "harmonize/side_by_side"},
-                        "Save side by side",
-                    ),
-                ],
-            ],
-        ),
-    ]
-
-
-def workflows() -> dict[str, list[Group]]:
-    mini = [Node("model", "LoadMiniHarmonyModel")]
-    sd2 = [Node("model", "CheckpointLoaderSimple", {"ckpt_name": "512-base-ema.safetensors"})]
-    handles = ("model", 0), ("model", 1), ("model", 2)
-    return {
-        # The embedded model's own tuning; at SD2's size the paper's steps and direct inversion's plain strength.
-        "harmonize": main_line(64, 20, 0.6, mini, handles),
-        "harmonize_sd2": main_line(512, 50, 1.0, sd2, handles),
-    }
 
 
 class NodeInfo:
@@ -312,6 +123,7 @@ def height_of(node: Node, info: NodeInfo) -> int:
     added = ("image_upload", "control_after_generate")  # widgets of the browser's own
     widgets = drawn + sum(bool(options.get(name)) for _, options in kinds for name in added)
     shown = {"LoadImage": 260, "LoadImageMask": 260, "SaveImage": 260, "PreviewImage": 260, "PreviewAny": 110}
+    shown |= {"IterateLoopEnd": 360, "Harmonize": 360}
     return 6 + 20 * slots + (8 + 24 * widgets if widgets else 0) + shown.get(node.type, 0)
 
 

@@ -65,6 +65,7 @@ def test_both_forms_are_shipped():
 
 def test_they_are_what_the_builder_writes(server, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.syspath_prepend(WORKFLOWS)
     build = runpy.run_path(str(WORKFLOWS / "build.py"))
     info = build["NodeInfo"](server.url)
     for name, groups in build["workflows"]().items():

@@ -1,0 +1,93 @@
+"""What the loop's passes bring: the answer after 1, 2, 3 and all passes against the true photo."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from ..color.apply import apply_lut
+from ..color.fit import fit_lut
+from ..description.statistics import alternatives
+from ..diffusion.view import working_view
+from ..evaluator.policy import LoopPolicy, best
+from .metrics import Score, mean_score, score
+from .pairs import Pair
+
+STOPS = (1, 2, 3)  # passes
+NOTHING, FINAL, TRUTH = "doing nothing", "all passes", "best state by the truth"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One pair's loop."""
+
+    id: str
+    scores: tuple[float, ...]  # the evaluator's, of every state
+    decisions: tuple[str, ...]
+    answers: dict[str, int]  # row of the table -> state
+    results: dict[str, Score]  # row of the table -> its score against the truth
+
+
+def run(models: Any, evaluator: Any, pair: Pair, settings: Any, policy: LoopPolicy) -> Run:
+    """The loop on a pair; stopped after n passes it gives the best of the first n + 1 states."""
+    from ..host.harmonize import harmonize
+
+    image, mask = pair.composite[None], pair.mask[None]
+    descriptions = alternatives(pair.composite, pair.mask, pair.object)
+    policy = LoopPolicy(min(policy.k, len(descriptions)), policy.max_passes, policy.new_descriptions)
+    with torch.inference_mode():
+        passes = harmonize(models, evaluator, image, mask, descriptions, settings, policy).passes
+        view, region = working_view(image, mask, settings.view_size)
+        luts = [fit_lut(view, state, region) for state in passes.images[1:]]
+        pictures = [pair.composite, *(apply_lut(image, lut, mask)[0] for lut in luts)]
+    results = [score(picture, pair.truth, pair.mask) for picture in pictures]
+    answers = {NOTHING: 0, **{f"pass {n}": best(passes.scores[: n + 1]) for n in STOPS}, FINAL: best(passes.scores)}
+    answers[TRUTH] = best([-result.fmse for result in results])
+    actions = tuple(decision.action for decision in passes.decisions(policy))
+    return Run(pair.id, passes.scores, actions, answers, {name: results[state] for name, state in answers.items()})
+
+
+def measure(pairs: Iterable[Pair], max_passes: int, total: int | None = None) -> list[Run]:
+    """The loop on every pair with the embedded model and evaluator. Raises ValueError when there are none."""
+    from ..host.evaluator import EMBEDDED, load_evaluator
+    from ..host.harmonize import Models, PassSettings
+    from ..mini.loader import load_mini
+
+    models, evaluator, policy = Models(*load_mini()), load_evaluator(EMBEDDED), LoopPolicy(max_passes=max_passes)
+    progress = track(pairs, "pairs", total=total, console=Console(stderr=True))
+    runs = [run(models, evaluator, pair, PassSettings(), policy) for pair in progress]
+    if not runs:
+        raise ValueError("There are no pairs to measure: the index is empty, or the limit is 0.")
+    return runs
+
+
+def table(runs: Sequence[Run]) -> Table:
+    """A row a stop: PSNR, fMSE inside the mask, its ratio to doing nothing, and how often the composite stayed."""
+    drawn = Table("stopped after", "PSNR, dB", "fMSE", "fMSE ratio", "composite kept", title=f"Loop, n={len(runs)}")
+    base = mean_score([r.results[NOTHING] for r in runs]).fmse
+    for name in runs[0].results:
+        mean = mean_score([r.results[name] for r in runs])
+        kept = sum(r.answers[name] == 0 for r in runs)
+        drawn.add_row(name, f"{mean.psnr:.2f}", f"{mean.fmse:.0f}", f"{mean.fmse / base:.2f}x", str(kept))
+    return drawn
+
+
+def decisions_line(runs: Sequence[Run]) -> str:
+    """How many passes a pair took, and how often each decision was taken."""
+    counts = Counter(action for r in runs for action in r.decisions if action != "start")
+    passes = sum(len(r.scores) - 1 for r in runs) / len(runs)
+    return f"{passes:.1f} passes a pair; " + ", ".join(f"{action} {count}" for action, count in counts.most_common())
+
+
+def write_json(runs: Sequence[Run], path: Path) -> None:
+    data = [vars(r) | {"results": {name: vars(value) for name, value in r.results.items()}} for r in runs]
+    path.write_text(json.dumps(data, indent=1) + "\n")

@@ -1,0 +1,215 @@
+"""The shipped workflows' graphs: boxes, their links, and the groups they stand in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Node:
+    """One box: inputs are widget values, or ("id", output slot) for a link."""
+
+    id: str
+    type: str
+    inputs: dict[str, Any] = field(default_factory=dict)
+    title: str | None = None
+
+
+@dataclass
+class Group:
+    title: str
+    color: str
+    columns: list[list[Node]]
+
+
+Handles = tuple[tuple, tuple, tuple]  # links to MODEL, CLIP and VAE
+IMAGE, MASK = ("composite", 0), ("mask", 0)
+
+
+def main_line(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
+    """The graph of the paper's figure 3, without its loop."""
+    describe = Node("describe", "LocalDescribe", {"image": IMAGE, "mask": MASK, "object": "object"}, "Describe")
+    words = Node("words", "PreviewAny", {"source": ("describe", 1)}, "Its words")
+    edit = edit_columns("view", "describe", steps, strength, handles)
+    edit[1].append(Node("curve", "PreviewImage", {"images": ("refine", 3)}, "Refinement's loss"))
+    edit[2].append(save_image("save_edit", ("decode", 0), "edit"))
+    edit.insert(2, [attention_maps(handles), save_image("save_maps", ("maps", 0), "attention")])
+    return [
+        composite_group(),
+        Group("2  Describe and frame", "#b58b2a", [[describe, words, working_view(IMAGE, MASK, size, "crop"), *model]]),
+        Group("3  Invert, refine, edit", "#8a5a9e", edit),
+        result_group("4  Carry it to full resolution", ("view", 0), ("decode", 0), ("view", 1)),
+        compare_group("5  Compare"),
+    ]
+
+
+def loop_line(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
+    """The loop as a graph: everything between Iterate Loop and Iterate Loop End is run again in each pass."""
+    scored = {"evaluator": ("evaluator", 0)}
+    framed = [
+        working_view(IMAGE, MASK, 256, "crop"),
+        Node("evaluator", "LoadHarmonyEvaluator"),
+        Node("first", "HarmonyScore", {**scored, "image": ("view", 0), "mask": ("view", 1)}, "The composite's score"),
+        *model,
+    ]
+    seed = {"seed": ("loop", 3)}
+    begin = [
+        Node("loop", "IterateLoop", {"image": ("view", 0), "mask": ("view", 1)}),
+        Node("describe", "LocalDescribe", {"image": IMAGE, "mask": MASK, "object": "object"} | seed, "Describe"),
+        working_view(("loop", 1), ("loop", 2), size, "whole", "square", "What the model sees"),
+    ]
+    judged = [
+        Node("fit_pass", "FitColorLUT", {"before": ("square", 0), "after": ("decode", 0), "mask": ("square", 1)}),
+        Node(
+            "apply_pass",
+            "ApplyColorLUT",
+            {"image": ("loop", 1), "lut": ("fit_pass", 0), "mask": ("loop", 2)},
+        ),
+        Node("judge", "HarmonyScore", {**scored, "image": ("apply_pass", 0), "mask": ("loop", 2)}, "The pass's score"),
+    ]
+    end = Node(
+        "end",
+        "IterateLoopEnd",
+        {
+            "flow": ("loop", 0),
+            "image": ("apply_pass", 0),
+            "score": ("judge", 0),
+            "first_score": ("first", 0),
+            "description": ("describe", 0),
+        },
+    )
+    result = result_group("6  Carry it to full resolution", ("view", 0), ("end", 0), ("view", 1))
+    result.columns[1].append(save_image("save_passes", ("end", 1), "pass", "Save every pass"))
+    return [
+        composite_group(),
+        Group("2  Frame and judge", "#b58b2a", [framed]),
+        Group("3  The loop begins: describe and frame", "#a33f3f", [begin]),
+        Group("4  Invert, refine, edit", "#8a5a9e", edit_columns("square", "describe", steps, strength, handles)),
+        Group("5  The loop ends: judge and decide", "#a33f3f", [judged, [end]]),
+        result,
+        compare_group("7  Compare", filmstrip(("end", 1))),
+    ]
+
+
+def one_node(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
+    """The same loop in one box."""
+    m, c, v = handles
+    inputs = {"model": m, "clip": c, "vae": v, "evaluator": ("evaluator", 0), "image": IMAGE, "mask": MASK}
+    settings = {"size": size, "steps": steps, "strength": strength}
+    described = [
+        Node("describe", "LocalDescribe", {"image": IMAGE, "mask": MASK, "object": "object"}, "Describe"),
+        Node("evaluator", "LoadHarmonyEvaluator"),
+        *model,
+    ]
+    saved = [
+        save_image("save", ("apply", 0), "result"),
+        Node("save_lut", "SaveColorLUT", {"lut": ("apply", 1), "filename_prefix": "harmonize/lut"}, "Save the LUT"),
+        save_image("save_passes", ("apply", 2), "pass", "Save every pass"),
+    ]
+    return [
+        composite_group(),
+        Group("2  Describe", "#b58b2a", [described]),
+        Group(
+            "3  Harmonize",
+            "#8a5a9e",
+            [[Node("apply", "Harmonize", inputs | settings | {"descriptions": ("describe", 2)})], saved],
+        ),
+        compare_group("4  Compare", filmstrip(("apply", 2))),
+    ]
+
+
+def composite_group() -> Group:
+    image = Node("composite", "LoadImage", {"image": "composite.png"}, "Composite")
+    mask = Node("mask", "LoadImageMask", {"image": "mask.png", "channel": "red"}, "Mask")
+    return Group("1  The composite", "#3f789e", [[image, mask]])
+
+
+def working_view(image: tuple, mask: tuple, size: int, mode: str, name: str = "view", title: str | None = None) -> Node:
+    return Node(name, "WorkingView", {"image": image, "mask": mask, "size": size, "mode": mode}, title)
+
+
+def save_image(name: str, image: tuple, file: str, title: str | None = None) -> Node:
+    return Node(
+        name,
+        "SaveImage",
+        {"images": image, "filename_prefix": f"harmonize/{file}"},
+        title or f"Save {'side by side' if file == 'side_by_side' else f'the {file}'}",
+    )
+
+
+def edit_columns(view: str, describe: str, steps: int, strength: float, handles: Handles) -> list[list[Node]]:
+    """From a view's picture and mask to the edited picture."""
+    m, c, v = handles
+    path = {"trajectory": ("invert", 0)}
+    words = {"description": (describe, 0), "mask": (view, 1)}
+    return [
+        [
+            Node("encode", "VAEEncode", {"pixels": (view, 0), "vae": v}),
+            Node(
+                "invert",
+                "DDIMInvert",
+                {"model": m, "clip": c, "latent": ("encode", 0), "steps": steps, "fixed_point_iterations": 0},
+            ),
+        ],
+        [Node("refine", "RefineEmbedding", {"model": m, "clip": c, **path, **words})],
+        [
+            Node(
+                "edit",
+                "AttentionControlledEdit",
+                {"model": m, **path, "refined": ("refine", 0), "strength": strength},
+            ),
+            Node("decode", "VAEDecode", {"samples": ("edit", 0), "vae": v}),
+        ],
+    ]
+
+
+def attention_maps(handles: Handles) -> Node:
+    m, c, _ = handles
+    stages = {"trajectory": ("invert", 0), "description": ("describe", 0), "refined": ("refine", 0)}
+    return Node("maps", "AttentionMaps", {"model": m, "clip": c, **stages, "image": ("view", 0), "mask": ("view", 1)})
+
+
+def result_group(title: str, before: tuple, after: tuple, mask: tuple) -> Group:
+    """From an edit at working size to the full picture."""
+    carried = [
+        Node("fit", "FitColorLUT", {"before": before, "after": after, "mask": mask}),
+        Node("apply", "ApplyColorLUT", {"image": IMAGE, "lut": ("fit", 0), "mask": MASK}),
+        Node("save_lut", "SaveColorLUT", {"lut": ("fit", 0), "filename_prefix": "harmonize/lut"}, "Save the LUT"),
+    ]
+    return Group(title, "#3f9e6a", [carried, [save_image("save", ("apply", 0), "result")]])
+
+
+def filmstrip(passes: tuple) -> list[Node]:
+    """The loop's passes and lists, which follow each other on its node."""
+    node, slot = passes
+    told = ("passes", "scores", "descriptions", "decisions", "chosen")
+    links = {name: (node, slot + index) for index, name in enumerate(told)}
+    return [Node("strip", "HarmonyFilmstrip", links), save_image("save_strip", ("strip", 0), "filmstrip")]
+
+
+def compare_group(title: str, told: list[Node] | None = None) -> Group:
+    """The composite and what "apply" made of it."""
+    small = {"upscale_method": "area", "largest_size": 1024}
+    stitched = {"direction": "right", "match_image_size": True, "spacing_width": 8, "spacing_color": "white"}
+    pictures = {"image1": ("small_before", 0), "image2": ("small_after", 0)}
+    compared = [
+        Node("small_before", "ImageScaleToMaxDimension", {"image": IMAGE, **small}),
+        Node("small_after", "ImageScaleToMaxDimension", {"image": ("apply", 0), **small}),
+        Node("stitch", "ImageStitch", pictures | stitched, "Side by side"),
+    ]
+    saved = [save_image("save_side", ("stitch", 0), "side_by_side")]
+    return Group(title, "#7a7a7a", [compared, saved, *([told] if told else [])])
+
+
+def workflows() -> dict[str, list[Group]]:
+    mini = [Node("model", "LoadMiniHarmonyModel")]
+    sd2 = [Node("model", "CheckpointLoaderSimple", {"ckpt_name": "512-base-ema.safetensors"})]
+    handles = ("model", 0), ("model", 1), ("model", 2)
+    return {
+        # The embedded model's own tuning; at SD2's size the paper's steps and direct inversion's plain strength.
+        "harmonize": main_line(64, 20, 0.6, mini, handles),
+        "harmonize_loop": loop_line(64, 20, 0.6, mini, handles),
+        "harmonize_one_node": one_node(64, 20, 0.6, mini, handles),
+        "harmonize_sd2": main_line(512, 50, 1.0, sd2, handles),
+    }
