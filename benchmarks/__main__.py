@@ -129,6 +129,7 @@ def ablation(
         Console().print(drawn)
 
 
+@app.command()
 def loop(
     photos: Annotated[Path, typer.Option(help="Photo set (images/, masks/, index.csv).")],
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
