@@ -108,7 +108,8 @@ class RegionNetwork(HarmonyNetwork):
     """EfficientNet-Lite0 whose maps, shallow and deep, are averaged over the object and over the scene, and compared.
 
     It looks at the square at half size: harmony is a matter of areas, and what is finer, such as the mask's teeth and
-    the traces of JPEG, tells where a picture comes from rather than whether it fits together.
+    the traces of JPEG, tells where a picture comes from rather than whether it fits together. The logits are the mean
+    over the square and its mirror image.
     """
 
     reduction = 2
@@ -121,6 +122,9 @@ class RegionNetwork(HarmonyNetwork):
         self.head = nn.Sequential(
             nn.BatchNorm1d(features), nn.Linear(features, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, CLASSES)
         )
+
+    def forward(self, square: Tensor) -> Tensor:
+        return (super().forward(square) + super().forward(square.flip(-1))) / 2
 
     def classify(self, reduced: Tensor) -> Tensor:
         colors, mask, maps = reduced[:, :3], reduced[:, 3:], self.body(reduced)

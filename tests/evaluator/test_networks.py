@@ -67,6 +67,13 @@ def test_the_small_network_looks_at_half_size(squares):
         assert torch.allclose(network(squares), network(blocks), atol=1e-5)
 
 
+def test_a_mirrored_picture_scores_the_same(squares):
+    network = settled(RegionNetwork())
+    with torch.no_grad():
+        assert not torch.allclose(network.classify(squares), network.classify(squares.flip(-1)))
+        assert torch.equal(network(squares), network(squares.flip(-1)))
+
+
 def test_region_means():
     values = torch.arange(16.0).reshape(1, 1, 4, 4)
     mask = torch.zeros(1, 1, 8, 8)
