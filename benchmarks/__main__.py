@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from .headless import find_host, prepare_host
 from .photos import Split, read_photos
+
+if TYPE_CHECKING:
+    from .pairs import Pair
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "workflows" / "examples" / "tree_golden"
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -35,17 +39,10 @@ def quality(
     """PSNR, MSE and fMSE of doing nothing, of simple baselines and of the pack."""
     prepare_host()
     from .harmonize import Line
-    from .pairs import build_pairs, read_pairs
     from .quality import measure, methods, table, write_json
 
-    if pairs:
-        source, count = read_pairs(pairs), limit
-    elif photos:
-        chosen = read_photos(photos, split)
-        source, count = build_pairs(chosen), min(len(chosen), limit or len(chosen))
-    else:
-        raise typer.BadParameter("give --pairs, a folder of pairs, or --photos, the photo set to build them from")
-    results = measure(itertools.islice(source, limit), methods(photos, Line(), oracle), count)
+    source, count = _source(pairs, photos, split, limit)
+    results = measure(source, methods(photos, Line(), oracle), count)
     Console().print(table(results))
     if json:
         write_json(results, json)
@@ -131,7 +128,10 @@ def ablation(
 
 @app.command()
 def loop(
-    photos: Annotated[Path, typer.Option(help="Photo set (images/, masks/, index.csv).")],
+    pairs: Annotated[
+        Path | None, typer.Option(help="Folder of pairs; by default they are built from --photos.")
+    ] = None,
+    photos: Annotated[Path | None, typer.Option(help="Photo set (images/, masks/, index.csv).")] = None,
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
     max_passes: Annotated[int, typer.Option(help="The loop's limit.")] = 10,
@@ -140,10 +140,9 @@ def loop(
     """PSNR and fMSE of the loop stopped after 1, 2, 3 and all passes, against doing nothing."""
     prepare_host()
     from .loop import decisions_line, measure, table, write_json
-    from .pairs import build_pairs
 
-    chosen = read_photos(photos, split)
-    runs = measure(itertools.islice(build_pairs(chosen), limit), max_passes, min(len(chosen), limit or len(chosen)))
+    source, count = _source(pairs, photos, split, limit)
+    runs = measure(source, max_passes, count)
     Console().print(table(runs), decisions_line(runs))
     if json:
         write_json(runs, json)
@@ -179,6 +178,20 @@ def speed(repeats: Annotated[int, typer.Option(help="Runs of each; the fastest c
     from .speed import table
 
     Console().print(table(repeats))
+
+
+def _source(
+    pairs: Path | None, photos: Path | None, split: Split, limit: int | None
+) -> tuple[Iterator[Pair], int | None]:
+    """The pairs to measure, and their number where it is known."""
+    from .pairs import build_pairs, read_pairs
+
+    if pairs:
+        return itertools.islice(read_pairs(pairs), limit), limit
+    if not photos:
+        raise typer.BadParameter("give --pairs, a folder of pairs, or --photos, the photo set to build them from")
+    chosen = read_photos(photos, split)
+    return itertools.islice(build_pairs(chosen), limit), min(len(chosen), limit or len(chosen))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,46 @@
+"""The loop's benchmark on two small pairs, with the embedded model and evaluator."""
+
+import json
+from functools import partial
+
+import pytest
+from typer.testing import CliRunner
+
+from diff_harmonization.benchmarks import loop
+from diff_harmonization.benchmarks.__main__ import app
+from diff_harmonization.diffusion.refinement import RefinementSettings
+from diff_harmonization.evaluator.policy import best
+from diff_harmonization.host import harmonize
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """The command in this process, with short passes."""
+    settings = partial(harmonize.PassSettings, steps=2, refinement=RefinementSettings(steps_per_timestep=0))
+    monkeypatch.setattr(harmonize, "PassSettings", settings)
+    monkeypatch.setenv("COLUMNS", "250")
+    return partial(CliRunner().invoke, app)
+
+
+def test_a_row_for_every_stop(run, pairs_folder, tmp_path):
+    report = tmp_path / "loop.json"
+    arguments = ["loop", "--pairs", str(pairs_folder), "--max-passes", "4", "--json", str(report)]
+    result = run(arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert all(
+        name in result.stdout for name in (loop.NOTHING, "pass 1", "pass 3", loop.FINAL, loop.TRUTH, "passes a pair")
+    )
+    runs = json.loads(report.read_text())
+    assert [r["id"] for r in runs] == ["0", "1"]
+    for r in runs:
+        states = len(r["scores"])
+        assert len(r["decisions"]) == states <= 5
+        assert r["answers"][loop.FINAL] == best(r["scores"])
+        assert r["answers"]["pass 1"] in (0, 1)
+        assert r["results"][loop.TRUTH]["fmse"] <= min(value["fmse"] for value in r["results"].values())
+
+
+def test_a_source_of_pairs_is_needed(run):
+    result = run(["loop"])
+    assert result.exit_code == 2
+    assert "--pairs" in result.output
