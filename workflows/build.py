@@ -115,13 +115,19 @@ def ui_form(groups: list[Group], info: NodeInfo) -> dict[str, Any]:
     }
 
 
+def has_control(name: str, options: dict[str, Any]) -> bool:
+    """Whether the browser puts its control after the widget: asked for, or by the name alone."""
+    return bool(options.get("control_after_generate")) or name == "seed"
+
+
 def height_of(node: Node, info: NodeInfo) -> int:
     """What the browser gives the node at least, and room for a picture or a text."""
     kinds = [(kind, options) for _, kind, options in info.inputs(node)]
     drawn = sum(is_widget(kind, options) for kind, options in kinds)
     slots = max(len(kinds) - drawn, len(info.nodes[node.type]["output"]))
-    added = ("image_upload", "control_after_generate")  # widgets of the browser's own
-    widgets = drawn + sum(bool(options.get(name)) for _, options in kinds for name in added)
+    # Widgets of the browser's own: an upload button, and a control below whatever is a seed.
+    widgets = drawn + sum(bool(options.get("image_upload")) for _, options in kinds)
+    widgets += sum(has_control(name, options) for name, _, options in info.inputs(node))
     shown = {"LoadImage": 260, "LoadImageMask": 260, "SaveImage": 260, "PreviewImage": 260, "PreviewAny": 110}
     shown |= {"IterateLoopEnd": 360, "Harmonize": 360}
     return 6 + 20 * slots + (8 + 24 * widgets if widgets else 0) + shown.get(node.type, 0)
@@ -138,7 +144,7 @@ def box(
         if is_widget(kind, options):
             slot["widget"] = {"name": name}
             values.append(options.get("default") if is_link(value) else value)
-            if options.get("control_after_generate"):
+            if has_control(name, options):
                 values.append("fixed")  # the browser's own widget below
             if options.get("image_upload"):
                 buttons.append("image")  # the upload button stands below all other widgets

@@ -116,7 +116,10 @@ def test_the_layout_is_readable(page, name):
         assert sum(inside(node, group["bounds"]) for group in groups) == 1, node["title"]
     assert not [(a["title"], b["title"]) for a, b in itertools.combinations(nodes, 2) if overlap(a, b)]
     sizes = {node["id"]: [node["width"], node["height"]] for node in nodes}
-    assert all(sizes[node["id"]] == node["size"] for node in drawn["nodes"])  # nothing had to grow
+    grown = [
+        (node["type"], node["size"], sizes[node["id"]]) for node in drawn["nodes"] if sizes[node["id"]] != node["size"]
+    ]
+    assert not grown
 
 
 @pytest.mark.parametrize("name", NAMES)
