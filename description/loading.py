@@ -20,11 +20,10 @@ def load(folder: Path, provider: ModelProvider, dtype: torch.dtype = torch.float
     import transformers
 
     kind = model_kind(folder)
-    known = kinds(provider)
-    if kind not in known:
+    if kind not in kinds(provider):
         raise ValueError(
             f"{folder} holds a model of type '{kind}', which transformers {transformers.__version__} does not know as "
-            f"{_EXPECTED[provider]}, such as {', '.join(sorted(known)[:4])}."
+            f"{_EXPECTED[provider]}."
         )
     if not any(folder.glob("*.safetensors")):
         raise FileNotFoundError(f"{folder} holds no *.safetensors; weights of other forms are not loaded.")
@@ -37,13 +36,19 @@ def load(folder: Path, provider: ModelProvider, dtype: torch.dtype = torch.float
         model = factory.from_pretrained(folder, use_safetensors=True, **{named: dtype}, **safely)
         processor = transformers.AutoProcessor.from_pretrained(folder, **safely)
     except (OSError, ValueError) as error:  # what the library raises differs from file to file
-        raise FileNotFoundError(f"{folder} is incomplete, expected {LAYOUT}: {error}") from error
+        reason = str(error).strip().partition("\n")[0]
+        raise FileNotFoundError(f"{folder} cannot be loaded, expected {LAYOUT}: {reason}") from error
     if not hasattr(processor, "tokenizer"):  # the library gives what it found of the two
-        raise FileNotFoundError(f"{folder} is incomplete, expected {LAYOUT}; found only a {type(processor).__name__}.")
+        raise FileNotFoundError(
+            f"{folder} cannot be loaded, expected {LAYOUT}; found only a {type(processor).__name__}."
+        )
     return model.eval(), processor
 
 
-_EXPECTED = {"clip": "a contrastive image-text model", "vlm": "a model that answers questions about pictures"}
+_EXPECTED = {
+    "clip": "a contrastive image-text model, such as clip or siglip",
+    "vlm": "a model that answers questions about pictures, such as qwen2_vl or smolvlm",
+}
 
 
 def kinds(provider: ModelProvider) -> set[str]:
