@@ -20,8 +20,8 @@ from ..diffusion.types import ImagingDescription
 from .appearance import region_appearance, words_for
 
 NORMS = Path(__file__).with_name("norms.json")
-# What the alternatives vary: a model may follow words weakly, and the spot may lie in shade. Of the simple variants
-# these two add most to what the best of three explains (`benchmarks describe`, on the tuning photos).
+# What the alternatives vary: a model may follow words weakly, and the spot may lie in shade. On average both are worse
+# than the first choice; they serve a judge that picks among them (`benchmarks describe`).
 FARTHER, DARKER = 2.0, (-1.0, 0.0, 0.0, 0.0, 0.0)
 SIDE = 256  # the shorter side of the photographs behind the norms; contrast depends on it
 
