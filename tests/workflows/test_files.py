@@ -40,7 +40,7 @@ def widget_names(info, kind):
     widgets = [(name, options) for name, _, is_widget, options in declared_inputs(info, kind) if is_widget]
     for name, options in widgets:
         yield name
-        if options.get("control_after_generate"):
+        if options.get("control_after_generate") or name == "seed":  # the browser's own rule
             yield None
     yield from (None for _, options in widgets if options.get("image_upload"))
 
