@@ -65,6 +65,29 @@ def early_stop(denoise: Denoiser, latent: Tensor, context: Tensor, repeats: int)
     return compare("refinement step: up to the last map", lambda: gradient(last), lambda: gradient(None), repeats)
 
 
+def saved_copies(
+    denoise: Denoiser,
+    latent: Tensor,
+    encode: Callable[[Tensor], Tensor],
+    kept: Callable[[Tensor], Tensor],
+    words: Tensor,
+    repeats: int,
+) -> Comparison:
+    """Refinement: autograd copies what the text encoder may alter, against watching every operation for that."""
+    grid = map_grid(*latent.shape[-2:])
+
+    def gradient(encoder: Callable[[Tensor], Tensor]) -> Tensor:
+        tokens = words.clone().requires_grad_()
+        maps, _ = record_maps(denoise, latent, 1.0, encoder(tokens), grid)
+        return torch.autograd.grad(maps.square().sum(), tokens)[0]
+
+    def watched() -> Tensor:
+        with torch.autograd.graph.allow_mutation_on_saved_tensors():
+            return gradient(encode)
+
+    return compare("refinement step: copies, no watching", lambda: gradient(kept), watched, repeats)
+
+
 def source_row(denoise: Denoiser, latent: Tensor, context: Tensor, repeats: int) -> Comparison:
     """Guided edit: 3 rows a step, with the source on its trajectory, against the usual 4."""
     empty, source, target = context.split(1)
@@ -134,6 +157,17 @@ def comparisons(repeats: int) -> list[Comparison]:
                     gradients=gradients,
                 )
             )
+    prompt = encoder.tokenize("tree dark cold")
+    words = encoder.embed(prompt)
+
+    def encode(tokens: Tensor) -> Tensor:  # as the host does it
+        return encoder.clip.encode_from_tokens({encoder.key: [[(token, 1.0) for token in tokens]]})
+
+    def stage(denoise: Denoiser, z: Tensor) -> Comparison:
+        return saved_copies(denoise, z, encode, lambda tokens: encoder.encode(prompt, tokens), words, repeats)
+
+    with encoder.gradients():
+        found.insert(2, with_denoiser(model, latent, stage, sigmas, gradients=True))
     return [*found, swapped_queries(repeats)]
 
 

@@ -45,8 +45,7 @@ def refine(
 
     The foreground row learns to attend to the mask, the background row to its complement. From the noisiest
     inverted latent to the cleanest, each timestep starts from the embeddings of the last, and keeps its own; one
-    AdamW serves them all. The images of a batch share the embeddings. CLIP implementations that add in place need
-    the whole call inside `torch.autograd.graph.allow_mutation_on_saved_tensors()`.
+    AdamW serves them all. The images of a batch share the embeddings.
 
     Args:
         denoise: differentiable in its context.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from comfy.sd import CLIP
 from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 
 from ..diffusion.types import Prompt
 from .gradients import differentiable, engine_boundary, load_fully
@@ -27,6 +28,7 @@ class ClipEncoder:
 
     def __init__(self, clip: CLIP, node: str = "RefineEmbedding") -> None:
         self.clip, self.node = clip, node
+        self._weights: set[int] = set()  # addresses of the weights, while there are gradients
         empty = clip.tokenize("")
         self.key = next(iter(empty))
         encoder = getattr(clip.cond_stage_model, getattr(clip.cond_stage_model, "clip", ""), None)
@@ -75,25 +77,31 @@ class ClipEncoder:
         tokens: list[Any] = list(prompt.ids) if embeddings is None else list(embeddings)
         if len(tokens) != len(prompt.ids):
             raise ValueError(f"The prompt has {len(prompt.ids)} tokens, but {len(tokens)} embeddings were given.")
-        context: Any = self.clip.encode_from_tokens({self.key: [[(token, 1.0) for token in tokens]]})
+        with saved_tensors_hooks(self._keep, lambda kept: kept) if torch.is_grad_enabled() else nullcontext():
+            context: Any = self.clip.encode_from_tokens({self.key: [[(token, 1.0) for token in tokens]]})
         return context.float()
 
     @contextmanager
     def gradients(self) -> Iterator[ClipEncoder]:
-        """Makes `encode` differentiable: open it around all forward *and* backward passes of a stage.
-
-        The encoder adds in place, so autograd must keep what it saved (`allow_mutation_on_saved_tensors`).
-        """
+        """Makes `encode` differentiable: open it around all forward *and* backward passes of a stage."""
         shared = self.clip
         with engine_boundary(), differentiable(shared.patcher) as private:
             self.clip = shared.clone()
             self.clip.patcher, self.clip.cond_stage_model = private, private.model
             load_fully(private)
+            self._weights = {weight.untyped_storage().data_ptr() for weight in private.model.parameters()}
             try:
-                with torch.autograd.graph.allow_mutation_on_saved_tensors():
-                    yield self
+                yield self
             finally:
-                self.clip = shared
+                self.clip, self._weights = shared, set()
+
+    def _keep(self, saved: Tensor) -> Tensor:
+        """What autograd keeps of a tensor: a copy, for the encoder adds in place to activations. Weights stay.
+
+        `torch.autograd.graph.allow_mutation_on_saved_tensors` would do the same by watching every operation of the
+        forward and backward passes, the UNet's too: most of a small model's refinement.
+        """
+        return saved if saved.untyped_storage().data_ptr() in self._weights else saved.clone()
 
     def _model(self) -> Any:
         return getattr(self.clip.cond_stage_model, self.clip.cond_stage_model.clip)
