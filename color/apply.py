@@ -20,6 +20,7 @@ def apply_lut(
     feather: int = 0,
     interpolation: Interpolation = "trilinear",
     regions: Tensor | None = None,
+    region_feather: int = 0,
 ) -> Tensor:
     """The image with the LUT applied inside the mask, blended by mask times amount.
 
@@ -27,13 +28,14 @@ def apply_lut(
 
     image: [B,H,W,3], sRGB in 0-1. mask: [B,H,W] or [1,H,W] in 0-1; None means everywhere.
     amount: 0 (nothing) to 1 (all of the LUT). feather: width in pixels of a ramp that grows inwards from the
-    mask's edge; the picture's border is no edge. Regions fade in likewise, but not from the mask's edge.
-    regions: [R,H,W] in 0-1, one for each of the LUT's regions, the same for all images.
+    mask's edge; the picture's border is no edge.
+    regions: [R,H,W] in 0-1, one for each of the LUT's regions, the same for all images. region_feather: width in
+    pixels of a ramp that grows inwards from a region's edge where another part of the mask lies beyond it.
     Returns a new image [B,H,W,3]. Pixels with mask 0 are bit-identical to the input, and so is everything at amount 0.
     Raises ValueError for shapes that do not match, or an amount, feather or interpolation out of range.
     """
     mask = _checked_mask(image, mask, amount, feather)
-    regions = _checked_regions(image, lut, regions)
+    regions = _checked_regions(image, lut, regions, region_feather)
     if interpolation not in ("trilinear", "tetrahedral"):
         raise ValueError(f"interpolation is {interpolation!r}; choose 'trilinear' or 'tetrahedral' on Apply Color LUT.")
     out = image.clone(memory_format=torch.contiguous_format)
@@ -47,7 +49,7 @@ def apply_lut(
         top, bottom, left, right = box
         alpha = _feathered(row_mask, box, feather) * amount
         # A region goes on outside the mask, so that the mask's edge is none of its own.
-        shares = [_feathered(torch.where(row_mask > 0, region, 1.0), box, feather) for region in regions]
+        shares = [_feathered(torch.where(row_mask > 0, region, 1.0), box, region_feather) for region in regions]
         rows = max(1, TILE_PIXELS // (right - left))
         for start in range(top, bottom, rows):
             stop = min(start + rows, bottom)
@@ -138,8 +140,10 @@ def _checked_mask(image: Tensor, mask: Tensor | None, amount: float, feather: in
     return mask.to(image.device)
 
 
-def _checked_regions(image: Tensor, lut: ColorLUT, regions: Tensor | None) -> Tensor:
+def _checked_regions(image: Tensor, lut: ColorLUT, regions: Tensor | None, feather: int) -> Tensor:
     size = tuple(image.shape[1:3])
+    if feather < 0:
+        raise ValueError(f"region_feather is {feather}; choose 0 pixels or more on Apply Color LUT.")
     if regions is None:
         regions = torch.zeros(0, *size)
     if len(regions) != len(lut.regions):

@@ -102,18 +102,30 @@ class ApplyColorLUT(io.ComfyNode):
                     "regions",
                     optional=True,
                     tooltip="The masks of the LUT's regions, of the image's size and in the order in which they were "
-                    "fitted; feather fades them into each other. Unconnected where it was fitted without.",
+                    "fitted. Unconnected where it was fitted without.",
+                ),
+                io.Int.Input(
+                    "region_feather",
+                    default=16,
+                    min=0,
+                    max=512,
+                    optional=True,
+                    advanced=True,
+                    tooltip="Pixels over which a region fades into its neighbors, from its edge inwards; 0 is none. "
+                    "Without regions it does nothing.",
                 ),
             ],
             outputs=[io.Image.Output("image", tooltip="The picture with the LUT applied inside the mask.")],
         )
 
     @classmethod
-    def execute(cls, image, lut, amount, feather, interpolation, mask=None, regions=None) -> io.NodeOutput:
+    def execute(
+        cls, image, lut, amount, feather, interpolation, mask=None, regions=None, region_feather=16
+    ) -> io.NodeOutput:
         image = image[..., :3]
         mask = None if mask is None else check_mask(mask, image, "ApplyColorLUT")
         regions = None if regions is None else check_regions(regions, image, "ApplyColorLUT")
-        return io.NodeOutput(apply_lut(image, lut, mask, amount, feather, interpolation, regions))
+        return io.NodeOutput(apply_lut(image, lut, mask, amount, feather, interpolation, regions, region_feather))
 
 
 class SaveColorLUT(io.ComfyNode):

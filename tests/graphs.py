@@ -40,6 +40,13 @@ def add(graph: Workflow, key: str, kind: str, **inputs: Any) -> Workflow:
     return graph
 
 
+def rising_scores(graph: Workflow) -> Workflow:
+    """Scores by which no loop ends before its limit."""
+    script = "0.1 0.2 0.3 0.4 0.5 0.6 0.7"
+    add(graph, "judge", "ScriptedScore", image=["apply_pass", 0], pass_index=["loop", 4], script=script)
+    return add(graph, "first", "ScriptedScore", image=["view", 0], pass_index=0, script=script)
+
+
 def edit_line(composite: str, mask: str, steps: int = 4, per_timestep: int = 1) -> Workflow:
     """The shipped graph up to the edit, whose latent is saved in full precision; described by hand."""
     graph = shorten(shipped("harmonize"), steps, per_timestep)

@@ -13,7 +13,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from lines import Group, Node, workflows
+import applications
+import lines
+from lines import Group, Node
 
 FOLDER = Path(__file__).resolve().parent
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"  # a choice that brings inputs of its own; the first one here brings none
@@ -21,6 +23,10 @@ WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", DYNAMIC_COMBO)
 COLUMN, GAP = 340, 40
 TITLE = 80  # above a node: its title and the pack's badge
 HEAD = 50  # above a group's first node, besides: the group's title
+
+
+def workflows() -> dict[str, list[Group]]:
+    return lines.workflows() | applications.workflows()
 
 
 class NodeInfo:
@@ -129,7 +135,7 @@ def height_of(node: Node, info: NodeInfo) -> int:
     widgets = drawn + sum(bool(options.get("image_upload")) for _, options in kinds)
     widgets += sum(has_control(name, options) for name, _, options in info.inputs(node))
     shown = {"LoadImage": 260, "LoadImageMask": 260, "SaveImage": 260, "PreviewImage": 260, "PreviewAny": 110}
-    shown |= {"IterateLoopEnd": 360, "Harmonize": 360}
+    shown |= {"IterateLoopEnd": 360, "Harmonize": 360, "HarmonizeInstances": 360, "DescribePicker": 120}
     return 6 + 20 * slots + (8 + 24 * widgets if widgets else 0) + shown.get(node.type, 0)
 
 

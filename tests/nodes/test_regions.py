@@ -37,7 +37,7 @@ def with_regions(composite, mask, names):
     add(graph, "fit", "FitColorLUT", before=["view", 0], after=["decode", 0], mask=["view", 1], regions=["view", 2])
     graph["fit"]["inputs"] |= weights
     add(graph, "cubes", "SaveColorLUT", lut=["fit", 0], filename_prefix="tests/regions")
-    settings = {"amount": 1.0, "feather": 6, "interpolation": "trilinear"}
+    settings = {"amount": 1.0, "feather": 2, "region_feather": 6, "interpolation": "trilinear"}
     links = {"image": ["composite", 0], "lut": ["fit", 0], "mask": ["mask", 0], "regions": ["regions", 0]}
     add(graph, "apply", "ApplyColorLUT", **links, **settings)
     return add(graph, "save", "SaveImage", images=["apply", 0], filename_prefix="tests/regions")
@@ -58,7 +58,7 @@ def test_each_region_has_its_cube_and_the_picture_is_theirs(
         pixels, plane = np.asarray(composite), np.asarray(mask.convert("L"))
     image, mask = (torch.from_numpy(x.copy()).float()[None] / 255 for x in (pixels, plane))
     lut = ColorLUT(cubes[0].table, regions=(cubes[1], cubes[2]))
-    expected = 255 * apply_lut(image, lut, mask, feather=6, regions=regions)[0].numpy()
+    expected = 255 * apply_lut(image, lut, mask, feather=2, regions=regions, region_feather=6)[0].numpy()
     result = saved_picture(server, outputs, "save")
     assert np.abs(result - expected).max() <= 1.001
     assert (result[plane == 0] == pixels[plane == 0]).all() and (result != pixels).any()

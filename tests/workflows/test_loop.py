@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from graphs import add, edit_line, refusal, saved_latent, saved_picture, shipped
+from graphs import add, edit_line, refusal, rising_scores, saved_latent, saved_picture, shipped
 
 from diff_harmonization.demo.client import WorkflowError
 from diff_harmonization.demo.server import HostServer
@@ -128,13 +128,6 @@ def edited(server, composite_copy, mask_name):
 def clean(edited):
     """The edit before anything was cancelled."""
     return edited()
-
-
-def rising_scores(graph):
-    """Scores by which no loop ends before its limit."""
-    script = "0.1 0.2 0.3 0.4 0.5 0.6 0.7"
-    add(graph, "judge", "ScriptedScore", image=["apply_pass", 0], pass_index=["loop", 4], script=script)
-    return add(graph, "first", "ScriptedScore", image=["view", 0], pass_index=0, script=script)
 
 
 @pytest.mark.parametrize(("number", "node"), [(1, "refine"), (2, "edit"), (3, "refine"), (5, "invert")])

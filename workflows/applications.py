@@ -1,0 +1,105 @@
+"""The shipped workflows' graphs for particular tasks: paintings, several objects, parts of an object."""
+
+from __future__ import annotations
+
+from lines import (
+    IMAGE,
+    MASK,
+    Group,
+    Handles,
+    Node,
+    compare_group,
+    composite_group,
+    edit_columns,
+    loop_line,
+    save_image,
+    working_view,
+)
+
+TWO_LINES = """cat & (foreground) warm indoor & (background) snowy winter cold
+person & (foreground) bright & (background) snowy winter cold"""
+
+
+def painterly_line(size: int, steps: int, model: list[Node], handles: Handles) -> list[Group]:
+    """A photograph pasted into a painting: texture changes as well as color, so the edit itself is pasted.
+
+    The early steps leave self-attention free, and nothing holds the edges.
+    """
+    words = {"object": "object", "foreground": "photograph", "background": "oil painting", "strict": False}
+    described = [
+        Node("describe", "TextDescribe", words, "Describe"),
+        working_view(IMAGE, MASK, size, "whole"),
+        *model,
+    ]
+    edit = edit_columns("view", "describe", steps, 1.0, handles)
+    (restyle,) = (node for column in edit for node in column if node.id == "edit")
+    restyle.inputs["self_start"] = 0.4
+    pasted = {"destination": IMAGE, "source": ("decode", 0), "mask": MASK, "x": 0, "y": 0, "resize_source": True}
+    paste = [
+        Node("apply", "ImageCompositeMasked", pasted, "Paste the edit"),
+        save_image("save", ("apply", 0), "result"),
+    ]
+    return [
+        composite_group(),
+        Group("2  Describe and frame", "#b58b2a", [described]),
+        Group("3  Invert, refine, edit", "#8a5a9e", edit),
+        Group("4  Paste", "#3f9e6a", [paste]),
+        compare_group("5  Compare"),
+    ]
+
+
+def instances_line(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
+    """Several pasted objects, one after another."""
+    m, c, v = handles
+    composite = Node("composite", "LoadImage", {"image": "composite.png"}, "Composite")
+    described = [
+        Node("describe", "DescribePicker", {"text": TWO_LINES}, "A line for each object"),
+        Node("evaluator", "LoadHarmonyEvaluator"),
+        *model,
+    ]
+    inputs = {"model": m, "clip": c, "vae": v, "evaluator": ("evaluator", 0), "image": IMAGE, "masks": ("masks", 0)}
+    settings = {"descriptions": ("describe", 2), "size": size, "steps": steps, "strength": strength}
+    saved = [
+        save_image("save", ("apply", 0), "result"),
+        Node("save_lut", "SaveColorLUT", {"lut": ("apply", 1), "filename_prefix": "harmonize/lut"}, "Save the LUTs"),
+    ]
+    return [
+        Group("1  The composite and its objects", "#3f789e", [[composite], *_two_masks("object")]),
+        Group("2  Describe", "#b58b2a", [described]),
+        Group("3  Harmonize", "#8a5a9e", [[Node("apply", "HarmonizeInstances", inputs | settings)], saved]),
+        compare_group("4  Compare"),
+    ]
+
+
+def regions_line(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
+    """The loop with a LUT of its own for each of the object's two parts, between passes and in the end."""
+    groups = loop_line(size, steps, strength, model, handles)
+    groups[0] = Group("1  The composite and the object's parts", "#3f789e", groups[0].columns + _two_masks("region"))
+    views = {"fit_pass": ("square", 2), "apply_pass": ("view", 2), "square": ("view", 2), "fit": ("view", 2)}
+    regions = {"view": ("masks", 0), "apply": ("masks", 0)} | views
+    for node in (node for group in groups for column in group.columns for node in column):
+        if node.id in regions:
+            node.inputs["regions"] = regions[node.id]
+    return groups
+
+
+def _two_masks(name: str) -> list[list[Node]]:
+    """Two black-and-white pictures as one batch of masks."""
+    pictures = [Node(f"{name}{n}", "LoadImage", {"image": f"{name}_{n}.png"}, f"Mask of {name} {n}") for n in (1, 2)]
+    batch = [
+        Node("both", "ImageBatch", {"image1": (f"{name}1", 0), "image2": (f"{name}2", 0)}),
+        Node("masks", "ImageToMask", {"image": ("both", 0), "channel": "red"}, "Masks"),
+    ]
+    return [pictures, batch]
+
+
+def workflows() -> dict[str, list[Group]]:
+    mini = [Node("model", "LoadMiniHarmonyModel")]
+    sd2 = [Node("model", "CheckpointLoaderSimple", {"ckpt_name": "512-base-ema.safetensors"})]
+    handles = ("model", 0), ("model", 1), ("model", 2)
+    return {
+        "instances": instances_line(64, 20, 0.6, mini, handles),
+        "regions": regions_line(64, 20, 0.6, mini, handles),
+        # The embedded model has seen photographs only.
+        "painterly": painterly_line(512, 50, sd2, handles),
+    }
