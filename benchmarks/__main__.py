@@ -104,6 +104,30 @@ def describe(
         Console().print(table(measure(itertools.islice(build_pairs(chosen), limit), found, count)))
 
 
+@app.command("null_text")
+def null_text(
+    photos: Annotated[
+        Path, typer.Option(help="Photo set (images/, masks/, index.csv with both kinds).", envvar="HARMONY_PHOTOS")
+    ],
+    split: Annotated[Split, typer.Option(help="Photos to take: tune or report.")] = "report",
+    limit: Annotated[int, typer.Option(help="Only the first so many photos.")] = 8,
+    steps: Annotated[int, typer.Option(help="DDIM steps; the paper's are 50.")] = 50,
+    repeats: Annotated[int, typer.Option(help="Runs of each order of work; the fastest counts.")] = 3,
+) -> None:
+    """Error of guidance 2.5 along a photo's inversion with and without null-text, and the work that one conditional
+    prediction a timestep saves."""
+    prepare_host()
+    from ..diffusion.null_text import NullTextSettings
+    from .null_text import measure, saving, saving_table, table
+
+    settings = NullTextSettings()
+    chosen = [photo for photo in read_photos(photos, split) if photo.natural][:limit]
+    if not chosen:
+        raise typer.BadParameter(f"{photos} has no natural photo of the split '{split}'.")
+    Console().print(table(measure(chosen, steps, settings), steps, settings))
+    Console().print(saving_table(saving(repeats)))
+
+
 @app.command()
 def ablation(
     photos: Annotated[Path, typer.Option(help="Photo set (images/, masks/, index.csv).")],

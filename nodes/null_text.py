@@ -29,7 +29,8 @@ class EdgeNullTextOptimize(io.ComfyNode):
             inputs=[
                 io.Model.Input("model", tooltip="The model that inverted the composite."),
                 io.Vae.Input(
-                    "vae", tooltip="The VAE that encoded the composite, or a TAESD of its kind: faster, nearly as good."
+                    "vae",
+                    tooltip="The VAE that encoded the composite, or a TAESD of its kind: coarser, for far less work.",
                 ),
                 Trajectory.Input("trajectory", tooltip="From DDIM Invert."),
                 RefinedEmbedding.Input("refined", tooltip="From Refine Embedding."),
@@ -41,7 +42,7 @@ class EdgeNullTextOptimize(io.ComfyNode):
                     default="auto",
                     tooltip="auto: Sobel, and PiDiNet where its weights are: put table5_pidinet.pth, which is under a "
                     "research license and never downloaded, into models/edge, and install controlnet-aux. "
-                    "none: plain null-text inversion, much faster with a large VAE.",
+                    "none: plain null-text inversion, which never decodes: far less work with a large VAE.",
                 ),
                 io.Float.Input(
                     "guidance_scale",

@@ -102,7 +102,7 @@ class Harmful:
 
 
 def test_a_file_that_runs_code_is_refused(folder, capsys):
-    (folder / "table5_pidinet.pth").write_bytes(pickle.dumps({"state_dict": Harmful()}))
+    (folder / "table5_pidinet.pth").write_bytes(pickle.dumps({"state_dict": Harmful()}, protocol=2))
     with pytest.raises(ValueError, match=r"EdgeNullTextOptimize, input edges: table5_pidinet\.pth in models/edge"):
         detectors("auto", 0.1, CPU, NODE)
     torch.save({"state_dict": Harmful()}, folder / "table5_pidinet.pth")

@@ -6,9 +6,10 @@ import comfy.model_management
 import comfy.model_patcher
 import pytest
 import torch
-from tiny_models import tiny_model
+from tiny_models import tiny_model, tiny_vae
 
-from diff_harmonization.host.gradients import differentiable, engine_boundary, owned
+from diff_harmonization.diffusion.types import Trajectory
+from diff_harmonization.host.gradients import differentiable, engine_boundary, owned, private_copy
 from diff_harmonization.host.sampling import with_denoiser
 
 
@@ -94,17 +95,43 @@ def test_factory_reloads_only_dynamic_models(model, executor):
             assert not next(private.model.parameters()).is_inference()
 
 
-def test_boundary_is_required(model, executor):
-    with pytest.raises(RuntimeError, match="engine_boundary"), differentiable(model):
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_a_private_copy_is_never_the_shared_one(dynamic, executor):
+    """Whatever the precision: its modules may be altered, its weights stay float32 when they are loaded."""
+
+    class Dynamic(comfy.model_patcher.ModelPatcher):
+        def is_dynamic(self):
+            return dynamic and type(self) is Dynamic
+
+    shared = tiny_vae(torch.bfloat16).patcher
+    patcher = Dynamic(shared.model, shared.load_device, shared.offload_device)
+    patcher.cached_patcher_init = (lambda disable_dynamic=False: tiny_vae(torch.bfloat16).patcher, ())
+    with engine_boundary(), private_copy(patcher) as private:
+        copy = weakref.ref(private.model)
+        assert private.model is not patcher.model and not private.is_dynamic()
+        comfy.model_management.load_models_gpu([private], force_full_load=True)
+        assert {w.dtype for w in private.model.parameters()} == {torch.float32}
+        assert not any(w.requires_grad or w.is_inference() for w in private.model.parameters())
+        pairs = zip(private.model.parameters(), patcher.model.parameters(), strict=True)
+        assert all(torch.equal(a, b.clone().float()) for a, b in pairs)
+    del private
+    gc.collect()
+    assert copy() is None and {w.dtype for w in patcher.model.parameters()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("function", [differentiable, private_copy])
+def test_boundary_is_required(function, model, executor):
+    with pytest.raises(RuntimeError, match=f"{function.__name__}.. needs engine_boundary"), function(model):
         pass
 
 
 def test_owned_clones_what_autograd_refuses(executor):
     outside = torch.ones(2)
-    nested = [[outside, {"mask": outside, "name": "x", "pair": (outside, 1)}]]
+    path = Trajectory(torch.ones(2, 1, 3, 4, 4), torch.tensor([1.0, 0.0]))
+    nested = [[outside, {"mask": outside, "name": "x", "pair": (outside, 1), "path": path}]]
     with engine_boundary():
         inside = owned(nested)
-        tensors = [inside[0][0], inside[0][1]["mask"], inside[0][1]["pair"][0]]
+        tensors = [inside[0][0], inside[0][1]["mask"], inside[0][1]["pair"][0], inside[0][1]["path"].latents]
         assert not any(tensor.is_inference() for tensor in tensors)
     assert inside[0][1]["name"] == "x" and inside[0][1]["pair"][1] == 1
 
