@@ -110,7 +110,7 @@ def null_text(
         Path, typer.Option(help="Photo set (images/, masks/, index.csv with both kinds).", envvar="HARMONY_PHOTOS")
     ],
     split: Annotated[Split, typer.Option(help="Photos to take: tune or report.")] = "report",
-    limit: Annotated[int, typer.Option(help="Only the first so many photos.")] = 8,
+    limit: Annotated[int, typer.Option(help="Only the first so many photos; each takes a minute.")] = 8,
     steps: Annotated[int, typer.Option(help="DDIM steps; the paper's are 50.")] = 50,
     repeats: Annotated[int, typer.Option(help="Runs of each order of work; the fastest counts.")] = 3,
 ) -> None:
@@ -177,11 +177,11 @@ def memory(
     prompts: Annotated[int, typer.Option(help="Prompts, one after the other.")] = 30,
     classic: Annotated[bool, typer.Option(help="With the server's --cache-classic.")] = False,
 ) -> None:
-    """Resident memory of a real server after each of many prompts."""
-    from .memory import resident, table
+    """Resident memory of a real server after each of many prompts, and how many passes its cache serves again."""
+    from .memory import measure, table
 
-    options = ("--cache-classic",) if classic else ()
-    Console().print(table(list(resident(find_host(), prompts, *options))))
+    values, reuse = measure(find_host(), prompts, *(("--cache-classic",) if classic else ()))
+    Console().print(table(values), str(reuse))
 
 
 @app.command()
