@@ -31,6 +31,8 @@ EXPECTED = (
     "expected are weights of evaluator.train, or a ResNet-50 with four input channels and two classes in "
     "torchvision's names or in those of the authors' evaluator (inp_encoder, encoder, classify_fc)"
 )
+# The unpickler stumbles in many ways over bytes that are no pickle.
+UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, SafetensorError)
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -39,10 +41,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         value = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, SafetensorError) as error:
+    except UNREADABLE as error:
         raise ValueError(
-            f"LoadHarmonyEvaluator, input name: {path.name} cannot be read as weights "
-            f"({str(error).splitlines()[0]}); {EXPECTED}."
+            f"LoadHarmonyEvaluator, input name: {path.name} cannot be read as weights, being damaged or something "
+            f"else; {EXPECTED}."
         ) from error
     value = value.get("state_dict", value) if isinstance(value, dict) else value
     if not isinstance(value, dict) or not all(isinstance(item, Tensor) for item in value.values()):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from pathlib import Path
 from typing import Any, Literal
 
-import comfy.utils
 import folder_paths
 import torch
+from safetensors.torch import load_file
+from torch import Tensor
 
+from ..evaluator.checkpoint import UNREADABLE
 from ..structure.edges import EdgeDetector
 from ..structure.pidinet import PiDiNetEdges, build_network
 from ..structure.sobel import sobel_edges
@@ -34,18 +35,30 @@ def find_pidinet() -> Path | None:
     return None
 
 
-def load_pidinet(path: Path, device: torch.device) -> PiDiNetEdges:
+def load_pidinet(path: Path, device: torch.device, node: str) -> PiDiNetEdges:
     """PiDiNet in float32, with its weights from a safetensors file or a .pth that holds nothing but weights.
 
     Raises:
-        ValueError: when the file holds anything else.
+        ValueError: when the file is damaged or holds anything else.
+        ModuleNotFoundError: when the package with the network is not installed.
     """
     try:
-        state: Any = comfy.utils.load_torch_file(str(path), safe_load=True)
-        network = build_network(state)
-    except (ValueError, pickle.UnpicklingError) as error:
-        raise ValueError(f"EdgeNullTextOptimize, input edges: {path.name} in models/{FOLDER}: {error}") from error
+        network = build_network(_read_state(path))
+    except (ValueError, ModuleNotFoundError) as error:
+        raise type(error)(f"{node}, input edges: {path.name} in models/{FOLDER}: {error}") from error
     return PiDiNetEdges(network.to(device, torch.float32))
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    safe = path.suffix == ".safetensors"
+    try:
+        value: Any = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
+        raise ValueError(
+            "it cannot be read as weights, being damaged or something else; put the published file there, or choose "
+            "sobel."
+        ) from error
+    return value.get("state_dict", value) if isinstance(value, dict) else {}
 
 
 def detectors(
@@ -55,7 +68,7 @@ def detectors(
 
     Raises:
         FileNotFoundError: when PiDiNet is asked for and its weights are missing.
-        ModuleNotFoundError: when its weights are there, but not the package with its network.
+        ValueError, ModuleNotFoundError: as `load_pidinet`, when the weights are there.
     """
     if edges == "none":
         return [], "No edge term."
@@ -72,4 +85,4 @@ def detectors(
             notice = f"Edges by Sobel alone: there is no {where}."
             logger.warning("%s: %s", node, notice)
         return [sobel], notice
-    return [sobel, (load_pidinet(path, device), gamma)], f"Edges by Sobel and PiDiNet ({path.name})."
+    return [sobel, (load_pidinet(path, device, node), gamma)], f"Edges by Sobel and PiDiNet ({path.name})."

@@ -1,5 +1,7 @@
+import importlib.util
 import logging
 import pickle
+import re
 
 import folder_paths
 import pytest
@@ -8,6 +10,7 @@ from safetensors.torch import save_file
 
 from diff_harmonization.host import edges
 from diff_harmonization.host.edges import detectors, find_pidinet
+from diff_harmonization.structure import pidinet
 from diff_harmonization.structure.pidinet import PiDiNetEdges, empty_network
 from diff_harmonization.structure.sobel import sobel_edges
 
@@ -109,6 +112,33 @@ def test_a_file_that_runs_code_is_refused(folder, capsys):
     with pytest.raises(ValueError, match="table5_pidinet.pth"):
         detectors("auto", 0.1, CPU, NODE)
     assert "executed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["table5_pidinet.pth", "table5_pidinet-tiny.safetensors"])
+@pytest.mark.parametrize("kept", [0.0, 0.5, "a page that says that the file has moved"])
+def test_a_damaged_file_is_refused(write, folder, name, kept):
+    """Not taken for a missing one: the user meant it to count."""
+    write(name)
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(kept.encode() if isinstance(kept, str) else whole[: int(kept * len(whole))])
+    message = rf"^{NODE}, input edges: {re.escape(name)} in models/edge: it cannot be read as weights"
+    with pytest.raises(ValueError, match=message) as told:
+        detectors("auto", 0.1, CPU, NODE)
+    assert "weights_only" not in str(told.value) and "\n" not in str(told.value)
+
+
+def test_a_file_that_holds_no_table_is_refused(folder):
+    torch.save([torch.zeros(3)], folder / "table5_pidinet.pth")
+    with pytest.raises(ValueError, match="found no `init_block.weight`"):
+        detectors("auto", 0.1, CPU, NODE)
+
+
+def test_weights_without_the_package_name_the_node(write, monkeypatch):
+    write("table5_pidinet-tiny.pth")
+    pidinet._network_code.cache_clear()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match=rf"^{NODE}, input edges: .*pip install --no-deps controlnet-aux"):
+        detectors("auto", 0.1, CPU, NODE)
 
 
 def test_other_weights_are_refused(folder):
