@@ -16,7 +16,7 @@ from .appearance import region_appearance
 from .statistics import NORMS, scene_features
 
 PRIOR = 8.0  # photos' worth of the average object that a rare object's usual look is drawn towards
-RIDGE = 30.0
+RIDGE = 10.0
 
 
 def fit(names: list[str], looks: Tensor, scenes: Tensor) -> dict:

@@ -45,12 +45,16 @@ class Norms:
 
 
 def scene_features(image: Tensor, mask: Tensor) -> Tensor:
-    """What of the scene predicts the light on an object: appearance [10] of all of the background and of the
-    object's neighbourhood. image [H,W,3] in 0-1, mask [H,W]."""
+    """What of the scene predicts the light on an object: the appearance [25] of all of the background, of the object's
+    neighborhood, and of the background's upper, middle and lower third: sky, horizon and ground shine differently.
+    A third that the object fills counts as the background. image [H,W,3] in 0-1, mask [H,W]."""
     outside = 1 - (mask > 0.5).float()
     if outside.sum() < 1:
         raise ValueError("LocalDescribe: the mask covers the whole picture, so there is no background to describe.")
-    return torch.cat((region_appearance(image, outside), region_appearance(image, neighborhood(mask))))
+    row = torch.arange(len(mask), device=mask.device)[:, None] * 3 // len(mask)
+    thirds = [outside * (row == third) for third in range(3)]
+    regions = [outside, neighborhood(mask), *(third if third.any() else outside for third in thirds)]
+    return torch.cat([region_appearance(image, region) for region in regions])
 
 
 def neighborhood(mask: Tensor) -> Tensor:

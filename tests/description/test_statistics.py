@@ -108,7 +108,7 @@ def test_norms_have_the_shapes_they_state():
     assert {value.shape for value in norms.usual.values()} == {(5,)}
     assert norms.scale.shape == (5,)
     assert (norms.scale > 0).all()
-    assert norms.scene_weights.shape == (*norms.scene_mean.shape, 5) == (10, 5)
+    assert norms.scene_weights.shape == (*norms.scene_mean.shape, 5) == (25, 5)
 
 
 def test_alternatives_are_distinct_and_the_first_is_the_description(scene, mask):
