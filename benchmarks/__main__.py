@@ -39,13 +39,10 @@ def quality(
     """PSNR, MSE and fMSE of doing nothing, of simple baselines and of the pack."""
     prepare_host()
     from .harmonize import Line
-    from .quality import measure, methods, table, write_json
+    from .quality import measure, methods, table
 
     source, count = _source(pairs, photos, split, limit)
-    results = measure(source, methods(photos, Line(), oracle), count)
-    Console().print(table(results))
-    if json:
-        write_json(results, json)
+    Console().print(table(measure(source, methods(photos, Line(), oracle), count, json)))
 
 
 @app.command()

@@ -16,6 +16,8 @@ from .harmonize import Line, describe_by_statistics, describe_by_truth, harmoniz
 from .metrics import BINS, Score, bin_of, mean_score, score
 from .pairs import Pair
 
+Results = dict[str, list[tuple[str, float, Score]]]  # method -> (pair id, foreground ratio, score) of every pair
+
 
 def methods(photos: Path | None, line: Line, oracle: bool) -> dict[str, Method]:
     """Name -> method; photos: where the regression learns, None leaves it out."""
@@ -37,22 +39,25 @@ def methods(photos: Path | None, line: Line, oracle: bool) -> dict[str, Method]:
 
 
 def measure(
-    pairs: Iterable[Pair], found: dict[str, Method], total: int | None = None
-) -> dict[str, list[tuple[str, float, Score]]]:
+    pairs: Iterable[Pair], found: dict[str, Method], total: int | None = None, json_file: Path | None = None
+) -> Results:
     """Method -> (pair id, foreground ratio, score) of every pair; pairs are read one at a time.
 
+    json_file: written anew after each pair, so that a long run that is cut off leaves what it measured.
     Raises ValueError when there are none.
     """
-    results: dict[str, list[tuple[str, float, Score]]] = defaultdict(list)
+    results: Results = defaultdict(list)
     for pair in track(pairs, "pairs", total=total, console=Console(stderr=True)):
         for name, method in found.items():
             results[name].append((pair.id, pair.foreground_ratio, score(method(pair), pair.truth, pair.mask)))
+        if json_file:
+            write_json(results, json_file)
     if not results:
         raise ValueError("There are no pairs to measure: the index is empty, or the limit is 0.")
     return results
 
 
-def table(results: dict[str, list[tuple[str, float, Score]]]) -> Table:
+def table(results: Results) -> Table:
     columns = ["all", *(f"{100 * low:.0f}-{100 * high:.0f}%" for low, high in BINS)]
     drawn = Table("method", *(f"{c}: PSNR / MSE / fMSE" for c in columns), "fMSE ratio", title="Quality")
     base = mean_score([s for _, _, s in results["nothing"]]).fmse
@@ -67,7 +72,7 @@ def table(results: dict[str, list[tuple[str, float, Score]]]) -> Table:
     return drawn
 
 
-def write_json(results: dict[str, list[tuple[str, float, Score]]], path: Path) -> None:
+def write_json(results: Results, path: Path) -> None:
     data = {
         name: [{"id": pair_id, "foreground_ratio": ratio, **vars(s)} for pair_id, ratio, s in rows]
         for name, rows in results.items()
