@@ -160,13 +160,11 @@ def loop(
 ) -> None:
     """PSNR and fMSE of the loop stopped after 1, 2, 3 and all passes, against doing nothing."""
     prepare_host()
-    from .loop import decisions_line, measure, table, write_json
+    from .loop import decisions_line, measure, table
 
     source, count = _source(pairs, photos, split, limit)
-    runs = measure(source, max_passes, count)
+    runs = measure(source, max_passes, count, json)
     Console().print(table(runs), decisions_line(runs))
-    if json:
-        write_json(runs, json)
 
 
 @app.command()

@@ -56,15 +56,24 @@ def run(models: Any, evaluator: Any, pair: Pair, settings: Any, policy: LoopPoli
     return Run(pair.id, passes.scores, actions, answers, {name: results[state] for name, state in answers.items()})
 
 
-def measure(pairs: Iterable[Pair], max_passes: int, total: int | None = None) -> list[Run]:
-    """The loop on every pair with the embedded model and evaluator. Raises ValueError when there are none."""
+def measure(
+    pairs: Iterable[Pair], max_passes: int, total: int | None = None, json_file: Path | None = None
+) -> list[Run]:
+    """The loop on every pair with the embedded model and evaluator. Raises ValueError when there are none.
+
+    json_file: written anew after each pair, so that a long run that is cut off leaves what it measured.
+    """
     from ..host.evaluator import EMBEDDED, load_evaluator
     from ..host.harmonize import Models, PassSettings
     from ..mini.loader import load_mini
 
     models, evaluator, policy = Models(*load_mini()), load_evaluator(EMBEDDED), LoopPolicy(max_passes=max_passes)
     progress = track(pairs, "pairs", total=total, console=Console(stderr=True))
-    runs = [run(models, evaluator, pair, PassSettings(), policy) for pair in progress]
+    runs: list[Run] = []
+    for pair in progress:
+        runs.append(run(models, evaluator, pair, PassSettings(), policy))
+        if json_file:
+            write_json(runs, json_file)
     if not runs:
         raise ValueError("There are no pairs to measure: the index is empty, or the limit is 0.")
     return runs
