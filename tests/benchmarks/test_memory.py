@@ -16,10 +16,10 @@ def test_memory_stays_where_it_is(default_cache):
     assert values[3] <= 1.05 * values[2]
 
 
-def test_the_default_cache_drops_finished_passes(default_cache):
-    """It drops what the running graph has not asked for yet, so the last passes at least."""
+def test_the_default_cache_serves_some_finished_passes(default_cache):
+    """It drops what the running graph has not asked for yet; how many those are is the host's affair."""
     _, reuse = default_cache
-    assert reuse.finished == 3 and 0 <= reuse.reused < 3
+    assert reuse.finished == 3 and 0 < reuse.reused <= 3
     assert str(reuse) == f"{reuse.reused} of 3 finished passes were reused when only max_passes grew"
 
 
