@@ -1,14 +1,15 @@
 """From a bare Python (3.10 or newer) to a running pack. Two commands:
 
-    python bootstrap.py demo [--image FILE --mask FILE] [--description TEXT] [--example NAME] [--output FOLDER]
+    python bootstrap.py demo [--image FILE --mask FILE] [--description TEXT]... [--example NAME] [--max-passes N]
     python bootstrap.py test [pytest's arguments]
 
 Both create `.venv` in this folder, install torch, ComfyUI's requirements and this pack into it, and fetch ComfyUI
 itself into `.cache`; what is done already is skipped. An existing ComfyUI named by the environment variable
 COMFYUI_PATH is used instead, and nothing is written to it.
 
-`demo` harmonizes a composite on a real ComfyUI server and writes the pictures to `output/NAME`: without --image, the
-first example of `workflows/examples/`. `test` runs the whole test suite, or what the arguments select.
+`demo` harmonizes a composite on a real ComfyUI server and writes the result, each pass, their filmstrip, the words'
+attention and the LUT to `output/NAME`: without --image, for the first example of `workflows/examples/`. `test` runs the
+whole test suite, or what the arguments select.
 """
 
 from __future__ import annotations

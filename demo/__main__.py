@@ -1,17 +1,17 @@
 """Harmonize one composite on a real ComfyUI server and write the pictures.
 
-python -m diff_harmonization.demo --host FOLDER [--image FILE --mask FILE] [--description TEXT] [--output FOLDER]
+python -m diff_harmonization.demo --host FOLDER [--image FILE --mask FILE] [--description TEXT]... [--max-passes N]
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import re
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,9 +22,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from .client import Client, Workflow, WorkflowError
 from .server import PACK, HostServer, device_options
 
-EXAMPLES, WORKFLOW = PACK / "workflows" / "examples", PACK / "workflows" / "api" / "harmonize.json"
+EXAMPLES, WORKFLOW = PACK / "workflows" / "examples", PACK / "workflows" / "api" / "harmonize_loop.json"
 
-EXPECTED = {"edit.png", "result.png", "lut.cube", "side_by_side.png"}
+EXPECTED = {"result.png", "lut.cube", "side_by_side.png"}
+MAX_PASSES = 3  # two trials, and one pass that goes on from the better: a minute on two cores
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Example:
     name: str
     composite: Path
     mask: Path
-    description: str | None = None
+    descriptions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for kind, path in (("image", self.composite), ("mask", self.mask)):
@@ -46,7 +47,7 @@ def shipped_example(name: str | None) -> Example:
     entry = entries.get(name or next(iter(entries)))
     if entry is None:
         raise ValueError(f"There is no example '{name}'; there are {', '.join(entries)}.")
-    return Example(entry["name"], EXAMPLES / entry["composite"], EXAMPLES / entry["mask"], entry.get("description"))
+    return Example(entry["name"], EXAMPLES / entry["composite"], EXAMPLES / entry["mask"], tuple(entry["descriptions"]))
 
 
 def node_titled(workflow: Workflow, title: str) -> dict[str, Any]:
@@ -56,27 +57,45 @@ def node_titled(workflow: Workflow, title: str) -> dict[str, Any]:
     raise ValueError(f"The workflow has no node titled '{title}'.")
 
 
-def with_inputs(workflow: Workflow, image: str, mask: str, description: str | None) -> Workflow:
-    """The workflow for these two uploaded pictures; a description, when given, takes the describing node's place."""
+def with_inputs(
+    workflow: Workflow, image: str, mask: str, descriptions: Sequence[str] = (), max_passes: int = MAX_PASSES
+) -> Workflow:
+    """The workflow for these two uploaded pictures. Descriptions, when given, take the describing node's place.
+
+    A loop has so many passes at most, and its trials leave it one to go on with.
+    """
     workflow = copy.deepcopy(workflow)
     node_titled(workflow, "Composite")["inputs"]["image"] = image
     node_titled(workflow, "Mask")["inputs"]["image"] = mask
-    if description:
+    if descriptions:
         describe = node_titled(workflow, "Describe")
-        describe["class_type"], describe["inputs"] = "TextDescribe", {"description": description}
+        seed = describe["inputs"].get("seed", 0)
+        written = {"text": "\n".join(descriptions), "index": seed}
+        describe["class_type"], describe["inputs"] = "DescribePicker", written
+    for inputs in (node["inputs"] for node in workflow.values() if {"k", "max_passes"} <= node["inputs"].keys()):
+        trials = [inputs["k"], max(1, max_passes - 1), *([len(descriptions)] if descriptions else [])]
+        inputs |= {"max_passes": max_passes, "k": min(trials)}
     return workflow
 
 
 def fetch(client: Client, outputs: dict[str, Any], folder: Path) -> list[str]:
-    """Download every saved file of a run, without the number that the host puts behind its name."""
-    saved = []
+    """Download every saved file of a run.
+
+    Where a node saved several they are numbered from 0, and from 1 where a loop ran it in several passes; a single one
+    goes without the number that the host puts behind its name.
+    """
+    found: dict[tuple[str, str], list[tuple[str, dict[str, str]]]] = {}
     for files in (value for node in outputs.values() for value in node.values()):
-        for file in files:
-            if isinstance(file, dict) and file.get("type") == "output":
-                name = re.sub(r"_\d{5}_(?=\.\w+$)", "", Path(file["filename"]).name)
-                (folder / name).write_bytes(client.view(file))
-                saved.append(name)
-    return saved
+        saved = [file for file in files if isinstance(file, dict) and file.get("type") == "output"]
+        for index, file in enumerate(saved):
+            stem, number, ending = file["filename"].rsplit("_", 2)  # NAME_00001_.png
+            found.setdefault((stem, ending), []).append((str(index if len(saved) > 1 else int(number)), file))
+    names = []
+    for (stem, ending), files in found.items():
+        for number, file in files:
+            names.append(f"{stem}_{number}{ending}" if len(files) > 1 else stem + ending)
+            (folder / names[-1]).write_bytes(client.view(file))
+    return names
 
 
 class Bar:
@@ -102,7 +121,9 @@ class Bar:
         self.progress.update(self.task, completed=sum(self.done.values()))
 
 
-def harmonize(host: Path, example: Example, workflow: Workflow, output: Path, console: Console) -> Path:
+def harmonize(
+    host: Path, example: Example, workflow: Workflow, output: Path, console: Console, max_passes: int = MAX_PASSES
+) -> Path:
     """Run the workflow on `example` and write its pictures to `output/NAME`; gives that folder."""
     folder = output / example.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -114,7 +135,8 @@ def harmonize(host: Path, example: Example, workflow: Workflow, output: Path, co
             mask = client.upload(example.mask, f"mask{example.mask.suffix}")
             bar = Bar(workflow, console)
             with bar.progress:
-                outputs = client.run(with_inputs(workflow, image, mask, example.description), 3600, bar.hear)
+                filled = with_inputs(workflow, image, mask, example.descriptions, max_passes)
+                outputs = client.run(filled, 3600, bar.hear)
             saved = fetch(client, outputs, folder)
     missing = EXPECTED - set(saved)
     if missing:
@@ -130,21 +152,23 @@ def main(
     image: Annotated[Path | None, typer.Option(help="A composite of your own.")] = None,
     mask: Annotated[Path | None, typer.Option(help="Its mask: white on the pasted object.")] = None,
     description: Annotated[
-        str | None, typer.Option(help="Such as 'dog & (foreground) bright summer & (background) winter dull'.")
+        list[str] | None,
+        typer.Option(help="Such as 'dog & (foreground) bright summer & (background) winter dull'; may be repeated."),
     ] = None,
     example: Annotated[str | None, typer.Option(help="A shipped example; without it, the first.")] = None,
     output: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("output"),
     workflow: Annotated[Path, typer.Option(help="A workflow in API form.")] = WORKFLOW,
+    max_passes: Annotated[int, typer.Option(min=1, help="The loop's passes at most; the paper has 10.")] = MAX_PASSES,
 ) -> None:
-    """Harmonize a composite, and write the edit, the full-resolution result, the LUT and a comparison."""
+    """Harmonize a composite; write each pass, their filmstrip, the full-resolution result and its LUT."""
     console, start = Console(), time.monotonic()
     if (image is None) != (mask is None):
         raise typer.BadParameter("--image and --mask belong together: give both or neither.")
     try:
         chosen = shipped_example(example) if image is None or mask is None else Example(image.stem, image, mask)
-        chosen = Example(chosen.name, chosen.composite, chosen.mask, description or chosen.description)
+        chosen = replace(chosen, descriptions=tuple(description or chosen.descriptions))
         graph = json.loads(workflow.read_text(encoding="utf-8"))
-        folder = harmonize(host, chosen, graph, output, console)
+        folder = harmonize(host, chosen, graph, output, console, max_passes)
     except (WorkflowError, RuntimeError, ValueError, OSError) as error:
         console.print(f"[red]The demo failed.[/red] {error}", highlight=False)
         raise typer.Exit(1) from None

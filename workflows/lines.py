@@ -34,7 +34,7 @@ def main_line(size: int, steps: int, strength: float, model: list[Node], handles
     edit = edit_columns("view", "describe", steps, strength, handles)
     edit[1].append(Node("curve", "PreviewImage", {"images": ("refine", 3)}, "Refinement's loss"))
     edit[2].append(save_image("save_edit", ("decode", 0), "edit"))
-    edit.insert(2, [attention_maps(handles), save_image("save_maps", ("maps", 0), "attention")])
+    edit.insert(2, attention_maps("view", handles))
     return [
         composite_group(),
         Group("2  Describe and frame", "#b58b2a", [[describe, words, working_view(IMAGE, MASK, size, "crop"), *model]]),
@@ -79,13 +79,15 @@ def loop_line(size: int, steps: int, strength: float, model: list[Node], handles
             "description": ("describe", 0),
         },
     )
+    edit = edit_columns("square", "describe", steps, strength, handles)
+    edit.insert(2, attention_maps("square", handles))
     result = result_group("6  Carry it to full resolution", ("view", 0), ("end", 0), ("view", 1))
     result.columns[1].append(save_image("save_passes", ("end", 1), "pass", "Save every pass"))
     return [
         composite_group(),
         Group("2  Frame and judge", "#b58b2a", [framed]),
         Group("3  The loop begins: describe and frame", "#a33f3f", [begin]),
-        Group("4  Invert, refine, edit", "#8a5a9e", edit_columns("square", "describe", steps, strength, handles)),
+        Group("4  Invert, refine, edit", "#8a5a9e", edit),
         Group("5  The loop ends: judge and decide", "#a33f3f", [judged, [end]]),
         result,
         compare_group("7  Compare", filmstrip(("end", 1))),
@@ -164,10 +166,12 @@ def edit_columns(view: str, describe: str, steps: int, strength: float, handles:
     ]
 
 
-def attention_maps(handles: Handles) -> Node:
+def attention_maps(view: str, handles: Handles) -> list[Node]:
     m, c, _ = handles
     stages = {"trajectory": ("invert", 0), "description": ("describe", 0), "refined": ("refine", 0)}
-    return Node("maps", "AttentionMaps", {"model": m, "clip": c, **stages, "image": ("view", 0), "mask": ("view", 1)})
+    shown = {"image": (view, 0), "mask": (view, 1)}
+    maps = Node("maps", "AttentionMaps", {"model": m, "clip": c, **stages, **shown})
+    return [maps, save_image("save_maps", ("maps", 0), "attention")]
 
 
 def result_group(title: str, before: tuple, after: tuple, mask: tuple) -> Group:

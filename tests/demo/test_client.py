@@ -11,7 +11,7 @@ from diff_harmonization.demo.client import WorkflowError
 @pytest.fixture
 def ready(server, pictures, inverting):
     composite, mask = pictures
-    return with_inputs(inverting, server.upload(composite), server.upload(mask, "mask.png"), None)
+    return with_inputs(inverting, server.upload(composite), server.upload(mask, "mask.png"))
 
 
 def pixels(path):
@@ -26,6 +26,14 @@ def test_outputs_come_back_as_files(server, ready, pictures, tmp_path):
     inside = pixels(pictures[1])[..., 0] > 0
     assert (after[~inside] == before[~inside]).all()
     assert abs(after[inside] - (255 - before[inside])).max() <= 1
+
+
+def test_files_of_one_batch_are_numbered(server, ready, tmp_path):
+    ready["9"] = {"class_type": "RepeatImageBatch", "inputs": {"image": ["4", 0], "amount": 3}}
+    ready["7"]["inputs"] = {"images": ["9", 0], "filename_prefix": "demo/batch"}
+    saved = fetch(server, server.run(ready), tmp_path)
+    assert sorted(saved) == ["batch_0.png", "batch_1.png", "batch_2.png", "result.png"]
+    assert {path.name for path in tmp_path.iterdir()} >= set(saved)
 
 
 def test_messages_tell_the_progress(server, ready):

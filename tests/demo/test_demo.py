@@ -1,33 +1,47 @@
 """The demo's own steps: choosing pictures, filling in the workflow, writing what came back."""
 
 import copy
+import json
 
 import pytest
+from PIL import Image
 from rich.console import Console
 
-from diff_harmonization.demo.__main__ import Example, harmonize, shipped_example, with_inputs
+from diff_harmonization.demo.__main__ import WORKFLOW, Example, harmonize, shipped_example, with_inputs
 
 DESCRIPTION = "dog & (foreground) bright summer & (background) winter dull"
+OTHER = "dog & (foreground) warm & (background) icy"
 
 
 def test_pictures_go_into_the_titled_nodes(inverting):
     before = copy.deepcopy(inverting)
-    filled = with_inputs(inverting, "a.png", "b.png", None)
+    filled = with_inputs(inverting, "a.png", "b.png")
     assert filled["1"]["inputs"] == {"image": "a.png"}
     assert filled["2"]["inputs"] == {"image": "b.png", "channel": "red"}
     assert filled["3"] == before["3"]
     assert inverting == before
 
 
-def test_a_description_takes_the_describing_nodes_place(inverting):
-    node = with_inputs(inverting, "a.png", "b.png", DESCRIPTION)["3"]
-    assert (node["class_type"], node["inputs"]) == ("TextDescribe", {"description": DESCRIPTION})
+def test_descriptions_take_the_describing_nodes_place(inverting):
+    inverting["3"]["inputs"]["seed"] = ["9", 3]
+    node = with_inputs(inverting, "a.png", "b.png", [DESCRIPTION, OTHER])["3"]
+    assert node["class_type"] == "DescribePicker"
+    assert node["inputs"] == {"text": f"{DESCRIPTION}\n{OTHER}", "index": ["9", 3]}
+
+
+@pytest.mark.parametrize(
+    ("descriptions", "max_passes", "k"), [((), 10, 3), ((), 3, 2), ((), 1, 1), ((DESCRIPTION, OTHER), 10, 2)]
+)
+def test_a_loop_has_a_trial_a_description_and_a_pass_to_go_on_with(descriptions, max_passes, k):
+    loop = json.loads(WORKFLOW.read_text(encoding="utf-8"))
+    end = with_inputs(loop, "a.png", "b.png", descriptions, max_passes)["end"]["inputs"]
+    assert (end["k"], end["max_passes"]) == (k, max_passes)
 
 
 def test_a_workflow_without_the_titles_is_refused(inverting):
     del inverting["2"]
     with pytest.raises(ValueError, match="no node titled 'Mask'"):
-        with_inputs(inverting, "a.png", "b.png", None)
+        with_inputs(inverting, "a.png", "b.png")
 
 
 def test_the_first_example_is_the_default():
@@ -49,3 +63,15 @@ def test_a_workflow_that_saves_too_little_fails_loudly(host_path, inverting, pic
     log = (tmp_path / "out" / "server.log").read_text(errors="replace")
     assert "Starting server" in log
     assert "ERROR" not in log
+
+
+def test_the_folder_holds_every_pass_and_what_came_of_them(host_path, pictures, tmp_path):
+    loop = json.loads(WORKFLOW.read_text(encoding="utf-8"))
+    loop["invert"]["inputs"]["steps"], loop["refine"]["inputs"]["steps_per_timestep"] = 2, 1
+    dog = Example("dog", *pictures, (DESCRIPTION, OTHER))
+    folder = harmonize(host_path, dog, loop, tmp_path / "out", Console(quiet=True))
+    passes = {f"pass_{number}.png" for number in range(4)} | {f"attention_{number}.png" for number in range(1, 4)}
+    whole = {"composite.png", "filmstrip.png", "result.png", "lut.cube", "side_by_side.png"}
+    assert {path.name for path in folder.iterdir()} == passes | whole
+    with Image.open(folder / "result.png") as result, Image.open(folder / "composite.png") as composite:
+        assert result.size == composite.size

@@ -31,10 +31,14 @@ def test_composite_and_mask_fit(example):
 
 
 @pytest.mark.parametrize("example", INDEX, ids=lambda example: example["name"])
-def test_description_uses_the_vocabulary(example):
-    match = re.fullmatch(r"(\w+) & \(foreground\) ([\w ]+) & \(background\) ([\w ]+)", example["description"])
-    assert match
-    assert set(match[2].split()) | set(match[3].split()) <= set(VOCABULARY.split())
+def test_descriptions_use_the_vocabulary(example):
+    names = set()
+    for description in example["descriptions"]:
+        match = re.fullmatch(r"(\w+) & \(foreground\) ([\w ]+) & \(background\) ([\w ]+)", description)
+        assert match
+        assert set(match[2].split()) | set(match[3].split()) <= set(VOCABULARY.split())
+        names.add(match[1])
+    assert len(names) == 1 and len(set(example["descriptions"])) == len(example["descriptions"]) >= 2
 
 
 def test_each_is_credited_and_the_set_is_small():
@@ -42,6 +46,6 @@ def test_each_is_credited_and_the_set_is_small():
     assert len(INDEX) >= 3
     for example in INDEX:
         assert readme.count(f"`{example['name']}`") >= 3
-        assert f"`{example['description']}`" in readme
+        assert all(f"`{description}`" in readme for description in example["descriptions"])
     assert max(max(size(example)) for example in INDEX) >= 4000
     assert sum(path.stat().st_size for path in EXAMPLES.rglob("*") if path.is_file()) < 12e6

@@ -39,7 +39,7 @@ class Recipe:
     """A foreground, where it comes from, and where it goes."""
 
     name: str
-    description: str
+    descriptions: tuple[str, ...]
     foreground: str
     background: str
     size: tuple[int, int]  # width and height of the composite
@@ -56,7 +56,10 @@ class Recipe:
 RECIPES = (
     Recipe(
         name="tree_golden",
-        description="tree & (foreground) cold dull & (background) golden sunset",
+        descriptions=(
+            "tree & (foreground) cold dull & (background) golden sunset",
+            "tree & (foreground) winter dull & (background) golden warm bright",
+        ),
         foreground="Kleiber_by_Lukas_Baubkus.jpg",
         background="seeding_by_Clements_Engelhardt.jpg",
         size=(4480, 2520),
@@ -70,7 +73,10 @@ RECIPES = (
     ),
     Recipe(
         name="cat_snow",
-        description="cat & (foreground) warm indoor & (background) snowy winter cold",
+        descriptions=(
+            "cat & (foreground) warm indoor & (background) snowy winter cold",
+            "cat & (foreground) golden bright & (background) snowy blue dim",
+        ),
         foreground="chelsea.png",
         background="Kleiber_by_Lukas_Baubkus.jpg",
         size=(1200, 798),
@@ -83,7 +89,10 @@ RECIPES = (
     ),
     Recipe(
         name="person_mountain",
-        description="person & (foreground) indoor warm & (background) mountain cold clear",
+        descriptions=(
+            "person & (foreground) indoor warm & (background) mountain cold clear",
+            "person & (foreground) warm bright & (background) sky blue clear",
+        ),
         foreground="astronaut.png",
         background="picosdeeuropa_by_Aitzol_Berasategi.jpg",
         size=(1600, 1200),
@@ -143,7 +152,10 @@ RECIPES = (
     ),
     Recipe(
         name="building_sunset",
-        description="building & (foreground) sunny daylight & (background) sunset dusk golden",
+        descriptions=(
+            "building & (foreground) sunny daylight & (background) sunset dusk golden",
+            "building & (foreground) bright daylight & (background) sunset orange dim",
+        ),
         foreground="china.jpg",
         background="sunset_by_Aitzol_Berasategi.jpg",
         size=(1280, 854),
@@ -192,7 +204,10 @@ RECIPES = (
     ),
     Recipe(
         name="table_meadow",
-        description="table & (foreground) dusk dark & (background) daylight autumn cloudy",
+        descriptions=(
+            "table & (foreground) dusk dark & (background) daylight autumn cloudy",
+            "table & (foreground) sunset shaded & (background) bright daylight forest",
+        ),
         foreground="sunset_by_Aitzol_Berasategi.jpg",
         background="aitzgorri_by_Aitzol_Berasategi.jpg",
         size=(1920, 1280),
@@ -345,7 +360,7 @@ def main(
             "name": recipe.name,
             "composite": f"{recipe.name}/composite.jpg",
             "mask": f"{recipe.name}/mask.png",
-            "description": recipe.description,
+            "descriptions": recipe.descriptions,
         }
         for recipe in RECIPES
     ]
