@@ -40,9 +40,11 @@ def describe_by_hand(graph):
     return {f"choice{index}": [f"line{index}", 0] for index in range(3)}
 
 
-def loop_graph(composite, mask, per_timestep=0, **limits):
-    """The shipped graph with few steps and three descriptions written by hand."""
+def loop_graph(composite, mask, per_timestep=0, maps=False, **limits):
+    """The shipped graph with few steps and three descriptions written by hand; each pass draws its maps or not."""
     graph = shipped("harmonize_loop")
+    if not maps:
+        del graph["maps"], graph["save_maps"]
     graph["composite"]["inputs"]["image"], graph["mask"]["inputs"]["image"] = composite, mask
     add(graph, "describe", "ScriptedPick", seed=["loop", 3], **describe_by_hand(graph))
     graph["invert"]["inputs"]["steps"] = STEPS
@@ -69,7 +71,7 @@ def results(server, outputs):
 @pytest.fixture(scope="module")
 def looped(server, composite_copy, mask_name):
     """Three descriptions, six passes."""
-    return server.run(loop_graph(composite_copy(), mask_name, per_timestep=1, max_passes=6))
+    return server.run(loop_graph(composite_copy(), mask_name, per_timestep=1, maps=True, max_passes=6))
 
 
 def test_three_descriptions_and_six_passes(server, looped):
@@ -84,6 +86,7 @@ def test_three_descriptions_and_six_passes(server, looped):
     assert len({tuple(image.flatten()[::997].tolist()) for image in pictures["passes"]}) == count
     assert len(looped["save_passes"]["images"]) == count
     assert saved_picture(server, looped, "save_strip").shape[1] > 600
+    assert sum(node.endswith("save_maps") for node in looped) == count - 1
 
 
 def test_only_the_object_changes_from_pass_to_pass(server, looped):
