@@ -84,7 +84,7 @@ def methods(handles: tuple[Any, Any, Any], evaluator: Any, line: Line) -> dict[s
         return lambda pair: one_pass(handles, pair, variant, line)
 
     def loop(pair: Pair) -> Tensor:
-        settings = PassSettings(line.size, line.steps, line.strength, line.amount, line.settings)
+        settings = PassSettings(line.size, line.steps, line.strength, refinement=line.settings)
         descriptions = alternatives(pair.composite, pair.mask, pair.object)
         with torch.inference_mode():
             image, mask = pair.composite[None], pair.mask[None]

@@ -55,7 +55,8 @@ def _one_pass() -> list[io.Input]:
             min=0.0,
             max=1.0,
             step=0.01,
-            tooltip="How much of each pass's color change is kept: 1 all of it, 0 none.",
+            tooltip="How much of each pass's color change is kept, 0 to 1. Half lets the loop find where to stop; 1 is "
+            "for a single pass.",
         ),
     ]
 

@@ -64,7 +64,7 @@ def loop_line(size: int, steps: int, strength: float, model: list[Node], handles
         Node(
             "apply_pass",
             "ApplyColorLUT",
-            {"image": ("loop", 1), "lut": ("fit_pass", 0), "mask": ("loop", 2)},
+            {"image": ("loop", 1), "lut": ("fit_pass", 0), "mask": ("loop", 2), "amount": 0.5},
         ),
         Node("judge", "HarmonyScore", {**scored, "image": ("apply_pass", 0), "mask": ("loop", 2)}, "The pass's score"),
     ]
