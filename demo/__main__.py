@@ -25,7 +25,7 @@ from .server import PACK, HostServer, device_options
 EXAMPLES, WORKFLOW = PACK / "workflows" / "examples", PACK / "workflows" / "api" / "harmonize_loop.json"
 
 EXPECTED = {"result.png", "lut.cube", "side_by_side.png"}
-MAX_PASSES = 3  # two trials, and one pass that goes on from the better: a minute on two cores
+MAX_PASSES = 3  # two trials, and one pass that goes on from the better
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import runpy
 
 import pytest
 from graphs import WORKFLOWS
+from PIL import Image
 
 NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3"}
@@ -78,6 +79,14 @@ def test_the_browser_finds_them(server):
     """The host lists every top-level *.json of several folders, and serves only the first of those folders."""
     (pack,) = server._json("/workflow_templates")
     assert sorted(server._json("/workflow_templates")[pack]) == NAMES
+
+
+def test_each_has_a_thumbnail():
+    """The template browser asks for NAME.jpg."""
+    assert {path.stem for path in WORKFLOWS.glob("*.jpg")} == set(NAMES)
+    for name in NAMES:
+        with Image.open(WORKFLOWS / f"{name}.jpg") as picture:
+            assert picture.format == "JPEG" and picture.width >= 600
     for name in NAMES:
         served = server._json(f"/api/workflow_templates/{pack}/{name}.json")
         assert served == json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
