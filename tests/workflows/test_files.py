@@ -79,6 +79,9 @@ def test_the_browser_finds_them(server):
     """The host lists every top-level *.json of several folders, and serves only the first of those folders."""
     (pack,) = server._json("/workflow_templates")
     assert sorted(server._json("/workflow_templates")[pack]) == NAMES
+    for name in NAMES:
+        served = server._json(f"/api/workflow_templates/{pack}/{name}.json")
+        assert served == json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def test_each_has_a_thumbnail():
@@ -87,9 +90,6 @@ def test_each_has_a_thumbnail():
     for name in NAMES:
         with Image.open(WORKFLOWS / f"{name}.jpg") as picture:
             assert picture.format == "JPEG" and picture.width >= 600
-    for name in NAMES:
-        served = server._json(f"/api/workflow_templates/{pack}/{name}.json")
-        assert served == json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def test_every_node_and_input_exists(api, info):
