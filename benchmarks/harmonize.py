@@ -22,9 +22,9 @@ from .pairs import Pair
 class Line:
     """Settings of the line; defaults are those of the shipped workflow on the embedded model."""
 
-    steps: int = 20
+    steps: int = 10
     size: int = 64
-    strength: float = 0.6
+    strength: float = 0.7
     amount: float = 1.0
     settings: RefinementSettings = field(default_factory=RefinementSettings)
 

@@ -43,8 +43,8 @@ class PassSettings:
     """One pass; the defaults suit the embedded model."""
 
     size: int = 64  # side of the square that the model sees, pixels
-    steps: int = 20  # of the inversion and the edit
-    strength: float = 0.6  # of the direct inversion
+    steps: int = 10  # of the inversion and the edit
+    strength: float = 0.7  # of the direct inversion
     amount: float = 0.5  # of the pass's LUT: small steps, so that the evaluator finds where to stop
     refinement: RefinementSettings = field(default_factory=RefinementSettings)
     view_size: int = 256  # side of the working view that the loop carries, pixels

@@ -29,7 +29,7 @@ class AttentionControlledEdit(io.ComfyNode):
                     min=0.0,
                     max=10.0,
                     step=0.05,
-                    tooltip="How far the edit goes when no null-text is connected (direct inversion). 0.6 suits "
+                    tooltip="How far the edit goes when no null-text is connected (direct inversion). 0.7 suits "
                     "the embedded model, 0 gives the composite back.",
                 ),
                 _window_input("cross_start", 0.0, "Where the source's cross-attention begins to hold. 0 is the start."),

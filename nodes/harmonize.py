@@ -39,7 +39,7 @@ def _one_pass() -> list[io.Input]:
             default=DEFAULTS.steps,
             min=1,
             max=1000,
-            tooltip="DDIM steps of each pass. The paper's value is 50; 20 suits the embedded model.",
+            tooltip="DDIM steps of each pass. The paper's value is 50; 10 suit the embedded model.",
         ),
         io.Float.Input(
             "strength",
@@ -47,7 +47,7 @@ def _one_pass() -> list[io.Input]:
             min=0.0,
             max=10.0,
             step=0.05,
-            tooltip="How far each edit goes. 0.6 suits the embedded model, 0 gives the composite back.",
+            tooltip="How far each edit goes. 0.7 suits the embedded model, 0 gives the composite back.",
         ),
         io.Float.Input(
             "amount",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lines import (
+    EMBEDDED,
     IMAGE,
     MASK,
     Group,
@@ -98,8 +99,8 @@ def workflows() -> dict[str, list[Group]]:
     sd2 = [Node("model", "CheckpointLoaderSimple", {"ckpt_name": "512-base-ema.safetensors"})]
     handles = ("model", 0), ("model", 1), ("model", 2)
     return {
-        "instances": instances_line(64, 20, 0.6, mini, handles),
-        "regions": regions_line(64, 20, 0.6, mini, handles),
+        "instances": instances_line(*EMBEDDED, mini, handles),
+        "regions": regions_line(*EMBEDDED, mini, handles),
         # The embedded model has seen photographs only.
         "painterly": painterly_line(512, 50, sd2, handles),
     }

@@ -25,6 +25,7 @@ class Group:
 
 Handles = tuple[tuple, tuple, tuple]  # links to MODEL, CLIP and VAE
 IMAGE, MASK = ("composite", 0), ("mask", 0)
+EMBEDDED = 64, 10, 0.7  # size, steps and strength, the embedded model's own tuning
 
 
 def main_line(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
@@ -211,9 +212,9 @@ def workflows() -> dict[str, list[Group]]:
     sd2 = [Node("model", "CheckpointLoaderSimple", {"ckpt_name": "512-base-ema.safetensors"})]
     handles = ("model", 0), ("model", 1), ("model", 2)
     return {
-        # The embedded model's own tuning; at SD2's size the paper's steps and direct inversion's plain strength.
-        "harmonize": main_line(64, 20, 0.6, mini, handles),
-        "harmonize_loop": loop_line(64, 20, 0.6, mini, handles),
-        "harmonize_one_node": one_node(64, 20, 0.6, mini, handles),
+        # At SD2's size the paper's steps and direct inversion's plain strength.
+        "harmonize": main_line(*EMBEDDED, mini, handles),
+        "harmonize_loop": loop_line(*EMBEDDED, mini, handles),
+        "harmonize_one_node": one_node(*EMBEDDED, mini, handles),
         "harmonize_sd2": main_line(512, 50, 1.0, sd2, handles),
     }
