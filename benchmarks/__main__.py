@@ -16,6 +16,9 @@ from .photos import Split, read_photos
 if TYPE_CHECKING:
     from .pairs import Pair
 
+ScoresFile = Annotated[
+    Path | None, typer.Option(help="Write every pair's scores here, and go on from those that it holds already.")
+]
 EXAMPLE = Path(__file__).resolve().parent.parent / "workflows" / "examples" / "tree_golden"
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -33,8 +36,9 @@ def quality(
     photos: Annotated[Path | None, typer.Option(help="Photo set (images/, masks/, index.csv).")] = None,
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
+    loop: Annotated[bool, typer.Option(help="Also the loop, which takes most of the time.")] = True,
     oracle: Annotated[bool, typer.Option(help="Also with words and means taken from the truth.")] = True,
-    json: Annotated[Path | None, typer.Option(help="Write every pair's scores here.")] = None,
+    json: ScoresFile = None,
 ) -> None:
     """PSNR, MSE and fMSE of doing nothing, of simple baselines and of the pack."""
     prepare_host()
@@ -42,7 +46,7 @@ def quality(
     from .quality import measure, methods, table
 
     source, count = _source(pairs, photos, split, limit)
-    Console().print(table(measure(source, methods(photos, Line(), oracle), count, json)))
+    Console().print(table(measure(source, methods(photos, Line(), loop, oracle), count, json)))
 
 
 @app.command()
@@ -97,7 +101,9 @@ def describe(
     for drawn in (words_table(described), shift_table(described)):
         Console().print(drawn)
     if not words_only:
-        found = {name: method for name, method in methods(None, Line(), oracle=True).items() if name in METHODS}
+        found = {
+            name: method for name, method in methods(None, Line(), loop=False, oracle=True).items() if name in METHODS
+        }
         Console().print(table(measure(itertools.islice(build_pairs(chosen), limit), found, count)))
 
 
@@ -130,6 +136,7 @@ def ablation(
     photos: Annotated[Path, typer.Option(help="Photo set (images/, masks/, index.csv).")],
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
+    json: ScoresFile = None,
 ) -> None:
     """The paper's ablations: refinement, self-attention, edges, prompts, and one pass against the loop."""
     prepare_host()
@@ -143,7 +150,7 @@ def ablation(
     chosen = read_photos(photos, split)
     count = min(len(chosen), limit or len(chosen))
     found = methods(load_mini(), load_evaluator("embedded"), Line())
-    for drawn in tables(measure(itertools.islice(build_pairs(chosen), limit), found, count)):
+    for drawn in tables(measure(itertools.islice(build_pairs(chosen), limit), found, count, json)):
         Console().print(drawn)
 
 
@@ -156,7 +163,7 @@ def loop(
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
     max_passes: Annotated[int, typer.Option(help="The loop's limit.")] = 10,
-    json: Annotated[Path | None, typer.Option(help="Write every pair's scores and decisions here.")] = None,
+    json: ScoresFile = None,
 ) -> None:
     """PSNR and fMSE of the loop stopped after 1, 2, 3 and all passes, against doing nothing."""
     prepare_host()

@@ -13,17 +13,14 @@ from torch import Tensor
 from ..color.apply import apply_lut
 from ..color.fit import fit_lut
 from ..description.appearance import matching_compounds, region_appearance
-from ..description.statistics import alternatives, load_norms
+from ..description.statistics import load_norms
 from ..diffusion.refinement import RefinementSettings, encode_pair
 from ..diffusion.types import ImagingDescription, Prompt, RefinedEmbedding, Trajectory
 from ..diffusion.view import working_view
-from ..evaluator.policy import LoopPolicy
 from .baselines import Method, nothing
-from .harmonize import Line, describe_by_statistics
+from .harmonize import Line, describe_by_statistics, harmonize_by_loop
 from .metrics import Score, mean_score
 from .pairs import Pair
-
-LOOP = LoopPolicy(k=3, max_passes=6)
 
 
 @dataclass(frozen=True)
@@ -78,17 +75,12 @@ class ObjectLast:
 def methods(handles: tuple[Any, Any, Any], evaluator: Any, line: Line) -> dict[str, Method]:
     """Every row of every table. PiDiNet's is left out where its weights are missing."""
     from ..host.edges import find_pidinet
-    from ..host.harmonize import Models, PassSettings, harmonize
 
     def run(variant: Variant) -> Method:
         return lambda pair: one_pass(handles, pair, variant, line)
 
     def loop(pair: Pair) -> Tensor:
-        settings = PassSettings(line.size, line.steps, line.strength, refinement=line.settings)
-        descriptions = alternatives(pair.composite, pair.mask, pair.object)
-        with torch.inference_mode():
-            image, mask = pair.composite[None], pair.mask[None]
-            return harmonize(Models(*handles), evaluator, image, mask, descriptions, settings, LOOP).image[0]
+        return harmonize_by_loop(handles, evaluator, pair, line)
 
     chosen = {n: v for n, v in VARIANTS.items() if v.edges != "sobel + pidinet" or find_pidinet() is not None}
     return {"nothing": nothing, **{name: run(variant) for name, variant in chosen.items()}, "loop": loop}

@@ -1,8 +1,8 @@
-"""The pack's own line, headless: the stages of workflows/harmonize.json in one call."""
+"""The pack's own lines, headless: the stages of workflows/harmonize.json in one call, and harmonize_loop.json's."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -11,11 +11,14 @@ from torch import Tensor
 from ..color.apply import apply_lut
 from ..color.fit import fit_lut
 from ..description.appearance import region_appearance, words_for
-from ..description.statistics import describe, load_norms
+from ..description.statistics import alternatives, describe, load_norms
 from ..diffusion.refinement import RefinementSettings
 from ..diffusion.types import ImagingDescription
 from ..diffusion.view import working_view
+from ..evaluator.policy import LoopPolicy
 from .pairs import Pair
+
+LOOP = LoopPolicy(k=3, max_passes=6)
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,23 @@ def harmonize(handles: tuple[Any, Any, Any], pair: Pair, description: ImagingDes
         edited = decode(vae, edit_trajectory(model, trajectory, refined, line.strength))
         lut = fit_lut(image, edited, mask)
         return apply_lut(pair.composite[None], lut, pair.mask[None], line.amount)[0]
+
+
+def harmonize_by_loop(handles: tuple[Any, Any, Any], evaluator: Any, pair: Pair, line: Line) -> Tensor:
+    """The picture [H,W,3] of a pair that the loop LOOP ends with, described by statistics; passes keep half a step."""
+    from ..host.harmonize import Models, PassSettings, harmonize
+
+    settings = PassSettings(line.size, line.steps, line.strength, refinement=line.settings)
+    descriptions = alternatives(pair.composite, pair.mask, pair.object)
+    policy = policy_for(LOOP, len(descriptions))
+    with torch.inference_mode():
+        image, mask = pair.composite[None], pair.mask[None]
+        return harmonize(Models(*handles), evaluator, image, mask, descriptions, settings, policy).image[0]
+
+
+def policy_for(policy: LoopPolicy, descriptions: int) -> LoopPolicy:
+    """The policy with a trial for each description, where there are fewer than its k."""
+    return replace(policy, k=min(policy.k, descriptions))
 
 
 def describe_by_statistics(pair: Pair) -> ImagingDescription:

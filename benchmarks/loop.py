@@ -19,6 +19,7 @@ from ..color.fit import fit_lut
 from ..description.statistics import alternatives
 from ..diffusion.view import working_view
 from ..evaluator.policy import LoopPolicy, best
+from .harmonize import policy_for
 from .metrics import Score, mean_score, score
 from .pairs import Pair
 
@@ -43,7 +44,7 @@ def run(models: Any, evaluator: Any, pair: Pair, settings: Any, policy: LoopPoli
 
     image, mask = pair.composite[None], pair.mask[None]
     descriptions = alternatives(pair.composite, pair.mask, pair.object)
-    policy = LoopPolicy(min(policy.k, len(descriptions)), policy.max_passes, policy.new_descriptions)
+    policy = policy_for(policy, len(descriptions))
     with torch.inference_mode():
         passes = harmonize(models, evaluator, image, mask, descriptions, settings, policy).passes
         view, region = working_view(image, mask, settings.view_size)
@@ -61,7 +62,7 @@ def measure(
 ) -> list[Run]:
     """The loop on every pair with the embedded model and evaluator. Raises ValueError when there are none.
 
-    json_file: written anew after each pair, so that a long run that is cut off leaves what it measured.
+    json_file: written anew after each pair; pairs that it holds already are taken from it, so that a run can go on.
     """
     from ..host.evaluator import EMBEDDED, load_evaluator
     from ..host.harmonize import Models, PassSettings
@@ -69,11 +70,12 @@ def measure(
 
     models, evaluator, policy = Models(*load_mini()), load_evaluator(EMBEDDED), LoopPolicy(max_passes=max_passes)
     progress = track(pairs, "pairs", total=total, console=Console(stderr=True))
+    done = {r.id: r for r in read_json(json_file)} if json_file and json_file.exists() else {}
     runs: list[Run] = []
     for pair in progress:
-        runs.append(run(models, evaluator, pair, PassSettings(), policy))
+        runs.append(done.pop(pair.id, None) or run(models, evaluator, pair, PassSettings(), policy))
         if json_file:
-            write_json(runs, json_file)
+            write_json([*runs, *done.values()], json_file)
     if not runs:
         raise ValueError("There are no pairs to measure: the index is empty, or the limit is 0.")
     return runs
@@ -100,3 +102,18 @@ def decisions_line(runs: Sequence[Run]) -> str:
 def write_json(runs: Sequence[Run], path: Path) -> None:
     data = [vars(r) | {"results": {name: vars(value) for name, value in r.results.items()}} for r in runs]
     path.write_text(json.dumps(data, indent=1) + "\n")
+
+
+def read_json(path: Path) -> list[Run]:
+    """What write_json wrote."""
+    rows = json.loads(path.read_text())
+    return [
+        Run(
+            row["id"],
+            tuple(row["scores"]),
+            tuple(row["decisions"]),
+            row["answers"],
+            {name: Score(**value) for name, value in row["results"].items()},
+        )
+        for row in rows
+    ]

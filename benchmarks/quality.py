@@ -12,15 +12,17 @@ from rich.progress import track
 from rich.table import Table
 
 from .baselines import Method, color_transfer, nothing, oracle_mean, regression
-from .harmonize import Line, describe_by_statistics, describe_by_truth, harmonize
+from .harmonize import LOOP, Line, describe_by_statistics, describe_by_truth, harmonize, harmonize_by_loop
 from .metrics import BINS, Score, bin_of, mean_score, score
 from .pairs import Pair
 
-Results = dict[str, list[tuple[str, float, Score]]]  # method -> (pair id, foreground ratio, score) of every pair
+Row = tuple[str, float, Score]  # pair id, foreground ratio, score
+Results = dict[str, list[Row]]  # method -> a row a pair
 
 
-def methods(photos: Path | None, line: Line, oracle: bool) -> dict[str, Method]:
+def methods(photos: Path | None, line: Line, loop: bool, oracle: bool) -> dict[str, Method]:
     """Name -> method; photos: where the regression learns, None leaves it out."""
+    from ..host.evaluator import EMBEDDED, load_evaluator
     from ..mini.loader import load_mini
 
     handles = load_mini()
@@ -32,6 +34,11 @@ def methods(photos: Path | None, line: Line, oracle: bool) -> dict[str, Method]:
     if photos is not None:
         found["regression, half-way"] = regression(photos).half_way
     found["ours, statistics"] = lambda pair: harmonize(handles, pair, describe_by_statistics(pair), line)
+    if loop:
+        evaluator = load_evaluator(EMBEDDED)
+        found[f"ours, statistics, {LOOP.max_passes} passes"] = lambda pair: harmonize_by_loop(
+            handles, evaluator, pair, line
+        )
     if oracle:
         found["ours, oracle words"] = lambda pair: harmonize(handles, pair, describe_by_truth(pair), line)
         found["oracle mean"] = oracle_mean
@@ -43,15 +50,18 @@ def measure(
 ) -> Results:
     """Method -> (pair id, foreground ratio, score) of every pair; pairs are read one at a time.
 
-    json_file: written anew after each pair, so that a long run that is cut off leaves what it measured.
+    json_file: written anew after each pair; what it holds already is not measured again, so that a run can go on.
     Raises ValueError when there are none.
     """
+    done = read_json(json_file) if json_file and json_file.exists() else {}
     results: Results = defaultdict(list)
     for pair in track(pairs, "pairs", total=total, console=Console(stderr=True)):
         for name, method in found.items():
-            results[name].append((pair.id, pair.foreground_ratio, score(method(pair), pair.truth, pair.mask)))
-        if json_file:
-            write_json(results, json_file)
+            known = done.get(name, {}).pop(pair.id, None)
+            row = known or (pair.id, pair.foreground_ratio, score(method(pair), pair.truth, pair.mask))
+            results[name].append(row)
+            if json_file and not known:
+                write_json(results, done, json_file)
     if not results:
         raise ValueError("There are no pairs to measure: the index is empty, or the limit is 0.")
     return results
@@ -72,9 +82,22 @@ def table(results: Results) -> Table:
     return drawn
 
 
-def write_json(results: Results, path: Path) -> None:
+def write_json(results: Results, rest: dict[str, dict[str, Row]], path: Path) -> None:
+    """rest: what the file held and this run has not come to yet."""
+    names = dict.fromkeys((*results, *rest))
+    rows = {name: [*results.get(name, []), *rest.get(name, {}).values()] for name in names}
     data = {
-        name: [{"id": pair_id, "foreground_ratio": ratio, **vars(s)} for pair_id, ratio, s in rows]
-        for name, rows in results.items()
+        name: [{"id": pair_id, "foreground_ratio": ratio, **vars(s)} for pair_id, ratio, s in found]
+        for name, found in rows.items()
     }
     path.write_text(json.dumps(data, indent=1) + "\n")
+
+
+def read_json(path: Path) -> dict[str, dict[str, Row]]:
+    """Method -> pair id -> what write_json wrote of it."""
+    return {
+        name: {
+            row["id"]: (row["id"], row["foreground_ratio"], Score(row["psnr"], row["mse"], row["fmse"])) for row in rows
+        }
+        for name, rows in json.loads(path.read_text()).items()
+    }

@@ -40,6 +40,20 @@ def test_a_row_for_every_stop(run, pairs_folder, tmp_path):
         assert r["results"][loop.TRUTH]["fmse"] <= min(value["fmse"] for value in r["results"].values())
 
 
+def test_a_run_goes_on_from_its_file(run, pairs_folder, tmp_path, monkeypatch):
+    report = tmp_path / "loop.json"
+    arguments = ["loop", "--pairs", str(pairs_folder), "--max-passes", "2", "--json", str(report)]
+    run([*arguments, "--limit", "1"], catch_exceptions=False)
+    (first,) = json.loads(report.read_text())
+    measured, measure_one = [], loop.run
+    monkeypatch.setattr(loop, "run", lambda *a: measured.append(a[2].id) or measure_one(*a))
+    result = run(arguments, catch_exceptions=False)
+    assert measured == ["1"]
+    assert json.loads(report.read_text())[0] == first
+    assert run(arguments, catch_exceptions=False).stdout == result.stdout
+    assert measured == ["1"]
+
+
 def test_a_source_of_pairs_is_needed(run):
     result = run(["loop"])
     assert result.exit_code == 2

@@ -1,3 +1,4 @@
+import itertools
 import json
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,8 @@ def run(monkeypatch):
 def test_quality_prints_a_row_a_method_and_writes_each_pairs_scores(run, pairs_folder, tmp_path):
     report = tmp_path / "scores.json"
     result = run(
-        ["quality", "--pairs", str(pairs_folder), "--no-oracle", "--json", str(report)], catch_exceptions=False
+        ["quality", "--pairs", str(pairs_folder), "--no-loop", "--no-oracle", "--json", str(report)],
+        catch_exceptions=False,
     )
     assert result.exit_code == 0
     assert all(name in result.stdout for name in METHODS)
@@ -39,13 +41,31 @@ def test_quality_prints_a_row_a_method_and_writes_each_pairs_scores(run, pairs_f
     assert ours["fmse"] * ours["foreground_ratio"] == pytest.approx(ours["mse"])  # the background is untouched
 
 
-def test_oracles_and_the_limit(run, pairs_folder, tmp_path):
+def test_the_loop_the_oracles_and_the_limit(run, pairs_folder, tmp_path):
     report = tmp_path / "scores.json"
     run(["quality", "--pairs", str(pairs_folder), "--limit", "1", "--json", str(report)], catch_exceptions=False)
     scores = json.loads(report.read_text())
-    assert list(scores) == [*METHODS, "ours, oracle words", "oracle mean"]
+    assert list(scores) == [*METHODS, "ours, statistics, 6 passes", "ours, oracle words", "oracle mean"]
     assert all(len(rows) == 1 for rows in scores.values())
     assert scores["oracle mean"][0]["fmse"] < scores["nothing"][0]["fmse"]
+    assert scores["ours, statistics, 6 passes"] != scores["ours, statistics"]
+
+
+def test_a_run_goes_on_from_its_file(pairs_folder, tmp_path):
+    report, measured = tmp_path / "scores.json", []
+
+    def method(name):
+        return lambda pair: measured.append((name, pair.id)) or pair.composite
+
+    first = measure(itertools.islice(read_pairs(pairs_folder), 1), {"nothing": method("nothing")}, json_file=report)
+    both = {"nothing": method("nothing"), "other": method("other")}
+    results = measure(read_pairs(pairs_folder), both, json_file=report)
+    assert measured == [("nothing", "0"), ("other", "0"), ("nothing", "1"), ("other", "1")]
+    assert results["nothing"][0] == first["nothing"][0]
+    assert measure(read_pairs(pairs_folder), both, json_file=report) == results
+    assert len(measured) == 4
+    measure(read_pairs(pairs_folder), {"third": method("third")}, json_file=report)  # keeps what others are there
+    assert list(json.loads(report.read_text())) == ["third", "nothing", "other"]
 
 
 def test_a_source_of_pairs_is_needed(run):
