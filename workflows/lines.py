@@ -87,7 +87,7 @@ def loop_line(size: int, steps: int, strength: float, model: list[Node], handles
     return [
         composite_group(),
         Group("2  Frame and judge", "#b58b2a", [framed]),
-        Group("3  The loop begins: describe and frame", "#a33f3f", [begin]),
+        Group("3  The loop begins: describe", "#a33f3f", [begin]),
         Group("4  Invert, refine, edit", "#8a5a9e", edit),
         Group("5  The loop ends: judge and decide", "#a33f3f", [judged, [end]]),
         result,
