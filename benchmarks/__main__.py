@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from .pairs import Pair
 
 ScoresFile = Annotated[
-    Path | None, typer.Option(help="Write every pair's scores here, and go on from those that it holds already.")
+    Path | None,
+    typer.Option(
+        help="Write every pair's scores here, and go on from those that it holds; a new file for other settings."
+    ),
 ]
+PHOTOS = typer.Option(help="Photo set (images/, masks/, index.csv).", envvar="HARMONY_PHOTOS")
 EXAMPLE = Path(__file__).resolve().parent.parent / "workflows" / "examples" / "tree_golden"
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -33,7 +37,7 @@ def quality(
     pairs: Annotated[
         Path | None, typer.Option(help="Folder of pairs; by default they are built from --photos.")
     ] = None,
-    photos: Annotated[Path | None, typer.Option(help="Photo set (images/, masks/, index.csv).")] = None,
+    photos: Annotated[Path | None, PHOTOS] = None,
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
     loop: Annotated[bool, typer.Option(help="Also the loop, which takes most of the time.")] = True,
@@ -51,9 +55,7 @@ def quality(
 
 @app.command()
 def evaluator(
-    photos: Annotated[
-        Path, typer.Option(help="Photo set (images/, masks/, index.csv with both kinds).", envvar="HARMONY_PHOTOS")
-    ],
+    photos: Annotated[Path, PHOTOS],
     limit: Annotated[int | None, typer.Option(help="Only the first so many photos of either kind.")] = None,
     name: Annotated[str, typer.Option(help="embedded, or a file of the host's models/harmony_evaluator.")] = "embedded",
     details: Annotated[
@@ -83,7 +85,7 @@ def evaluator(
 
 @app.command()
 def describe(
-    photos: Annotated[Path, typer.Option(help="Photo set (images/, masks/, index.csv).")],
+    photos: Annotated[Path, PHOTOS],
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
     words_only: Annotated[bool, typer.Option("--words-only", help="Without the pictures, which are slow.")] = False,
@@ -109,9 +111,7 @@ def describe(
 
 @app.command("null_text")
 def null_text(
-    photos: Annotated[
-        Path, typer.Option(help="Photo set (images/, masks/, index.csv with both kinds).", envvar="HARMONY_PHOTOS")
-    ],
+    photos: Annotated[Path, PHOTOS],
     split: Annotated[Split, typer.Option(help="Photos to take: tune or report.")] = "report",
     limit: Annotated[int, typer.Option(help="Only the first so many photos; each takes a minute.")] = 8,
     steps: Annotated[int, typer.Option(help="DDIM steps; the paper's are 50.")] = 50,
@@ -133,7 +133,7 @@ def null_text(
 
 @app.command()
 def ablation(
-    photos: Annotated[Path, typer.Option(help="Photo set (images/, masks/, index.csv).")],
+    photos: Annotated[Path, PHOTOS],
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
     json: ScoresFile = None,
@@ -159,7 +159,7 @@ def loop(
     pairs: Annotated[
         Path | None, typer.Option(help="Folder of pairs; by default they are built from --photos.")
     ] = None,
-    photos: Annotated[Path | None, typer.Option(help="Photo set (images/, masks/, index.csv).")] = None,
+    photos: Annotated[Path | None, PHOTOS] = None,
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
     max_passes: Annotated[int, typer.Option(help="The loop's limit.")] = 10,
