@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..diffusion.masks import THRESHOLD, bounding_box
+from ..diffusion.masks import bounding_box, foreground
 from ..diffusion.types import Callback, ImagingDescription, silent
 from .pictures import to_picture
 from .vocabulary import CATEGORIES
@@ -57,7 +57,7 @@ def describe_by_clip(
 
 def object_alone(image: Tensor, mask: Tensor) -> Tensor:
     """The object's bounding box, gray outside the object. image [H,W,3] in 0-1, mask [H,W], not empty."""
-    inside = mask > THRESHOLD
+    inside = foreground(mask)
     box = bounding_box(inside)
     assert box is not None
     top, bottom, left, right = box
@@ -66,7 +66,7 @@ def object_alone(image: Tensor, mask: Tensor) -> Tensor:
 
 def scene_alone(image: Tensor, mask: Tensor) -> Tensor:
     """The picture with its object in gray. image [H,W,3] in 0-1, mask [H,W]."""
-    return torch.where(mask[..., None] > THRESHOLD, GRAY, image)
+    return torch.where(foreground(mask[..., None]), GRAY, image)
 
 
 def category_scores(model: Any, processor: Any, view: Tensor, subject: str) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ..diffusion.masks import bounding_box
+from ..diffusion.masks import bounding_box, foreground, keep_visible
 from ..diffusion.types import ImagingDescription
 from .appearance import region_appearance, words_for
 
@@ -48,9 +48,12 @@ def scene_features(image: Tensor, mask: Tensor) -> Tensor:
     """What of the scene predicts the light on an object: the appearance [25] of all of the background, of the object's
     neighborhood, and of the background's upper, middle and lower third: sky, horizon and ground shine differently.
     A third that the object fills counts as the background. image [H,W,3] in 0-1, mask [H,W]."""
-    outside = 1 - (mask > 0.5).float()
+    outside = 1 - foreground(mask).float()
     if outside.sum() < 1:
-        raise ValueError("LocalDescribe: the mask covers the whole picture, so there is no background to describe.")
+        raise ValueError(
+            "LocalDescribe: the mask covers the whole picture, so there is no background to describe; if the file is "
+            "transparent around a white object, use channel alpha of LoadImageMask, then InvertMask."
+        )
     row = torch.arange(len(mask), device=mask.device)[:, None] * 3 // len(mask)
     thirds = [outside * (row == third) for third in range(3)]
     regions = [outside, neighborhood(mask), *(third if third.any() else outside for third in thirds)]
@@ -59,7 +62,7 @@ def scene_features(image: Tensor, mask: Tensor) -> Tensor:
 
 def neighborhood(mask: Tensor) -> Tensor:
     """Weights [H,W] that fall off with the distance from the object's bounding box; 0 on the object."""
-    inside = mask > 0.5
+    inside = foreground(mask)
     box = bounding_box(inside)
     if box is None:
         raise ValueError("LocalDescribe: the mask is empty; input `mask` needs 1 on the pasted object.")
@@ -99,7 +102,7 @@ def alternatives(image: Tensor, mask: Tensor, name: str) -> tuple[ImagingDescrip
     """
     norms = load_norms()
     image, mask = shrink(image, mask)
-    actual = norms.offset(name, region_appearance(image, (mask > 0.5).float()))
+    actual = norms.offset(name, region_appearance(image, foreground(mask).float()))
     expected = norms.expected_offset(image, mask)
     looks = (expected, actual.lerp(expected, FARTHER), expected + torch.tensor(DARKER))
     return tuple(dict.fromkeys(ImagingDescription(name, words_for(actual), words_for(look)) for look in looks))
@@ -112,4 +115,4 @@ def shrink(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         return image, mask
     size = [max(1, round(side * factor)) for side in mask.shape]
     image, mask = (interpolate(x[None], size, mode="area")[0] for x in (image.movedim(-1, 0), mask[None]))
-    return image.movedim(0, -1), mask[0]
+    return image.movedim(0, -1), keep_visible(mask[0])

@@ -34,6 +34,20 @@ def binarize_mask(mask: Tensor, threshold: float = THRESHOLD, node: str = "Refin
     return binary
 
 
+def foreground(mask: Tensor) -> Tensor:
+    """Where a mask of any shape in [0,1] selects: bool of its shape."""
+    return mask >= THRESHOLD
+
+
+def keep_visible(mask: Tensor) -> Tensor:
+    """Masks [...,H,W] that shrinking thinned until they select nothing, with their peak brought back to 1.
+
+    A pole or a scatter of birds covers only a part of every pixel of a small view; it is there all the same.
+    """
+    peak = mask.amax((-2, -1), keepdim=True)
+    return torch.where((peak > 0) & ~foreground(peak), mask / peak.clamp_min(torch.finfo(mask.dtype).tiny), mask)
+
+
 def bounding_box(mask: Tensor) -> tuple[int, int, int, int] | None:
     """(top, bottom, left, right) of a mask [H,W]'s nonzero pixels, ends exclusive; None when there are none."""
     inside = mask > 0

@@ -8,7 +8,7 @@ from typing import Literal
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from .masks import bounding_box
+from .masks import bounding_box, foreground, keep_visible
 
 ViewMode = Literal["crop", "whole"]
 MARGIN = 2.0  # the crop's side over the mask's
@@ -53,7 +53,7 @@ def working_view(image: Tensor, mask: Tensor, size: int, mode: ViewMode = "crop"
     image: [B,H,W,3] in 0-1; mask: [B,H,W], 1 on the foreground; the first row's mask places the window.
     Returns image [B,size,size,3] and mask [B,size,size], antialiased when they shrink.
     """
-    return cut(image, mask, find_window(mask[0] > 0.5, mode), size)
+    return cut(image, mask, find_window(foreground(mask[0]), mode), size)
 
 
 def cut(image: Tensor, mask: Tensor, window: Window, size: int) -> tuple[Tensor, Tensor]:
@@ -62,7 +62,7 @@ def cut(image: Tensor, mask: Tensor, window: Window, size: int) -> tuple[Tensor,
     shrinks = window.height > size or window.width > size
     kernel, corners = ("area", None) if shrinks else ("bilinear", False)
     square = [interpolate(x, (size, size), mode=kernel, align_corners=corners).clamp(0, 1) for x in (pixels, planes)]
-    return square[0].movedim(1, -1), square[1][:, 0]
+    return square[0].movedim(1, -1), keep_visible(square[1][:, 0])
 
 
 def _place(start: int, end: int, length: int, limit: int) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from ..benchmarks.photos import Photo, read_photos
-from ..diffusion.masks import THRESHOLD, bounding_box
+from ..diffusion.masks import bounding_box, foreground
 from ..diffusion.view import Window, cut
 from .model import place, square_window
 from .networks import SIDE
@@ -85,7 +85,7 @@ def random_window(mask: Tensor, generator: random.Random) -> Window:
 
     Its aspect varies too: working views of low or narrow pictures are stretched.
     """
-    box = bounding_box(mask > THRESHOLD)
+    box = bounding_box(foreground(mask))
     assert box is not None, "every photo of the set shows its object"
     top, bottom, left, right = box
     side = max(48, max(bottom - top, right - left) * generator.uniform(1.2, 3.0))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..diffusion.masks import THRESHOLD, bounding_box
+from ..diffusion.masks import bounding_box, foreground
 from ..diffusion.view import MARGIN, ViewMode, Window, cut
 from .networks import SIDE
 
@@ -36,6 +36,11 @@ def evaluator_input(image: Tensor, mask: Tensor, view: ViewMode = "crop") -> Ten
     """image [1,H,W,3] and mask [1,H,W] -> the classifier's input [1,4,256,256]."""
     window = square_window(mask[0]) if view == "crop" else Window(0, 0, *mask.shape[1:])
     pixels, plane = cut(image.float(), mask.float(), window, SIDE)
+    if not foreground(plane).any():
+        raise ValueError(
+            "HarmonyScore, input mask: the object's parts lie so far apart that the square in their middle shows none "
+            "of them; score the picture and the mask that WorkingView gives."
+        )
     return torch.cat((pixels.movedim(-1, 1) * 2 - 1, plane[:, None]), dim=1)
 
 
@@ -45,7 +50,7 @@ def square_window(mask: Tensor) -> Window:
     Unlike the working view it is always a true square, since shapes that are stretched in some pictures only would
     tell one source of pictures from another.
     """
-    box = bounding_box(mask > THRESHOLD)
+    box = bounding_box(foreground(mask))
     if box is None:
         raise ValueError("HarmonyScore, input mask: the mask is empty; it must be 1 on the pasted object.")
     top, bottom, left, right = box

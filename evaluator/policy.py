@@ -47,7 +47,7 @@ class Decision:
     seed: int  # of the next pass's description, counted from 0
 
 
-def decide(scores: Sequence[float], policy: LoopPolicy) -> tuple[Decision, ...]:
+def decide(scores: Sequence[float], policy: LoopPolicy, descriptions: Sequence[str] = ()) -> tuple[Decision, ...]:
     """One decision a state, the last one open: the next pass, or "conclude" with the answer.
 
     K trials run from the composite, and the best of them is kept. From there each pass goes on from the one before
@@ -62,13 +62,15 @@ def decide(scores: Sequence[float], policy: LoopPolicy) -> tuple[Decision, ...]:
     Args:
         scores: s_0 of the composite, then one a pass.
         policy: the limits.
+        descriptions: one a state, as the scores, so that a trial which repeated another's is not taken for another
+            description; "" where it is not known.
 
     Raises:
         ValueError: when there is no score, one is not finite, or there are more than the loop asked for.
     """
     if not scores:
         raise ValueError("The loop needs the composite's score to decide.")
-    state = _Loop(policy, (), Decision("start", 0, 0)).after(scores[0])
+    state = _Loop(policy, (), Decision("start", 0, 0), tuple(descriptions)).after(scores[0])
     found = [state.decision]
     for score in scores[1:]:
         state = state.after(score)
@@ -83,6 +85,7 @@ class _Loop:
     policy: LoopPolicy
     scores: tuple[float, ...]
     decision: Decision
+    descriptions: tuple[str, ...] = ()
     line: tuple[int, ...] = (0,)  # from the composite to the latest state, each made from the one before
     taken: tuple[int, ...] = ()  # seeds of the descriptions that were gone on with
     target: float | None = None  # s_i, which a regeneration has to beat; None when there is none to judge
@@ -143,8 +146,13 @@ class _Loop:
         k = self.policy.k
         if self.policy.new_descriptions == "next seed":
             return max(k, 1 + max(self.taken))
-        left = [seed for seed in range(k) if seed not in self.taken]
+        taken = {self._said(seed) for seed in self.taken}
+        left = [seed for seed in range(k) if self._said(seed) not in taken]
         return max(left, key=lambda seed: self.scores[1 + seed], default=None)
+
+    def _said(self, seed: int) -> str | int:
+        """The description of a trial, by which two of the same are told; its seed where it is not known."""
+        return (self.descriptions[1 + seed] if 1 + seed < len(self.descriptions) else "") or seed
 
 
 def best(scores: Sequence[float]) -> int:

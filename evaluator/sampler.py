@@ -16,7 +16,7 @@ from kornia.filters import gaussian_blur2d
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
 
-from ..diffusion.masks import THRESHOLD, bounding_box
+from ..diffusion.masks import bounding_box, foreground
 from .data import Crops
 from .recoloring import FULL_STRENGTH, Tones, jitter, label_of, probe, recolor, region_statistics, transfer
 
@@ -100,7 +100,7 @@ def edges_touched(mask: Tensor) -> str:
 
 def paste(image: Tensor, mask: Tensor, other: Tensor, other_mask: Tensor) -> tuple[Tensor, Tensor]:
     """Another's object in place of the image's, stretched to its bounding box; images [1,3,S,S], masks [1,1,S,S]."""
-    boxes = [bounding_box(plane[0, 0] > THRESHOLD) for plane in (mask, other_mask)]
+    boxes = [bounding_box(foreground(plane[0, 0])) for plane in (mask, other_mask)]
     if boxes[0] is None or boxes[1] is None:
         return image, mask
     (top, bottom, left, right), there = boxes

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..diffusion.masks import NEARLY_ALL, THRESHOLD
+from ..diffusion.masks import NEARLY_ALL, foreground
 
 logger = logging.getLogger(__name__)
 
@@ -30,16 +30,16 @@ def check_mask(mask: Tensor, image: Tensor, node: str) -> Tensor:
             f"{node}, input mask: got {_size(mask)}, expected {_size(image[..., 0])} like the image. Load both from "
             f"files of the same size (the alpha channel of LoadImage is 64x64 when the file has none)."
         )
-    covered = (mask > THRESHOLD).float().mean(dim=(1, 2))
+    covered = foreground(mask).float().mean(dim=(1, 2))
     if covered.min() == 0:
         raise ValueError(
-            f"{node}, input mask: the mask is empty (no value above 100/255). It must be 1 on the foreground; for a "
+            f"{node}, input mask: the mask is empty (no value reaches 100/255). It must be 1 on the foreground; for a "
             f"black-and-white file use LoadImageMask, since LoadImage reads only the alpha channel."
         )
     if covered.max() > NEARLY_ALL:
         logger.warning(
-            "%s: the mask covers %.0f%% of the image; it may be inverted (LoadImage gives 1 - alpha). "
-            "Use InvertMask if so.",
+            "%s: the mask covers %.0f%% of the image; it may be inverted (LoadImage gives 1 - alpha: use InvertMask if "
+            "so), or a white object on a transparent ground (use channel alpha of LoadImageMask, then InvertMask).",
             node,
             100 * float(covered.max()),
         )
@@ -64,7 +64,7 @@ def check_regions(regions: Tensor, image: Tensor, node: str, name: str = "region
             f"{node}, input {name}: got {_size(regions)}, expected masks of {image.shape[2]}x{image.shape[1]} like "
             f"the image. Join masks of one size with Batch Masks; the working view's come from Working View."
         )
-    empty = [number for number, region in enumerate(regions, 1) if not (region > THRESHOLD).any()]
+    empty = [number for number, region in enumerate(regions, 1) if not foreground(region).any()]
     if empty:
         raise ValueError(f"{node}, input {name}: mask {empty[0]} of {len(regions)} is empty; leave it out.")
     return regions

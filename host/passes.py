@@ -60,7 +60,7 @@ class Passes:
         return [Path(folder_paths.get_temp_directory(), file.subfolder, file.filename) for file in self.files]
 
     def decisions(self, policy: LoopPolicy) -> tuple[Decision, ...]:
-        return decide(self.scores, policy)
+        return decide(self.scores, policy, self.descriptions)
 
     def results(self, policy: LoopPolicy) -> tuple[Tensor, Tensor, list[float], list[str], list[str], int]:
         """What the loop gives: best picture, all pictures, scores, descriptions, decisions, index of the best."""

@@ -35,8 +35,8 @@ def limit_inputs() -> list[io.Input]:
             options=["best other trial", "next seed"],
             default=LIMITS.new_descriptions,
             tooltip="Where another description comes from when the score has fallen twice. best other trial: the "
-            "next best of the k trials. next seed: a seed not had before, for which a remote describe node asks again "
-            "and a list gives its next entry.",
+            "next best of the k trials, of those that say something else. next seed: a seed not had before, for which "
+            "a remote describe node asks again; a list gives its next entry, and begins anew at its end.",
         ),
     ]
 

@@ -95,6 +95,13 @@ def test_a_mask_without_two_regions_is_an_error(scene, value, message):
         describe(scene, torch.full((SIZE, SIZE), value), "car")
 
 
+def test_a_thin_object_is_described():
+    scene, pole = torch.rand(2560, 1024, 3, generator=torch.Generator().manual_seed(0)), torch.zeros(2560, 1024)
+    pole[:, 500:501] = 1
+    scene[pole > 0] *= 0.1
+    assert describe(scene, pole, "object").foreground
+
+
 def test_the_neighborhood_falls_off_and_leaves_the_object_out(mask):
     weights = neighborhood(mask)
     assert weights[mask > 0].max() == 0

@@ -3,12 +3,32 @@ import logging
 import pytest
 import torch
 
-from diff_harmonization.diffusion.masks import binarize_mask, mask_on_grid, require_same_frame
+from diff_harmonization.diffusion.masks import (
+    THRESHOLD,
+    binarize_mask,
+    foreground,
+    keep_visible,
+    mask_on_grid,
+    require_same_frame,
+)
 
 
 def test_binarizes_at_100_of_255():
     mask = (torch.tensor([0, 99, 100, 255], dtype=torch.uint8).float() / 255).reshape(1, 1, 2, 2)
     assert binarize_mask(mask).flatten().tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("share", [1 / 6, 0.3, 0.4])
+def test_a_mask_that_was_thinned_by_shrinking_is_brought_back(share):
+    thinned = torch.zeros(2, 4, 5)
+    thinned[0, 1, 2:4] = torch.tensor([share, share / 2])
+    kept = keep_visible(thinned)
+    if share < THRESHOLD:
+        assert kept[0, 1].tolist() == pytest.approx([0, 0, 1, 0.5, 0])
+        assert foreground(kept[0]).sum() == 2
+    else:
+        assert torch.equal(kept, thinned)
+    assert kept[1].max() == 0
 
 
 def test_area_interpolation_keeps_the_share():

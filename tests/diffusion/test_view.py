@@ -101,6 +101,20 @@ def test_shrinking_averages():
     assert planes.mean() == pytest.approx(0.25)
 
 
+def test_a_thin_object_stays_in_the_view():
+    mask = torch.zeros(1, 1200, 1200)
+    mask[:, :, 600:606] = 1
+    _, view = working_view(torch.rand(1, 1200, 1200, 3), mask, 64)
+    assert view.max() == 1
+    assert (view > 0.5).any(dim=2).all()
+
+
+def test_a_soft_mask_frames_what_the_losses_see():
+    mask = torch.zeros(1, 100, 100)
+    mask[:, 40:60, 40:60] = 0.45  # above 100/255
+    assert working_view(torch.rand(1, 100, 100, 3), mask, 40)[1].max() == pytest.approx(0.45)
+
+
 def test_picture_and_mask_stay_aligned():
     mask = masked(120, 150, (61, 83, 23, 31)).float()[None]
     image = mask[..., None].expand(-1, -1, -1, 3)

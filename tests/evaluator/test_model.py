@@ -81,6 +81,13 @@ def test_the_window_is_a_square_about_the_object(picture, box, window):
     assert square_window(mask) == Window(*window)
 
 
+def test_an_object_in_parts_that_no_square_shows_is_an_error():
+    mask = torch.zeros(1, 60, 400)
+    mask[:, 20:40, :20] = mask[:, 20:40, -20:] = 1
+    with pytest.raises(ValueError, match="so far apart"):
+        HarmonyEvaluator("redness", redness).score(torch.rand(1, 60, 400, 3), mask)
+
+
 def test_its_own_view_is_seen_whole(picture):
     """The loop scores working views: cutting about the object again changes nothing."""
     image, mask = picture[0][:1], picture[1][:1]

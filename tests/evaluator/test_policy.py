@@ -53,6 +53,20 @@ def test_without_two_decreases_in_a_row_it_goes_on_from_the_latest(tail):
     assert last(*TRIALS, *tail) == Decision("continue", 3 + len(tail), 1)
 
 
+@pytest.mark.parametrize(
+    ("said", "then"),
+    [
+        (("warm", "cold", "dim"), Decision("regenerate", 2, 0)),
+        (("cold", "cold", "dim"), Decision("regenerate", 2, 2)),  # trial 0 said what was gone on with
+        (("cold", "cold", "cold"), Decision("conclude", 2, 1)),
+        (("", "", ""), Decision("regenerate", 2, 0)),  # not known: taken for three
+    ],
+)
+def test_a_trial_that_repeated_another_is_no_other_description(said, then):
+    scores = (*TRIALS, 0.45, 0.4)
+    assert decide(scores, LoopPolicy(), ("", *said, said[1], said[1]))[-1] == then
+
+
 @pytest.mark.parametrize(("tail", "back_to"), [((0.45, 0.4), 2), ((0.6, 0.55, 0.5), 4), ((0.4, 0.6, 0.5, 0.45), 5)])
 def test_two_decreases_in_a_row_lead_back_before_them(tail, back_to):
     assert last(*TRIALS, *tail) == Decision("regenerate", back_to, 0)
