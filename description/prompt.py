@@ -7,6 +7,7 @@ words for the foreground and words for the background, out of the vocabulary.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,8 +18,8 @@ from .vocabulary import CATEGORIES, WORDS
 TASK = """You are looking at a composite photograph: one object was cut out of some other photograph and pasted in. \
 The first picture is the composite. The second picture is its mask: white where the pasted object is, black elsewhere.
 
-Name the pasted object in one word or a few, without adjectives. Then say how each of two regions looks, in one to \
-four words each, the most telling word first:
+Name the pasted object in one word or a few, without adjectives, with letters, spaces and hyphens only. Then say how \
+each of two regions looks, in one to four words each, the most telling word first:
 - foreground: the pasted object itself, by the light and color it brought along from its own photograph;
 - background: everything else, by the light and color of this scene.
 The two were usually taken under different conditions; look for the words that tell them apart.
@@ -89,4 +90,10 @@ def _parts(item: dict[str, Any]) -> tuple[str, str, str]:
     """Name, foreground words and background words of one description; a region is a list of words or one string."""
     regions = (item["foreground"], item["background"])
     foreground, background = (" ".join([words] if isinstance(words, str) else words) for words in regions)
-    return " ".join([item["object"]]), foreground, background
+    return _letters("".join([item["object"]])), foreground, background
+
+
+def _letters(name: str) -> str:
+    """Without what no object's name may hold, such as digits and dots, for which no other reply is worth its price."""
+    spaced = "".join(sign if sign.isalpha() or sign in "'-" else " " for sign in name)
+    return " ".join(re.findall(r"\w+(?:['-]\w+)*", spaced))

@@ -78,6 +78,36 @@ def test_a_region_in_json_may_be_one_string():
     assert read_reply(text) == (ImagingDescription("dog", ("bright", "summer"), ("winter", "dull")),)
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("St. Bernard", "st bernard"),
+        ("R2-D2", "r d"),
+        ("Boeing 747", "boeing"),
+        ("7-up (can)", "up can"),
+        ("jack-o'-lantern", "jack-o lantern"),
+        ("Café_Crème²", "café crème"),
+        ("children's T-shirt", "children's t-shirt"),
+    ],
+)
+def test_signs_in_an_objects_name_are_dropped_from_json_alone(name, expected):
+    reply = json.dumps([{"object": name, "foreground": ["dim"], "background": ["dull"]}])
+    assert read_reply(reply) == (ImagingDescription(expected, ("dim",), ("dull",)),)
+    if expected != name.lower():
+        with pytest.raises(ValueError, match="one name in words|has the form"):
+            read_reply(f"{name} & (foreground) dim & (background) dull")
+
+
+def test_an_objects_name_in_json_needs_a_letter():
+    with pytest.raises(ValueError, match="one name in words"):
+        read_reply('{"object": "2+2", "foreground": ["dim"], "background": ["dull"]}')
+
+
+@pytest.mark.parametrize("structured", [True, False])
+def test_the_prompt_says_how_an_object_may_be_named(structured):
+    assert "letters, spaces and hyphens only" in task_prompt(2, structured=structured)
+
+
 def test_the_prompt_states_task_vocabulary_and_form():
     prompt = task_prompt(2)
     assert all(f"{category}: {', '.join(known)}" in prompt for category, known in CATEGORIES.items())
