@@ -1,7 +1,7 @@
 """The Gemini provider: a vision-language model of Google's describes the picture (paper eq. 1).
 
 One request asks for K different descriptions. Requests cost money and carry two pictures away: the caller counts each,
-none is repeated silently, and an answer is kept for as long as the process lives.
+none is repeated silently, and a complete answer is kept for as long as the process lives.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def describe(question: Question, number: int, session: Session) -> Answer:
 
     Args:
         question: what is asked.
-        number: which ask of this question it is, from 0. A new number gives descriptions that no other number gave; a
-            known one gives its answer again, without a request.
+        number: which ask of this question it is, from 0. A new number gives descriptions that no other number gave; one
+            with a complete answer gives it again, without a request.
         session: how to ask.
 
     Returns:
@@ -89,10 +89,16 @@ def describe(question: Question, number: int, session: Session) -> Answer:
     earlier = _answers.get(question.fingerprint, {})
     if number not in earlier:
         taken = [description for answer in earlier.values() for description in answer]
-        answer = _Asking(question, taken, session).answer()
-        _remember(question.fingerprint, number, answer)
+        answer, complete = _Asking(question, taken, session).answer()
+        if complete:
+            _remember(question.fingerprint, number, answer)
         return answer
     return earlier[number]
+
+
+def recall(question: Question, number: int) -> Answer | None:
+    """The remembered answer; None when there is none, and `describe` would send requests."""
+    return _answers.get(question.fingerprint, {}).get(number)
 
 
 def _remember(fingerprint: str, number: int, answer: Answer) -> None:
@@ -107,10 +113,12 @@ class _Asking:
     def __init__(self, question: Question, taken: list[ImagingDescription], session: Session) -> None:
         self.question, self.taken, self.session = question, taken, session
         self.structured = True
+        self.read = 0  # well-formed replies
         self.found: list[ImagingDescription] = []
         self.repeated: list[ImagingDescription] = []
 
-    def answer(self) -> Answer:
+    def answer(self) -> tuple[Answer, bool]:
+        """The descriptions, and whether they are all there are: not when an error kept the model from giving more."""
         retrying = Retrying(
             retry=retry_if_exception_type((Unavailable, Malformed, NoStructuredOutput)),
             stop=stop_after_attempt(ATTEMPTS),
@@ -127,8 +135,9 @@ class _Asking:
                 tried = retrying.statistics["attempt_number"]
                 raise GeminiError(f"GeminiDescribe: {error}{f' Asked {tried} times.' if tried > 1 else ''}") from None
             logger.warning("GeminiDescribe: %s Going on with: %s", error, "; ".join(map(str, answer)))
-            return tuple(answer)
-        return tuple(self.found)
+            # Every request brought a reply, but for the one that showed that there is no structured output.
+            return tuple(answer), self.read + (not self.structured) == retrying.statistics["attempt_number"]
+        return tuple(self.found), True
 
     def request(self) -> None:
         """One request, and its descriptions among those found."""
@@ -154,6 +163,7 @@ class _Asking:
             descriptions = read_reply(self.session.key.redact(reply), self.question.strict)
         except ValueError as error:
             raise Malformed(f"Gemini's reply is not in the form that was asked for. {error}") from None
+        self.read += 1
         for description in descriptions:
             if _look(description) in map(_look, self.found):
                 continue

@@ -343,6 +343,26 @@ def test_failures_are_not_remembered(endpoint, ask):
     assert list(map(str, ask())) == LINES
 
 
+@pytest.mark.parametrize("trouble", [BUSY, says("A cat."), fails(404, "NOT_FOUND", "gone")])
+def test_an_answer_that_an_error_cut_short_is_used_and_not_remembered(endpoint, ask, caplog, trouble):
+    endpoint.script(describes(THREE[0]), trouble)
+    with caplog.at_level(logging.WARNING):
+        assert list(map(str, ask())) == LINES[:1]
+    assert "Going on with: cat" in caplog.text
+    endpoint.script(GOOD)
+    assert list(map(str, ask())) == LINES
+    assert ask() is ask()
+    assert len(endpoint.requests) == 1
+
+
+def test_all_that_a_model_can_give_is_remembered(endpoint, ask):
+    endpoint.script(fails(400, "INVALID_ARGUMENT", "JSON mode is not enabled"), says(LINES[0]))
+    assert list(map(str, ask())) == LINES[:1]
+    assert len(endpoint.requests) == ATTEMPTS
+    assert ask() is ask()
+    assert len(endpoint.requests) == ATTEMPTS
+
+
 def test_a_new_number_asks_for_something_new(endpoint, ask):
     ask()
     endpoint.script(describes(THREE[0], "cat:dim:dull", "cat:hot:icy"), describes("cat:clear:foggy"))
