@@ -5,6 +5,7 @@ import pytest
 from comfy_execution.utils import CurrentNodeContext
 from pydantic import SecretStr
 
+from diff_harmonization.description import gemini as engine
 from diff_harmonization.description.api_key import VARIABLES
 from diff_harmonization.description.gemini import Question
 from diff_harmonization.description.gemini_errors import GeminiError
@@ -58,6 +59,13 @@ def test_the_key_file_lies_where_the_host_does_not_serve(user_folder, asked, mon
 def test_no_key_is_an_error_that_names_the_file():
     with pytest.raises(ValueError, match="GeminiDescribe: no API key.*__diff_harmonization"):
         run("a")
+
+
+def test_an_answer_that_was_paid_for_needs_no_key(monkeypatch):
+    monkeypatch.setattr(engine, "_answers", {QUESTION.fingerprint: {0: ("answer",)}})
+    assert run("paid") == (("answer",), 0)
+    with CurrentNodeContext("paid", "7"), pytest.raises(ValueError, match="no API key"):
+        gemini.ask_gemini(QUESTION, 1, 60, 3)
 
 
 def test_a_host_without_system_users_reads_the_environment_alone(monkeypatch):
