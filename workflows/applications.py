@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lines import (
+    CHECKPOINT,
     EMBEDDED,
     IMAGE,
     MASK,
@@ -14,6 +15,7 @@ from lines import (
     edit_columns,
     loop_line,
     save_image,
+    start_note,
     working_view,
 )
 
@@ -41,7 +43,7 @@ def painterly_line(size: int, steps: int, model: list[Node], handles: Handles) -
         save_image("save", ("apply", 0), "result"),
     ]
     return [
-        composite_group(),
+        composite_group(CHECKPOINT),
         Group("2  Describe and frame", "#b58b2a", [described]),
         Group("3  Invert, refine, edit", "#8a5a9e", edit),
         Group("4  Paste", "#3f9e6a", [paste]),
@@ -53,6 +55,7 @@ def instances_line(size: int, steps: int, strength: float, model: list[Node], ha
     """Several pasted objects, one after another."""
     m, c, v = handles
     composite = Node("composite", "LoadImage", {"image": "composite.png"}, "Composite")
+    note = start_note("One for each object.", "A line for each object: its name, its look, the scene's.")
     described = [
         Node("describe", "DescribePicker", {"text": TWO_LINES}, "A line for each object"),
         Node("evaluator", "LoadHarmonyEvaluator"),
@@ -65,7 +68,7 @@ def instances_line(size: int, steps: int, strength: float, model: list[Node], ha
         Node("save_lut", "SaveColorLUT", {"lut": ("apply", 1), "filename_prefix": "harmonize/lut"}, "Save the LUTs"),
     ]
     return [
-        Group("1  The composite and its objects", "#3f789e", [[composite], *_two_masks("object")]),
+        Group("1  The composite and its objects", "#3f789e", [[composite, note], *_two_masks("object")]),
         Group("2  Describe", "#b58b2a", [described]),
         Group("3  Harmonize", "#8a5a9e", [[Node("apply", "HarmonizeInstances", inputs | settings)], saved]),
         compare_group("4  Compare"),

@@ -20,6 +20,7 @@ from lines import Group, Node
 FOLDER = Path(__file__).resolve().parent
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"  # a choice that brings inputs of its own; the first one here brings none
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", DYNAMIC_COMBO)
+NOTE = "MarkdownNote"  # the browser's own, which no prompt holds
 COLUMN, GAP = 340, 40
 TITLE = 80  # above a node: its title and the pack's badge
 HEAD = 50  # above a group's first node, besides: the group's title
@@ -35,6 +36,8 @@ class NodeInfo:
     def __init__(self, server: str) -> None:
         with urllib.request.urlopen(f"{server}/object_info") as reply:
             self.nodes: dict[str, Any] = json.load(reply)
+        text = {"required": {"text": ["STRING", {"multiline": True}]}}
+        self.nodes[NOTE] = {"input": text, "output": [], "output_name": [], "display_name": "Note"}
 
     def inputs(self, node: Node) -> list[tuple[str, str, dict[str, Any]]]:
         """(name, type, options) in the order of the node."""
@@ -66,7 +69,7 @@ def is_widget(kind: str, options: dict[str, Any]) -> bool:
 
 def api_form(groups: list[Group], info: NodeInfo) -> dict[str, Any]:
     graph = {}
-    for node in (n for group in groups for column in group.columns for n in column):
+    for node in (n for group in groups for column in group.columns for n in column if n.type != NOTE):
         inputs = {}
         for name, kind, options in info.inputs(node):
             if is_widget(kind, options) or name in node.inputs:
@@ -134,7 +137,14 @@ def height_of(node: Node, info: NodeInfo) -> int:
     # Widgets of the browser's own: an upload button, and a control below whatever is a seed.
     widgets = drawn + sum(bool(options.get("image_upload")) for _, options in kinds)
     widgets += sum(has_control(name, options) for name, _, options in info.inputs(node))
-    shown = {"LoadImage": 260, "LoadImageMask": 260, "SaveImage": 260, "PreviewImage": 260, "PreviewAny": 110}
+    shown = {
+        "LoadImage": 260,
+        "LoadImageMask": 260,
+        "SaveImage": 260,
+        "PreviewImage": 260,
+        "PreviewAny": 110,
+        NOTE: 230,
+    }
     shown |= {"IterateLoopEnd": 360, "Harmonize": 360, "HarmonizeInstances": 360, "DescribePicker": 120}
     return 6 + 20 * slots + (8 + 24 * widgets if widgets else 0) + shown.get(node.type, 0)
 
@@ -171,7 +181,7 @@ def box(
         "flags": {},
         "order": number[node.id] - 1,
         "mode": 0,
-        "inputs": inputs,
+        "inputs": [] if node.type == NOTE else inputs,
         "outputs": outputs,
         "properties": {"Node name for S&R": node.type},
         "widgets_values": values + buttons,

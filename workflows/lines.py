@@ -25,10 +25,12 @@ class Group:
 
 Handles = tuple[tuple, tuple, tuple]  # links to MODEL, CLIP and VAE
 IMAGE, MASK = ("composite", 0), ("mask", 0)
+NAME_IT = "Describe: type the object's name, such as `tree`."
+CHECKPOINT = "Load Checkpoint: a Stable Diffusion 1.5 or 2 checkpoint of yours."
 EMBEDDED = 64, 10, 0.7  # size, steps and strength, the embedded model's own tuning
 
 
-def main_line(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
+def main_line(size: int, steps: int, strength: float, model: list[Node], handles: Handles, *to_do: str) -> list[Group]:
     """The graph of the paper's figure 3, without its loop."""
     describe = Node("describe", "LocalDescribe", {"image": IMAGE, "mask": MASK, "object": "object"}, "Describe")
     words = Node("words", "PreviewAny", {"source": ("describe", 1)}, "Its words")
@@ -37,7 +39,7 @@ def main_line(size: int, steps: int, strength: float, model: list[Node], handles
     edit[2].append(save_image("save_edit", ("decode", 0), "edit"))
     edit.insert(2, attention_maps("view", handles))
     return [
-        composite_group(),
+        composite_group(*to_do),
         Group("2  Describe and frame", "#b58b2a", [[describe, words, working_view(IMAGE, MASK, size, "crop"), *model]]),
         Group("3  Invert, refine, edit", "#8a5a9e", edit),
         result_group("4  Carry it to full resolution", ("view", 0), ("decode", 0), ("view", 1)),
@@ -122,10 +124,22 @@ def one_node(size: int, steps: int, strength: float, model: list[Node], handles:
     ]
 
 
-def composite_group() -> Group:
+def composite_group(*more: str) -> Group:
+    """The two pictures, and what a first user does with them; `more`: what else."""
     image = Node("composite", "LoadImage", {"image": "composite.png"}, "Composite")
     mask = Node("mask", "LoadImageMask", {"image": "mask.png", "channel": "red"}, "Mask")
-    return Group("1  The composite", "#3f789e", [[image, mask]])
+    return Group("1  The composite", "#3f789e", [[image, mask, start_note(NAME_IT, *more)]])
+
+
+def start_note(*steps: str) -> Node:
+    lines = (
+        "Composite: choose your picture, with the object pasted into it.",
+        "Mask: a picture of its size, white on the object and black elsewhere.",
+        *steps,
+        "Run. The pictures and the LUT are saved in `output/harmonize`.",
+    )
+    text = "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
+    return Node("start", "MarkdownNote", {"text": text}, "Start here")
 
 
 def working_view(image: tuple, mask: tuple, size: int, mode: str, name: str = "view", title: str | None = None) -> Node:
@@ -216,5 +230,5 @@ def workflows() -> dict[str, list[Group]]:
         "harmonize": main_line(*EMBEDDED, mini, handles),
         "harmonize_loop": loop_line(*EMBEDDED, mini, handles),
         "harmonize_one_node": one_node(*EMBEDDED, mini, handles),
-        "harmonize_sd2": main_line(512, 50, 1.0, sd2, handles),
+        "harmonize_sd2": main_line(512, 50, 1.0, sd2, handles, CHECKPOINT),
     }

@@ -92,6 +92,17 @@ def test_each_has_a_thumbnail():
             assert picture.format == "JPEG" and picture.width >= 600
 
 
+def prompted(drawn):
+    """The nodes that go into a prompt: all but the browser's notes."""
+    return [node for node in drawn["nodes"] if node["type"] != "MarkdownNote"]
+
+
+def test_a_note_says_what_to_do_first(drawn):
+    (note,) = (node for node in drawn["nodes"] if node["type"] == "MarkdownNote")
+    assert note["title"] == "Start here"
+    assert note["widgets_values"][0].splitlines()[0].startswith("1. Composite")
+
+
 def test_every_node_and_input_exists(api, info):
     for key, node in api.items():
         assert node["class_type"] in info, f"{key}: the server has no {node['class_type']}"
@@ -107,7 +118,7 @@ def test_every_node_and_input_exists(api, info):
 
 def test_drawing_and_api_agree(drawn, api, info):
     """The drawn graph, converted as the browser does it, is the API's graph."""
-    nodes = sorted(drawn["nodes"], key=lambda node: node["order"])
+    nodes = sorted(prompted(drawn), key=lambda node: node["order"])
     keys = {node["id"]: key for node, key in zip(nodes, api, strict=True)}
     links = {link[0]: link for link in drawn["links"]}
     for node in nodes:
@@ -125,7 +136,7 @@ def test_links_join_their_slots(drawn, info):
         assert nodes[target]["inputs"][slot]["link"] == link
         assert nodes[source]["outputs"][output]["type"] == type_
         assert nodes[target]["inputs"][slot]["type"] in (type_, "*")
-    for node in nodes.values():
+    for node in prompted(drawn):
         assert [slot["name"] for slot in node["inputs"]] == [name for name, *_ in declared_inputs(info, node["type"])]
         assert [slot["type"] for slot in node["outputs"]] == info[node["type"]]["output"]
 
