@@ -143,7 +143,7 @@ def height_of(node: Node, info: NodeInfo) -> int:
         "SaveImage": 260,
         "PreviewImage": 260,
         "PreviewAny": 110,
-        NOTE: 230,
+        NOTE: 120,
     }
     shown |= {"IterateLoopEnd": 360, "Harmonize": 360, "HarmonizeInstances": 360, "DescribePicker": 120}
     return 6 + 20 * slots + (8 + 24 * widgets if widgets else 0) + shown.get(node.type, 0)
