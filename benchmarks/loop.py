@@ -24,7 +24,8 @@ from .metrics import Score, mean_score, score
 from .pairs import Pair
 
 STOPS = (1, 2, 3)  # passes
-NOTHING, FINAL, TRUTH = "doing nothing", "all passes", "best state by the truth"
+NOTHING, FIRST = "doing nothing", "pass 1 itself"
+FINAL, TRUTH = "all passes", "best state by the truth"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def run(models: Any, evaluator: Any, pair: Pair, settings: Any, policy: LoopPoli
         luts = [fit_lut(view, state, region) for state in passes.images[1:]]
         pictures = [pair.composite, *(apply_lut(image, lut, mask)[0] for lut in luts)]
     results = [score(picture, pair.truth, pair.mask) for picture in pictures]
-    answers = {NOTHING: 0, **{f"pass {n}": best(passes.scores[: n + 1]) for n in STOPS}, FINAL: best(passes.scores)}
+    stopped = {f"pass {n}": best(passes.scores[: n + 1]) for n in STOPS}
+    answers = {NOTHING: 0, FIRST: 1, **stopped, FINAL: best(passes.scores)}
     answers[TRUTH] = best([-result.fmse for result in results])
     actions = tuple(decision.action for decision in passes.decisions(policy))
     return Run(pair.id, passes.scores, actions, answers, {name: results[state] for name, state in answers.items()})

@@ -28,7 +28,8 @@ def test_a_row_for_every_stop(run, pairs_folder, tmp_path):
     result = run(arguments, catch_exceptions=False)
     assert result.exit_code == 0
     assert all(
-        name in result.stdout for name in (loop.NOTHING, "pass 1", "pass 3", loop.FINAL, loop.TRUTH, "passes a pair")
+        name in result.stdout
+        for name in (loop.NOTHING, loop.FIRST, "pass 1", "pass 3", loop.FINAL, loop.TRUTH, "passes a pair")
     )
     runs = json.loads(report.read_text())
     assert [r["id"] for r in runs] == ["0", "1"]
