@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import comfy.model_management
@@ -67,6 +69,7 @@ def harmonize(
     policy: LoopPolicy,
     after_pass: Callable[[Passes], Passes] = lambda passes: passes,
     node: str = NODE,
+    earlier: Sequence[Path] = (),
 ) -> Harmonized:
     """Describe, edit, judge, repeat (paper sec. 3.3); then the best state's colors at full resolution (app. E).
 
@@ -75,10 +78,11 @@ def harmonize(
         descriptions: seed n takes the n-th, round and round.
         after_pass: called with all states after each pass; what it returns is gone on with.
         node: name of the node, for the errors.
+        earlier: files of loops before this one; an error names them, too.
 
     Raises:
         ValueError: for more than one picture, no description, or a mask that does not fit.
-        RuntimeError: when a pass fails and earlier ones are saved; names the files.
+        RuntimeError: when a pass, or what comes before or after them, fails; names the files saved so far.
     """
     if len(image) != 1 or not descriptions:
         raise ValueError(
@@ -86,24 +90,33 @@ def harmonize(
             f"image and at least one description in input descriptions."
         )
     mask = check_mask(mask, image, node)
-    view, region = working_view(image, mask, settings.view_size)
-    run = _Pass(models, settings, region)
-    passes = Passes((view,), (float(evaluator.score(view, region)[0]),))
+    with _told(node, earlier):
+        view, region = working_view(image, mask, settings.view_size)
+        run = _Pass(models, settings, region)
+        passes = Passes((view,), (float(evaluator.score(view, region)[0]),))
     while (decision := passes.decisions(policy)[-1]).action != "conclude":
         description = descriptions[decision.seed % len(descriptions)]
-        try:
+        with _told(f"{node}, pass {passes.count + 1}", [*earlier, *passes.paths]):
             made = run(decision.source, passes.images[decision.source], description)
             score = float(evaluator.score(made, region)[0])
-        except Exception as error:
-            if not passes.files or comfy.model_management.is_oom(error):  # out of memory is the host's to handle
-                raise
-            saved = ", ".join(str(path) for path in passes.paths)
-            raise RuntimeError(
-                f"{node}, pass {passes.count + 1}: {error} Finished passes are saved: {saved}"
-            ) from error
-        passes = after_pass(passes.add(made, score, str(description), node))
-    lut = fit_lut(view, passes.images[decision.source], region)
-    return Harmonized(apply_lut(image, lut, mask), lut, passes)
+            passes = after_pass(passes.add(made, score, str(description), node))
+    with _told(f"{node}, final LUT", [*earlier, *passes.paths]):
+        lut = fit_lut(view, passes.images[decision.source], region)
+        return Harmonized(apply_lut(image, lut, mask), lut, passes)
+
+
+@contextmanager
+def _told(where: str, saved: Sequence[Path]) -> Iterator[None]:
+    """An error says where it happened and which passes are saved. Out of memory and the interrupt are the host's."""
+    try:
+        yield
+    except comfy.model_management.InterruptProcessingException:  # an Exception in older hosts
+        raise
+    except Exception as error:
+        if comfy.model_management.is_oom(error):
+            raise
+        files = f" Finished passes are saved: {', '.join(map(str, saved))}" if saved else ""
+        raise RuntimeError(f"{where}: {error}{files}") from error
 
 
 class _Pass:

@@ -35,7 +35,7 @@ def harmonize_instances(
 
     Raises:
         ValueError: when masks and descriptions differ in number, or a mask does not fit.
-        Others: as `harmonize`.
+        Others: as `harmonize`; the errors say which object it was, and name the files of those before it.
     """
     masks = check_regions(masks, image, NODE, "masks")
     if len(masks) != len(descriptions):
@@ -44,9 +44,10 @@ def harmonize_instances(
             f"each mask, in the same order."
         )
     done: list[Harmonized] = []
-    for mask, description in zip(masks, descriptions, strict=True):
-        composite = done[-1].image if done else image
+    for number, (mask, description) in enumerate(zip(masks, descriptions, strict=True), 1):
+        composite, node = done[-1].image if done else image, f"{NODE}, object {number} of {len(masks)}"
+        saved = [path for each in done for path in each.passes.paths]
         done.append(
-            harmonize(models, evaluator, composite, mask, [description], settings, policy, after_pass, node=NODE)
+            harmonize(models, evaluator, composite, mask, [description], settings, policy, after_pass, node, saved)
         )
     return done
