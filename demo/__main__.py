@@ -10,7 +10,9 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+import urllib.error
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -124,20 +126,25 @@ class Bar:
 def harmonize(
     host: Path, example: Example, workflow: Workflow, output: Path, console: Console, max_passes: int = MAX_PASSES
 ) -> Path:
-    """Run the workflow on `example` and write its pictures to `output/NAME`; gives that folder."""
-    folder = output / example.name
+    """Run the workflow on `example` and write its pictures to `output/NAME`; gives that folder.
+
+    Raises RuntimeError, which names the server's log, when the server is lost on the way.
+    """
+    folder, log = output / example.name, output / "server.log"
     folder.mkdir(parents=True, exist_ok=True)
-    console.print(f"Starting ComfyUI; its log is {output / 'server.log'}")
-    with tempfile.TemporaryDirectory() as base:
-        server = HostServer(host, Path(base), output / "server.log", *device_options())
-        with server as client:
-            image = client.upload(example.composite, f"composite{example.composite.suffix}")
-            mask = client.upload(example.mask, f"mask{example.mask.suffix}")
-            bar = Bar(workflow, console)
-            with bar.progress:
-                filled = with_inputs(workflow, image, mask, example.descriptions, max_passes)
-                outputs = client.run(filled, 3600, bar.hear)
-            saved = fetch(client, outputs, folder)
+    console.print(f"Starting ComfyUI; its log is {log}")
+    with (
+        _naming(log),
+        tempfile.TemporaryDirectory() as base,
+        HostServer(host, Path(base), log, *device_options()) as client,
+    ):
+        image = client.upload(example.composite, f"composite{example.composite.suffix}")
+        mask = client.upload(example.mask, f"mask{example.mask.suffix}")
+        bar = Bar(workflow, console)
+        with bar.progress:
+            filled = with_inputs(workflow, image, mask, example.descriptions, max_passes)
+            outputs = client.run(filled, 3600, bar.hear)
+        saved = fetch(client, outputs, folder)
     missing = EXPECTED - set(saved)
     if missing:
         raise ValueError(
@@ -145,6 +152,14 @@ def harmonize(
         )
     shutil.copyfile(example.composite, folder / f"composite{example.composite.suffix}")
     return folder
+
+
+@contextmanager
+def _naming(log: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ConnectionError, TimeoutError, urllib.error.URLError) as error:
+        raise RuntimeError(f"{error} See the server's log, {log}") from error
 
 
 def main(

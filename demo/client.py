@@ -100,7 +100,7 @@ class Client:
     def run(self, workflow: Workflow, timeout: float = 600, on_message: Messages | None = None) -> dict[str, Any]:
         """Run a workflow to its end and give its outputs by node id.
 
-        `on_message(type, data)` hears the server's messages while it runs.
+        `on_message(type, data)` hears the server's messages while it runs; ConnectionError when they break off.
         """
         if on_message is None:
             return self.wait(self.queue(workflow), timeout)["outputs"]
@@ -120,14 +120,16 @@ class Client:
         connection = websocket.create_connection(address, timeout=timeout, http_no_proxy=["127.0.0.1"])
 
         def read() -> Iterator[tuple[str, dict[str, Any]]]:
-            while True:
-                message = connection.recv()
+            while message := connection.recv():
                 if isinstance(message, str):  # the others are previews
                     parsed = json.loads(message)
                     yield parsed["type"], parsed["data"]
+            raise websocket.WebSocketConnectionClosedException("It closed the connection.")  # with an empty message
 
         try:
             yield read()
+        except (websocket.WebSocketException, ConnectionError) as error:
+            raise ConnectionError(f"Lost the ComfyUI server while the workflow ran. {error}") from error
         finally:
             connection.close()
 

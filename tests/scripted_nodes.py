@@ -1,5 +1,8 @@
 """Nodes for tests of the loop, installed beside the pack in the tests' servers. Kept free of the pack's modules."""
 
+import os
+import time
+
 import torch
 from comfy_execution.graph_utils import GraphBuilder
 
@@ -125,6 +128,20 @@ class ImageAsLatent:
         return ({"samples": image.clone().to(torch.float32)},)
 
 
+class ScriptedEnd:
+    """Ends the server's process, as the system does when memory runs out."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES, OUTPUT_NODE = "Tests", "run", (), True
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE",)}}
+
+    def run(self, image):
+        time.sleep(0.5)  # the server's messages of the run so far go out
+        os._exit(9)
+
+
 KINDS = (
     ScriptedScore,
     ScriptedTint,
@@ -134,5 +151,6 @@ KINDS = (
     ScriptedLoop,
     ScriptedList,
     ImageAsLatent,
+    ScriptedEnd,
 )
 NODE_CLASS_MAPPINGS = {kind.__name__: kind for kind in KINDS}

@@ -6,6 +6,7 @@ from PIL import Image
 
 from diff_harmonization.demo.__main__ import fetch, with_inputs
 from diff_harmonization.demo.client import WorkflowError
+from diff_harmonization.demo.server import HostServer
 
 
 @pytest.fixture
@@ -46,6 +47,17 @@ def test_messages_tell_the_progress(server, ready):
     server.run(ready, on_message=lambda kind, data: heard.append(kind))
     assert {"executing", "progress_state"} <= set(heard)
     assert heard[-1] == "execution_success"
+
+
+def test_a_server_that_dies_is_a_lost_connection(host_path, new_base):
+    base = new_base()
+    image = {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 0}}
+    workflow = {"1": image, "2": {"class_type": "ScriptedEnd", "inputs": {"image": ["1", 0]}}}
+    with HostServer(host_path, base, base / "server.log", "--cpu") as client:
+        with pytest.raises(ConnectionError, match="Lost the ComfyUI server while the workflow ran"):
+            client.run(workflow, on_message=lambda kind, data: None)
+        with pytest.raises(OSError):
+            client.system_stats()
 
 
 def test_a_refused_workflow_names_node_and_input(server, ready):

@@ -4,10 +4,12 @@ import copy
 import json
 
 import pytest
+import typer
 from PIL import Image
 from rich.console import Console
+from typer.testing import CliRunner
 
-from diff_harmonization.demo.__main__ import WORKFLOW, Example, harmonize, shipped_example, with_inputs
+from diff_harmonization.demo.__main__ import WORKFLOW, Example, harmonize, main, shipped_example, with_inputs
 
 DESCRIPTION = "dog & (foreground) bright summer & (background) winter dull"
 OTHER = "dog & (foreground) warm & (background) icy"
@@ -63,6 +65,44 @@ def test_a_workflow_that_saves_too_little_fails_loudly(host_path, inverting, pic
     log = (tmp_path / "out" / "server.log").read_text(errors="replace")
     assert "Starting server" in log
     assert "ERROR" not in log
+
+
+CLOSING_HOST = """
+import sys
+from aiohttp import web
+
+async def answer(request):
+    return web.json_response({"name": "a.png", "subfolder": "", "prompt_id": "1", "node_errors": {}})
+
+async def messages(request):
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    await socket.send_str('{"type": "status", "data": {}}')
+    await socket.close()
+    return socket
+
+app = web.Application()
+app.router.add_get("/system_stats", answer)
+app.router.add_get("/ws", messages)
+app.router.add_post("/upload/image", answer)
+app.router.add_post("/prompt", answer)
+web.run_app(app, host="127.0.0.1", port=int(sys.argv[sys.argv.index("--port") + 1]))
+"""
+
+
+def test_a_server_that_is_lost_is_told_with_its_log(tmp_path, pictures, inverting):
+    """A host that closes the connection in the middle of a run, which the real one does when it is stopped."""
+    (tmp_path / "main.py").write_text(CLOSING_HOST)
+    (tmp_path / "workflow.json").write_text(json.dumps(inverting))
+    app = typer.Typer()
+    app.command()(main)
+    files = {"image": pictures[0], "mask": pictures[1], "workflow": tmp_path / "workflow.json"}
+    options = [f"--{name}={path}" for name, path in (files | {"host": tmp_path, "output": tmp_path / "out"}).items()]
+    result = CliRunner().invoke(app, options, env={"COLUMNS": "1000"})
+    assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
+    end = result.output.splitlines()[-1]
+    assert end.startswith("The demo failed. Lost the ComfyUI server while the workflow ran.")
+    assert end.endswith(f"See the server's log, {tmp_path / 'out' / 'server.log'}")
 
 
 def test_the_folder_holds_every_pass_and_what_came_of_them(host_path, pictures, tmp_path):
