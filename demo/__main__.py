@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 import tempfile
 import time
@@ -27,6 +28,10 @@ from .server import PACK, HostServer, device_options
 EXAMPLES, WORKFLOW = PACK / "workflows" / "examples", PACK / "workflows" / "api" / "harmonize_loop.json"
 
 EXPECTED = {"result.png", "lut.cube", "side_by_side.png"}
+# What `fetch` and `harmonize` write for the shipped workflows, numbered where there are several.
+WRITTEN = re.compile(
+    r"composite\.(png|jpe?g|webp)|(attention|edit|filmstrip|lut(region\d+)?|pass|result|side_by_side)(_\d+)?\.(png|cube)"
+)
 MAX_PASSES = 3  # two trials, and one pass that goes on from the better
 
 
@@ -100,6 +105,14 @@ def fetch(client: Client, outputs: dict[str, Any], folder: Path) -> list[str]:
     return names
 
 
+def clear(folder: Path, example: Example) -> None:
+    """Delete what an earlier run wrote, which this one might not write again: nothing of the user's."""
+    own = {example.composite.resolve(), example.mask.resolve()}
+    for path in folder.iterdir():
+        if path.is_file() and WRITTEN.fullmatch(path.name) and path.resolve() not in own:
+            path.unlink()
+
+
 class Bar:
     """The server's messages as one progress bar over the workflow's nodes."""
 
@@ -144,6 +157,7 @@ def harmonize(
         with bar.progress:
             filled = with_inputs(workflow, image, mask, example.descriptions, max_passes)
             outputs = client.run(filled, 3600, bar.hear)
+        clear(folder, example)
         saved = fetch(client, outputs, folder)
     missing = EXPECTED - set(saved)
     if missing:

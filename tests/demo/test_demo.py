@@ -2,6 +2,7 @@
 
 import copy
 import json
+from pathlib import Path
 
 import pytest
 import typer
@@ -9,7 +10,16 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
-from diff_harmonization.demo.__main__ import WORKFLOW, Example, harmonize, main, shipped_example, with_inputs
+from diff_harmonization.demo.__main__ import (
+    WORKFLOW,
+    WRITTEN,
+    Example,
+    clear,
+    harmonize,
+    main,
+    shipped_example,
+    with_inputs,
+)
 
 DESCRIPTION = "dog & (foreground) bright summer & (background) winter dull"
 OTHER = "dog & (foreground) warm & (background) icy"
@@ -58,13 +68,52 @@ def test_a_missing_picture_is_named(tmp_path, pictures):
         Example("dog", pictures[0], tmp_path / "absent.png")
 
 
-def test_a_workflow_that_saves_too_little_fails_loudly(host_path, inverting, pictures, tmp_path):
+def test_a_workflow_that_saves_too_little_fails_loudly(host_path, inverting, pictures, tmp_path, used):
+    folder, kept = used
     with pytest.raises(ValueError, match=r"did not save lut\.cube, side_by_side\.png; it saved"):
         harmonize(host_path, Example("dog", *pictures), inverting, tmp_path / "out", Console(quiet=True))
-    assert (tmp_path / "out" / "dog" / "edit.png").is_file()
+    assert {path.name for path in folder.iterdir()} == kept | {"edit.png", "result.png"}  # none of an earlier run
+    with Image.open(folder / "edit.png") as edit:
+        assert edit.size == (40, 24)
     log = (tmp_path / "out" / "server.log").read_text(errors="replace")
     assert "Starting server" in log
     assert "ERROR" not in log
+
+
+@pytest.fixture
+def used(tmp_path):
+    """A folder with an earlier run's files and the user's own."""
+    written = {"pass_9.png", "attention_9.png", "edit.png", "lut_1.cube", "lutregion2.cube", "result.png"}
+    written |= {"filmstrip.png", "side_by_side.png", "composite.jpg", "composite.png"}
+    kept = {"pass_9.psd", "pass_final.png", "my_pass_9.png", "notes.txt", "result.png.bak", "composite.xcf"}
+    folder = tmp_path / "out" / "dog"
+    (folder / "pass_8.png").mkdir(parents=True)
+    for name in written | kept:
+        (folder / name).write_bytes(b"old")
+    return folder, kept | {"pass_8.png"}
+
+
+def test_only_an_earlier_runs_files_are_cleared(used, pictures):
+    folder, kept = used
+    clear(folder, Example("dog", *pictures))
+    assert {path.name for path in folder.iterdir()} == kept
+
+
+def test_the_pictures_that_are_asked_about_are_never_cleared(used):
+    folder, kept = used
+    clear(folder, Example("dog", folder / "result.png", folder / "pass_9.png"))
+    assert {path.name for path in folder.iterdir()} == kept | {"result.png", "pass_9.png"}
+
+
+def test_every_file_of_the_shipped_workflows_is_known_as_the_demos():
+    prefixes = {
+        Path(node["inputs"]["filename_prefix"]).name
+        for file in WORKFLOW.parent.glob("*.json")
+        for node in json.loads(file.read_text(encoding="utf-8")).values()
+        if "filename_prefix" in node["inputs"]
+    }
+    assert {"pass", "result", "lut"} <= prefixes
+    assert all(WRITTEN.fullmatch(f"{prefix}{end}") for prefix in prefixes for end in (".png", "_3.png", ".cube"))
 
 
 CLOSING_HOST = """
