@@ -40,6 +40,7 @@ class TextDescribe(io.ComfyNode):
             category=CATEGORY,
             description="Say what was pasted and how the two regions look: an object, words for the foreground, words "
             "for the background. The edit gives the object the background's words.",
+            has_intermediate_output=True,  # a cached result shows its text again
             inputs=[
                 io.String.Input(
                     "description",
@@ -115,6 +116,7 @@ class LocalDescribe(io.ComfyNode):
             category=CATEGORY,
             description="Describe the picture on this machine: from color statistics of its two regions, or by a "
             "vision model of yours. Nothing is uploaded or downloaded.",
+            has_intermediate_output=True,  # a cached result shows its text again
             inputs=[
                 io.Image.Input("image", tooltip="The composite, at any size."),
                 io.Mask.Input("mask", tooltip="1 on the pasted object, of the image's size."),

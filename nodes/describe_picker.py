@@ -15,6 +15,7 @@ class DescribePicker(io.ComfyNode):
             display_name="Pick Description",
             category=CATEGORY,
             description="Pick one of several descriptions, and edit them or add your own. Shows them all.",
+            has_intermediate_output=True,  # a cached result shows its text again
             inputs=[
                 Descriptions.Input(
                     "descriptions",

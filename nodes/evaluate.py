@@ -43,6 +43,7 @@ class HarmonyScore(io.ComfyNode):
             category=CATEGORY,
             description="How well the object's light and color belong to its scene, from 0 to 1. Compare versions of "
             "one picture by it; across pictures it also depends on what they show.",
+            has_intermediate_output=True,  # a cached result shows its text again
             inputs=[
                 HarmonyEvaluator.Input("evaluator", tooltip="From Load Harmony Evaluator."),
                 io.Image.Input("image", tooltip="The picture to judge, at any size; a batch is judged one by one."),

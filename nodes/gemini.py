@@ -20,6 +20,7 @@ class GeminiDescribe(io.ComfyNode):
             "the composite and the mask, at no more than 1024 pixels, and costs what your account with Google pays for "
             "it. The API key comes from the environment variable GEMINI_API_KEY or GOOGLE_API_KEY, or from the file "
             "user/__diff_harmonization/gemini_api_key.txt; it is never part of a workflow.",
+            has_intermediate_output=True,  # a cached result shows its text again
             inputs=[
                 io.Image.Input("image", tooltip="The composite, at any size; of a batch, the first."),
                 io.Mask.Input("mask", tooltip="1 on the pasted object, of the image's size."),

@@ -94,6 +94,7 @@ class Harmonize(io.ComfyNode):
             category=CATEGORY,
             description="The whole loop in one box: edits the pasted object by each description, judges, goes on from "
             "the best, and carries the result to full resolution. The same as the graph around Iterate Loop.",
+            has_intermediate_output=True,  # a cached result shows its text again
             inputs=[
                 *_models(),
                 io.Image.Input("image", tooltip="The composite, one picture of any size."),
@@ -153,6 +154,7 @@ class HarmonizeInstances(io.ComfyNode):
             category=CATEGORY,
             description="Several pasted objects of one picture, one after another: each goes through the loop of "
             "Harmonize Composite on the picture that the one before it left.",
+            has_intermediate_output=True,  # a cached result shows its text again
             inputs=[
                 *_models(),
                 io.Image.Input("image", tooltip="The composite, one picture of any size."),

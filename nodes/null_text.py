@@ -26,6 +26,7 @@ class EdgeNullTextOptimize(io.ComfyNode):
             category=CATEGORY,
             description="Find the unconditional embedding of each step under which guidance gives the composite back, "
             "with the object's edges in place (paper eq. 5-6). Makes the edit follow guidance_scale.",
+            has_intermediate_output=True,  # a cached result shows its text again
             inputs=[
                 io.Model.Input("model", tooltip="The model that inverted the composite."),
                 io.Vae.Input(

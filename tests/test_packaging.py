@@ -35,6 +35,7 @@ RANKS = (
     ("benchmarks", "demo"),
 )
 RANK = {part: rank for rank, parts in enumerate(RANKS) for part in parts}
+FRONTEND = "web"  # served to the browser
 # What is learned from photographs, the embedded models and the norms, must not see those that the benchmarks set aside.
 LEARNS_FROM_PHOTOS = {"mini/photos.py", "mini/train.py", "description/fit_norms.py", "evaluator/data.py"}
 
@@ -70,7 +71,7 @@ def wheel(tmp_path_factory):
     listing = ("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
     for name in subprocess.run(listing, cwd=REPO, check=True, capture_output=True, text=True).stdout.split("\0"):
         source, part = REPO / name, name.split("/")[0]
-        if name and source.is_file() and (part in RANK or "/" not in name):
+        if name and source.is_file() and (part in (*RANK, FRONTEND) or "/" not in name):
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             (copy / name).write_bytes(source.read_bytes())
     build = ("wheel", "--no-deps", "--no-build-isolation", "--no-index", "-q", "-w", str(out), str(copy))
@@ -142,11 +143,32 @@ def test_every_folder_with_code_is_a_listed_package(wheel):
 
 
 def test_the_wheel_has_the_data_that_the_code_reads(wheel):
-    listing = ("git", "ls-files", "-z", "*.json", "*.safetensors")
+    listing = ("git", "ls-files", "-z", "*.json", "*.safetensors", f"{FRONTEND}/*.js")
     names = subprocess.run(listing, cwd=REPO, check=True, capture_output=True, text=True).stdout.split("\0")
-    data = {f"diff_harmonization/{name}" for name in names if name.split("/")[0] in RANK}
+    data = {f"diff_harmonization/{name}" for name in names if name.split("/")[0] in (*RANK, FRONTEND)}
     with zipfile.ZipFile(wheel) as archive:
         assert data and data <= set(archive.namelist())
+
+
+def test_the_registry_gets_the_frontends_part():
+    listing = ("git", "ls-files", "-z", FRONTEND)
+    ignored = ("--ignored", "--cached", "--exclude-from=.comfyignore")
+    every, left_out = (
+        subprocess.run(command, cwd=REPO, check=True, capture_output=True, text=True).stdout
+        for command in (listing, (*listing[:3], *ignored, FRONTEND))
+    )
+    assert every and not left_out
+
+
+def test_the_host_finds_the_frontends_part_whatever_the_folder_is_called(host_path, tmp_path):
+    """Its URL is made from the project's name; from the folder's, a user's own name for it could break it."""
+    from comfy_config.config_parser import extract_node_configuration
+
+    folder = tmp_path / "ComfyUI Harmony (2).main"
+    folder.symlink_to(REPO, target_is_directory=True)
+    found = extract_node_configuration(str(folder))
+    assert found.project.name == "diff-harmonization"
+    assert [path.suffix for path in (folder / found.tool_comfy.web).iterdir()] == [".js"]
 
 
 def test_it_imports_without_a_host(wheel, tmp_path):

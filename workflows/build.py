@@ -23,6 +23,14 @@ WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", DYNAMIC_COMBO)
 NOTE = "MarkdownNote"  # the browser's own, which no prompt holds
 COLUMN, GAP = 340, 40
 TITLE = 80  # above a node: its title and the pack's badge
+ROOM = {  # below a node, into which it grows when a run gives it text to show
+    "LocalDescribe": 100,
+    "DescribePicker": 100,
+    "HarmonyScore": 20,
+    "IterateLoopEnd": 200,
+    "Harmonize": 200,
+    "HarmonizeInstances": 200,
+}
 HEAD = 50  # above a group's first node, besides: the group's title
 
 
@@ -94,7 +102,7 @@ def ui_form(groups: list[Group], info: NodeInfo) -> dict[str, Any]:
             for node in column:
                 height = height_of(node, info)
                 boxes[node.id] = box(node, number, info, links, [x, y], [COLUMN - GAP, height])
-                y += height + TITLE
+                y += height + ROOM.get(node.type, 0) + TITLE
             bottom = max(bottom, y)
             x += COLUMN
         drawn_groups.append(

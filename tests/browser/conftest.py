@@ -8,7 +8,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
-sys.path.append(str(Path(__file__).parents[1]))  # graphs
+sys.path += (str(Path(__file__).parent), str(Path(__file__).parents[1]))  # driving, graphs
 
 from graphs import WORKFLOWS  # noqa: E402
 

@@ -5,6 +5,7 @@ import itertools
 import json
 
 import pytest
+from driving import LOAD, PROMPT, click, complaints, load
 from graphs import WORKFLOWS
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -12,7 +13,6 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
 TITLE_BAR = 30  # pixels above a node's position
-LOAD = "const [graph, done] = arguments; app.loadGraphData(graph).then(() => done(null), error => done(String(error)))"
 NODES = """return app.graph.nodes.map(node => ({
     id: Number(node.id), type: node.type, title: node.title, known: node.type in LiteGraph.registered_node_types,
     x: node.pos[0], y: node.pos[1], width: node.size[0], height: node.size[1],
@@ -29,26 +29,6 @@ DESCRIBE_WIDGETS = """return app.graph.nodes.find(node => node.type == 'LocalDes
     .map(widget => widget.name)"""
 CHOOSE_PROVIDER = """app.graph.nodes.find(node => node.type == 'LocalDescribe').widgets
     .find(widget => widget.name == 'provider').value = arguments[0]"""
-PROMPT = "const done = arguments[0]; app.graphToPrompt().then(prompt => done(prompt.output))"
-
-
-def load(page, name):
-    drawn = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
-    assert page.execute_async_script(LOAD, drawn) is None
-    return drawn
-
-
-def visible(page, selector):
-    return [element for element in page.find_elements(By.CSS_SELECTOR, selector) if element.is_displayed()]
-
-
-def click(page, selector):
-    WebDriverWait(page, 60).until(lambda _: visible(page, selector))[0].click()
-
-
-def complaints(page):
-    """What the frontend says of missing nodes, models or values."""
-    return [element.text for element in visible(page, "[role=dialog], [data-testid=error-overlay]")]
 
 
 def client_position(page, node, dx, dy):
