@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from rich.table import Table
@@ -22,6 +22,9 @@ from .harmonize import Line, describe_by_statistics, harmonize_by_loop
 from .metrics import Score, mean_score
 from .pairs import Pair
 
+if TYPE_CHECKING:
+    from ..host.edges import Edges
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -29,7 +32,7 @@ class Variant:
 
     refinement: RefinementSettings = field(default_factory=RefinementSettings)
     self_window: tuple[float, float] = (0.0, 1.0)  # of the steps, where the source's self-attention holds
-    edges: str | None = None  # of the null-text optimization; None edits by direct inversion, without a null-text
+    edges: Edges | None = None  # of the null-text optimization; None edits by direct inversion, without a null-text
     long_prompt: bool = False
     object_last: bool = False
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -133,7 +134,8 @@ def auc(natural: Sequence[float], pasted: Sequence[float]) -> float:
 def correlation(strengths: Sequence[float], scores: Sequence[float]) -> float:
     if len(set(scores)) == 1:
         return 0.0
-    return -float(spearmanr(strengths, scores).statistic)
+    result: Any = spearmanr(strengths, scores)
+    return -float(result.statistic)
 
 
 def network_score(evaluator: HarmonyEvaluator) -> Score:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from rich.table import Table
@@ -160,7 +161,7 @@ def comparisons(repeats: int) -> list[Comparison]:
     prompt = encoder.tokenize("tree dark cold")
     words = encoder.embed(prompt)
 
-    def encode(tokens: Tensor) -> Tensor:  # as the host does it
+    def encode(tokens: Tensor) -> Any:  # as the host does it
         return encoder.clip.encode_from_tokens({encoder.key: [[(token, 1.0) for token in tokens]]})
 
     def stage(denoise: Denoiser, z: Tensor) -> Comparison:

@@ -94,4 +94,5 @@ def random_window(mask: Tensor, generator: random.Random) -> Window:
         min(round(length), limit) for length, limit in zip((side * stretch, side / stretch), mask.shape, strict=True)
     )
     y, x = (middle + generator.uniform(-1, 1) * side / 6 for middle in ((top + bottom) / 2, (left + right) / 2))
-    return Window(*(place(*axis) for axis in zip((y, x), (height, width), mask.shape, strict=True)), height, width)
+    top, left = (place(*axis) for axis in zip((y, x), (height, width), mask.shape, strict=True))
+    return Window(top, left, height, width)

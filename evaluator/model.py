@@ -56,7 +56,8 @@ def square_window(mask: Tensor) -> Window:
     top, bottom, left, right = box
     side = min(round(MARGIN * max(bottom - top, right - left)), *mask.shape)
     middle = (top + bottom) / 2, (left + right) / 2
-    return Window(*(place(y, side, limit) for y, limit in zip(middle, mask.shape, strict=True)), side, side)
+    top, left = (place(center, side, limit) for center, limit in zip(middle, mask.shape, strict=True))
+    return Window(top, left, side, side)
 
 
 def place(center: float, length: int, limit: int) -> int:

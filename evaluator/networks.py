@@ -134,7 +134,7 @@ class RegionNetwork(HarmonyNetwork):
 
 def region_means(values: Tensor, mask: Tensor) -> Tensor:
     """Means [B,2C] of values [B,C,h,w] inside and outside of mask [B,1,H,W]."""
-    inside = adaptive_avg_pool2d(mask, values.shape[-2:])
+    inside = adaptive_avg_pool2d(mask, (values.shape[-2], values.shape[-1]))
     means = [(values * part).sum((2, 3)) / part.sum((2, 3)).clamp_min(1e-3) for part in (inside, 1 - inside)]
     return torch.cat(means, dim=1)
 

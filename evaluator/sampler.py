@@ -100,10 +100,10 @@ def edges_touched(mask: Tensor) -> str:
 
 def paste(image: Tensor, mask: Tensor, other: Tensor, other_mask: Tensor) -> tuple[Tensor, Tensor]:
     """Another's object in place of the image's, stretched to its bounding box; images [1,3,S,S], masks [1,1,S,S]."""
-    boxes = [bounding_box(foreground(plane[0, 0])) for plane in (mask, other_mask)]
-    if boxes[0] is None or boxes[1] is None:
+    here, there = (bounding_box(foreground(plane[0, 0])) for plane in (mask, other_mask))
+    if here is None or there is None:
         return image, mask
-    (top, bottom, left, right), there = boxes
+    top, bottom, left, right = here
     object_ = torch.cat((other, other_mask), dim=1)[..., there[0] : there[1], there[2] : there[3]]
     patch = interpolate(object_, (bottom - top, right - left), mode="bilinear", align_corners=False)
     image, plane = image.clone(), torch.zeros_like(mask)

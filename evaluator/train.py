@@ -168,7 +168,7 @@ def main(
         raise typer.BadParameter(f"--architecture {architecture}: expected one of {', '.join(NETWORKS)}")
     work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    network = start(architecture, initial, initial_backbone).to(DEVICE, memory_format=torch.channels_last)
+    network = start(architecture, initial, initial_backbone).to(DEVICE, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     crops, checkpoint = load_crops(photos, work, network.reduction, per_photo), work / "checkpoint.pt"
     coarse, fine = Sampler(crops.halved(), seed=1), Sampler(crops, seed=1)
     typer.echo(f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f}M parameters, {len(crops.objects)} squares")

@@ -21,6 +21,8 @@ from torch import Tensor
 from ..evaluator.policy import LoopPolicy
 from .passes import Passes, keep_pass
 
+NODE_CLASSES: dict[str, Any] = host_nodes.NODE_CLASS_MAPPINGS  # pyright: ignore[reportAttributeAccessIssue]
+
 Link = list[Any]  # [node id, output slot]
 PASS = "IterateLoopPass"
 IMAGE, SEED, INDEX = 1, 3, 4  # those outputs of IterateLoop that vary from pass to pass
@@ -136,7 +138,7 @@ def _next_pass(prompt: DynamicPrompt, flow: LoopFlow, policy: LoopPolicy) -> tup
         PASS, f"{flow.end}.{number}", flow=state, first_score=flow.passes.scores[0], **carried, **vars(policy)
     )
     judge.set_override_display_id(prompt.get_display_node_id(flow.end))
-    outputs = len(host_nodes.NODE_CLASS_MAPPINGS[PASS].RETURN_TYPES)
+    outputs = len(NODE_CLASSES[PASS].RETURN_TYPES)
     return [judge.out(slot) for slot in range(outputs)], graph.finalize()
 
 
@@ -188,7 +190,7 @@ class _Body:
         parent = self.prompt.get_parent_node_id(self.flow.end)
         for node_id in sorted(self.prompt.all_node_ids()):
             node = self.prompt.get_node(node_id)
-            kind = host_nodes.NODE_CLASS_MAPPINGS[node["class_type"]]
+            kind = NODE_CLASSES[node["class_type"]]
             if (
                 getattr(kind, "OUTPUT_NODE", False)
                 and self.prompt.get_parent_node_id(node_id) == parent

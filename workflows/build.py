@@ -11,7 +11,7 @@ import json
 import sys
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import applications
 import lines
@@ -67,7 +67,7 @@ class NodeInfo:
         raise KeyError(f"{node.id} ({node.type}) needs a value for {name} ({kind})")
 
 
-def is_link(value: Any) -> bool:
+def is_link(value: Any) -> TypeGuard[tuple[str, int]]:
     return isinstance(value, tuple)
 
 
