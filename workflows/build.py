@@ -27,6 +27,7 @@ ROOM = {  # below a node, into which it grows when a run gives it text to show
     "LocalDescribe": 100,
     "DescribePicker": 100,
     "HarmonyScore": 20,
+    "SaveColorLUT": 40,
     "IterateLoopEnd": 200,
     "Harmonize": 200,
     "HarmonizeInstances": 200,
