@@ -86,14 +86,14 @@ def describe(question: Question, number: int, session: Session) -> Answer:
     Raises:
         GeminiError: with what to do about it; and whatever `session.check` raises.
     """
+    if (known := recall(question, number)) is not None:
+        return known
     earlier = _answers.get(question.fingerprint, {})
-    if number not in earlier:
-        taken = [description for answer in earlier.values() for description in answer]
-        answer, complete = _Asking(question, taken, session).answer()
-        if complete:
-            _remember(question.fingerprint, number, answer)
-        return answer
-    return earlier[number]
+    taken = [description for answer in earlier.values() for description in answer]
+    answer, complete = _Asking(question, taken, session).answer()
+    if complete:
+        _remember(question.fingerprint, number, answer)
+    return answer
 
 
 def recall(question: Question, number: int) -> Answer | None:

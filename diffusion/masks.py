@@ -14,19 +14,19 @@ THRESHOLD = 100 / 255
 NEARLY_ALL = 0.95
 
 
-def binarize_mask(mask: Tensor, threshold: float = THRESHOLD, node: str = "RefineEmbedding") -> Tensor:
-    """Foreground mask [B,1,H,W] in [0,1] -> the same shape, 1 where mask >= threshold, else 0.
+def binarize_mask(mask: Tensor, node: str = "RefineEmbedding") -> Tensor:
+    """Foreground mask [B,1,H,W] in [0,1] -> the same shape, 1 where it selects, else 0.
 
     Raises:
         ValueError: when the shape is another, or a mask has no foreground.
     """
     if mask.ndim != 4 or mask.shape[1] != 1:
         raise ValueError(f"{node}: `mask` must be [B,1,H,W], got {tuple(mask.shape)}.")
-    binary = (mask >= threshold).to(torch.promote_types(mask.dtype, torch.float32))
+    binary = foreground(mask).to(torch.promote_types(mask.dtype, torch.float32))
     coverage = binary.mean((1, 2, 3))
     if bool((coverage == 0).any()):
         raise ValueError(
-            f"{node}: `mask` is empty (no value reaches {threshold:.3f}; the largest is {float(mask.max()):.3f}). "
+            f"{node}: `mask` is empty (no value reaches {THRESHOLD:.3f}; the largest is {float(mask.max()):.3f}). "
             f"It must be 1 on the foreground; load a black-and-white picture with LoadImageMask rather than LoadImage."
         )
     if bool((coverage > NEARLY_ALL).any()):
