@@ -77,7 +77,7 @@ def instances_line(size: int, steps: int, strength: float, model: list[Node], ha
 
 def regions_line(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
     """The loop with a LUT of its own for each of the object's two parts, between passes and in the end."""
-    groups = loop_line(size, steps, strength, model, handles)
+    groups = loop_line(size, steps, strength, model, handles, "Masks of regions 1 and 2: the object's two parts.")
     groups[0] = Group("1  The composite and the object's parts", "#3f789e", groups[0].columns + _two_masks("region"))
     views = {"fit_pass": ("square", 2), "apply_pass": ("view", 2), "square": ("view", 2), "fit": ("view", 2)}
     regions = {"view": ("masks", 0), "apply": ("masks", 0)} | views

@@ -47,7 +47,7 @@ def main_line(size: int, steps: int, strength: float, model: list[Node], handles
     ]
 
 
-def loop_line(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
+def loop_line(size: int, steps: int, strength: float, model: list[Node], handles: Handles, *to_do: str) -> list[Group]:
     """The loop as a graph: everything between Iterate Loop and Iterate Loop End is run again in each pass."""
     scored = {"evaluator": ("evaluator", 0)}
     framed = [
@@ -87,7 +87,7 @@ def loop_line(size: int, steps: int, strength: float, model: list[Node], handles
     result = result_group("6  Carry it to full resolution", ("view", 0), ("end", 0), ("view", 1))
     result.columns[1].append(save_image("save_passes", ("end", 1), "pass", "Save every pass"))
     return [
-        composite_group(),
+        composite_group(*to_do),
         Group("2  Frame and judge", "#b58b2a", [framed]),
         Group("3  The loop begins: describe", "#a33f3f", [begin]),
         Group("4  Invert, refine, edit", "#8a5a9e", edit),
@@ -132,11 +132,12 @@ def composite_group(*more: str) -> Group:
 
 
 def start_note(*steps: str) -> Node:
+    """What a first user does, step by step; `steps`: those between choosing the pictures and running."""
     lines = (
         "Composite: choose your picture, with the object pasted into it.",
         "Mask: a picture of its size, white on the object and black elsewhere.",
         *steps,
-        "Run. The pictures and the LUT are saved in `output/harmonize`.",
+        "Run. What it makes is saved in `output/harmonize`.",
     )
     text = "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
     return Node("start", "MarkdownNote", {"text": text}, "Start here")
