@@ -12,11 +12,12 @@ from torch import Tensor
 
 from ..color.apply import apply_lut
 from ..color.fit import fit_lut
+from ..core.types import ImagingDescription
+from ..core.view import working_view
 from ..description.appearance import matching_compounds, region_appearance
 from ..description.statistics import load_norms
 from ..diffusion.refinement import RefinementSettings, encode_pair
-from ..diffusion.types import ImagingDescription, Prompt, RefinedEmbedding, Trajectory
-from ..diffusion.view import working_view
+from ..diffusion.types import Prompt, RefinedEmbedding, Trajectory
 from .baselines import Method, nothing
 from .harmonize import Line, describe_by_statistics, harmonize_by_loop
 from .metrics import Score, mean_score

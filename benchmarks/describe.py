@@ -11,10 +11,10 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
+from ..core.types import ImagingDescription
 from ..description.appearance import offset_of, region_appearance
 from ..description.statistics import alternatives, load_norms
 from ..description.vocabulary import CATEGORIES
-from ..diffusion.types import ImagingDescription
 from .harmonize import describe_by_truth
 from .pairs import Pair
 

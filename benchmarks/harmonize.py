@@ -10,11 +10,11 @@ from torch import Tensor
 
 from ..color.apply import apply_lut
 from ..color.fit import fit_lut
+from ..core.types import ImagingDescription
+from ..core.view import working_view
 from ..description.appearance import region_appearance, words_for
 from ..description.statistics import alternatives, describe, load_norms
 from ..diffusion.refinement import RefinementSettings
-from ..diffusion.types import ImagingDescription
-from ..diffusion.view import working_view
 from ..evaluator.policy import LoopPolicy
 from .pairs import Pair
 

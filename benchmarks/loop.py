@@ -16,8 +16,8 @@ from rich.table import Table
 
 from ..color.apply import apply_lut
 from ..color.fit import fit_lut
+from ..core.view import working_view
 from ..description.statistics import alternatives
-from ..diffusion.view import working_view
 from ..evaluator.policy import LoopPolicy, best
 from .harmonize import policy_for
 from .metrics import Score, mean_score, score

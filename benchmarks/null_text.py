@@ -14,11 +14,11 @@ from rich.table import Table
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..core.view import working_view
 from ..description.statistics import describe
 from ..diffusion.null_text import NullTextSettings
 from ..diffusion.refinement import RefinementSettings
 from ..diffusion.types import Denoiser, NullText
-from ..diffusion.view import working_view
 from .metrics import Score, mean_score, score
 from .photos import Photo
 from .speed import Comparison, compare

@@ -17,8 +17,8 @@ from torch import Tensor
 from ..color.apply import apply_lut
 from ..color.cube import save_cube
 from ..color.fit import fit_lut
+from ..core.view import working_view
 from ..description.statistics import describe
-from ..diffusion.view import working_view
 from .photos import read_image, read_mask
 
 T = TypeVar("T")

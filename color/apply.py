@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..diffusion.masks import bounding_box
+from ..core.masks import bounding_box
 from .lut import ColorLUT, Interpolation
 
 TILE_PIXELS = 1 << 18  # a tile's temporaries stay within a few megabytes

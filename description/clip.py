@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..diffusion.masks import bounding_box, foreground
-from ..diffusion.types import Callback, ImagingDescription, silent
+from ..core.masks import bounding_box, foreground
+from ..core.types import Callback, ImagingDescription, silent
 from .pictures import to_picture
 from .vocabulary import CATEGORIES
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from ..diffusion.types import ImagingDescription
+from ..core.types import ImagingDescription
 from .api_key import ApiKey
 from .gemini_errors import GeminiError, Malformed, NoStructuredOutput, Unavailable, explain, reply_text
 from .pictures import Pictures

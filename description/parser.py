@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..diffusion.types import ImagingDescription
+from ..core.types import ImagingDescription
 from .vocabulary import CATEGORIES, SYNONYMS, WORDS
 
 FORM = "OBJECT & (foreground) WORDS & (background) WORDS"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ..diffusion.types import ImagingDescription
+from ..core.types import ImagingDescription
 from .parser import EXAMPLE, FORM, QUOTED, make, parse
 from .vocabulary import CATEGORIES, WORDS
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Generator, Sequence
 import torch
 from torch import Tensor
 
-from ..diffusion.types import Callback, ImagingDescription, silent
+from ..core.types import Callback, ImagingDescription, silent
 from .vocabulary import CATEGORIES, WORDS
 
 MAX_WORDS = 4  # of a region, at most one of a category: prompts stay short (paper app. D)

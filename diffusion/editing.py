@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from ..attention.sharing import ShareAttention
+from ..core.types import Callback, silent
 from .inversion import ddim_step
 from .paths import require_refined, require_same_path
-from .types import Callback, Denoiser, NullText, RefinedEmbedding, Trajectory, silent
+from .types import Denoiser, NullText, RefinedEmbedding, Trajectory
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .types import Callback, Denoiser, Trajectory, silent
+from ..core.types import Callback, silent
+from .types import Denoiser, Trajectory
 
 
 def ddim_step(latent: Tensor, eps: Tensor, sigma: Tensor | float, next_sigma: Tensor | float) -> Tensor:

@@ -9,9 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..core.types import Callback, silent
 from .inversion import ddim_step
 from .paths import require_refined
-from .types import Callback, Denoiser, NullText, RefinedEmbedding, Trajectory, silent
+from .types import Denoiser, NullText, RefinedEmbedding, Trajectory
 
 NODE = "EdgeNullTextOptimize"
 EdgeImage = Literal["step", "predicted"]

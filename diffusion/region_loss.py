@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..attention.maps import map_grid, record_maps
-from .masks import mask_on_grid
+from ..core.masks import mask_on_grid
 from .text_rows import TextRow
 from .types import Denoiser, TextEncoder, Trajectory
 

@@ -9,7 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .types import ImagingDescription, Prompt, TextEncoder
+from ..core.types import ImagingDescription
+from .types import Prompt, TextEncoder
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .types import Callback, Denoiser, ImagingDescription, RefinedEmbedding, TextEncoder, Trajectory, silent
+from ..core.types import Callback, ImagingDescription, silent
+from .types import Denoiser, RefinedEmbedding, TextEncoder, Trajectory
 from .word_optimizer import WordOptimizer
 
 NODE = "RefineEmbeddingTraining"

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from ..attention.maps import map_grid, record_maps
+from ..core.types import Callback, ImagingDescription, silent
 from .paths import require_refined
 from .text_rows import TextRow
-from .types import Callback, Denoiser, ImagingDescription, RefinedEmbedding, TextEncoder, Trajectory, silent
+from .types import Denoiser, RefinedEmbedding, TextEncoder, Trajectory
 from .word_optimizer import text_rows
 
 NODE = "AttentionMaps"

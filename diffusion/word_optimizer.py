@@ -8,10 +8,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .masks import binarize_mask, require_same_frame
+from ..core.masks import binarize_mask, require_same_frame
+from ..core.types import ImagingDescription
 from .region_loss import PairLoss
 from .text_rows import TextRow, fuse_target, text_row
-from .types import Denoiser, ImagingDescription, RefinedEmbedding, TextEncoder, Trajectory
+from .types import Denoiser, RefinedEmbedding, TextEncoder, Trajectory
 
 Contexts = tuple[Tensor, Tensor, Tensor]  # source, target, background, each [1, T, D]
 

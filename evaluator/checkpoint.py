@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..diffusion.view import ViewMode
+from ..core.view import ViewMode
 from .networks import HarmonyNetwork, RegionNetwork, ResNet50
 
 NETWORKS: dict[str, type[HarmonyNetwork]] = {"lite0": RegionNetwork, "resnet50": ResNet50}

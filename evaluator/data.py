@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from ..benchmarks.photos import Photo, read_photos
-from ..diffusion.masks import bounding_box, foreground
-from ..diffusion.view import Window, cut
+from ..core.masks import bounding_box, foreground
+from ..core.view import Window, cut
 from .model import place, square_window
 from .networks import SIDE
 

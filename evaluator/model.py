@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..diffusion.masks import bounding_box, foreground
-from ..diffusion.view import MARGIN, ViewMode, Window, cut
+from ..core.masks import bounding_box, foreground
+from ..core.view import MARGIN, ViewMode, Window, cut
 from .networks import SIDE
 
 

@@ -16,7 +16,7 @@ from kornia.filters import gaussian_blur2d
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
 
-from ..diffusion.masks import bounding_box, foreground
+from ..core.masks import bounding_box, foreground
 from .data import Crops
 from .recoloring import FULL_STRENGTH, Tones, jitter, label_of, probe, recolor, region_statistics, transfer
 

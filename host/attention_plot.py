@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..diffusion.masks import binarize_mask, mask_on_grid
+from ..core.masks import binarize_mask, mask_on_grid
 from ..diffusion.word_maps import WordMaps
 from .plot import INK, LABEL, MUTED, SMALL, TITLE, Sheet
 

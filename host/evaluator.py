@@ -9,9 +9,9 @@ import comfy.model_patcher
 import folder_paths
 from torch import Tensor, nn
 
+from ..core.weights import shipped_weights
 from ..evaluator.checkpoint import read_network, read_state
 from ..evaluator.model import HarmonyEvaluator
-from .weights import shipped_weights
 
 EMBEDDED = "embedded"
 FOLDER = "harmony_evaluator"

@@ -16,9 +16,10 @@ from torch import Tensor
 from ..color.apply import apply_lut
 from ..color.fit import fit_lut
 from ..color.lut import ColorLUT
+from ..core.types import ImagingDescription
+from ..core.view import working_view
 from ..diffusion.refinement import RefinementSettings
-from ..diffusion.types import ImagingDescription, Trajectory
-from ..diffusion.view import working_view
+from ..diffusion.types import Trajectory
 from ..evaluator.policy import LoopPolicy
 from .image import check_mask, decode, encode
 from .passes import Passes

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..diffusion.masks import NEARLY_ALL, foreground
+from ..core.masks import NEARLY_ALL, foreground
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy.sd import VAE
 from torch import Tensor
 
-from ..diffusion.masks import binarize_mask
+from ..core.masks import binarize_mask
 from ..diffusion.null_text import NODE, NullTextSettings, optimize_null_text
 from ..diffusion.types import NullText, RefinedEmbedding, Trajectory
 from ..structure.edges import EdgeLoss

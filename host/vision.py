@@ -12,11 +12,11 @@ import folder_paths
 import torch
 from torch import Tensor
 
+from ..core.types import ImagingDescription
 from ..description.clip import describe_by_clip
 from ..description.loading import LAYOUT, ModelProvider, load
 from ..description.statistics import alternatives
 from ..description.vlm import describe_by_vlm
-from ..diffusion.types import ImagingDescription
 from .progress import progress
 
 Provider = ModelProvider | Literal["statistics"]

@@ -12,7 +12,7 @@ from comfy.supported_models_base import ClipTarget
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..host.weights import shipped_weights
+from ..core.weights import shipped_weights
 from .text import MiniClip, MiniTokenizer
 from .unet import MiniModel, mini_config
 

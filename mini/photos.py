@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..benchmarks.photos import Photo
+from ..core.masks import bounding_box
 from ..description.appearance import matching_compounds, region_appearance, words_for
 from ..description.statistics import Norms
-from ..diffusion.masks import bounding_box
 
 SIZE = 64
 EMPTY_CAPTION = 0.1

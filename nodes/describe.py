@@ -6,8 +6,8 @@ from typing import Any
 
 from comfy_api.latest import io, ui
 
+from ..core.types import ImagingDescription as Description
 from ..description.parser import make, parse
-from ..diffusion.types import ImagingDescription as Description
 from ..host.image import check_mask
 from ..host.vision import KEY, describe_locally, model_folders
 from .types import CATEGORY, Descriptions, ImagingDescription

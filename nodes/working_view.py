@@ -3,7 +3,7 @@
 import torch
 from comfy_api.latest import io
 
-from ..diffusion.view import ViewMode, working_view
+from ..core.view import ViewMode, working_view
 from ..host.image import check_mask, check_regions
 from .types import CATEGORY
 

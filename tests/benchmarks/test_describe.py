@@ -8,8 +8,8 @@ from diff_harmonization.benchmarks import harmonize
 from diff_harmonization.benchmarks.__main__ import app
 from diff_harmonization.benchmarks.describe import METHODS, agreements, describe_pairs, named_shift, shift_table
 from diff_harmonization.benchmarks.pairs import read_pairs
+from diff_harmonization.core.types import ImagingDescription
 from diff_harmonization.description.statistics import load_norms
-from diff_harmonization.diffusion.types import ImagingDescription
 
 
 def row(category, said, true):

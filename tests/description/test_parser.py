@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diff_harmonization.core.types import ImagingDescription
 from diff_harmonization.description.parser import QUOTED, make, parse
 from diff_harmonization.description.vocabulary import SYNONYMS, WORDS
-from diff_harmonization.diffusion.types import ImagingDescription
 
 DOG = ImagingDescription("dog", ("bright", "summer"), ("winter", "dull", "greyscale"))
 TEXT = "dog & (foreground) bright summer & (background) winter dull greyscale"

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diff_harmonization.core.types import ImagingDescription
 from diff_harmonization.description.parser import EXAMPLE, FORM
 from diff_harmonization.description.prompt import read_reply, reply_schema, task_prompt
 from diff_harmonization.description.vocabulary import CATEGORIES, WORDS
-from diff_harmonization.diffusion.types import ImagingDescription
 
 relaxed = settings(deadline=None, derandomize=True, max_examples=300)
 names = st.lists(st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8), min_size=1, max_size=3).map(" ".join)

@@ -6,9 +6,10 @@ from torch import nn
 from torch.nn.functional import avg_pool2d, interpolate, scaled_dot_product_attention
 
 from diff_harmonization.attention.control import AttentionLayer
+from diff_harmonization.core.types import ImagingDescription
 from diff_harmonization.diffusion.region_loss import PairLoss
 from diff_harmonization.diffusion.text_rows import text_row
-from diff_harmonization.diffusion.types import ImagingDescription, Prompt, Trajectory
+from diff_harmonization.diffusion.types import Prompt, Trajectory
 
 HEADS, WIDTH, WINDOW, EMBEDDING, CONTEXT = 2, 8, 12, 4, 6
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from diff_harmonization.core.types import ImagingDescription
 from diff_harmonization.diffusion.text_rows import fuse_target, text_row
-from diff_harmonization.diffusion.types import ImagingDescription
 
 # (foreground words, background words): fewer, equal and more words; words of several tokens (four letters each)
 PAIRS = [

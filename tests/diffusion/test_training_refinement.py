@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from diff_harmonization.attention.maps import record_maps
-from diff_harmonization.diffusion.masks import mask_on_grid
+from diff_harmonization.core.masks import mask_on_grid
 from diff_harmonization.diffusion.refinement import encode_pair
 from diff_harmonization.diffusion.region_loss import region_loss
 from diff_harmonization.diffusion.text_rows import fuse_target

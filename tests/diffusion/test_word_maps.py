@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from diff_harmonization.attention.maps import record_maps
+from diff_harmonization.core.types import ImagingDescription
 from diff_harmonization.diffusion.refinement import RefinementSettings, encode_pair, refine
-from diff_harmonization.diffusion.types import ImagingDescription, Trajectory
+from diff_harmonization.diffusion.types import Trajectory
 from diff_harmonization.diffusion.word_maps import word_maps
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from diff_harmonization.diffusion.view import Window
+from diff_harmonization.core.view import Window
 from diff_harmonization.evaluator.model import HarmonyEvaluator, evaluator_input, square_window
 
 

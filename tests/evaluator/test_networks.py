@@ -9,7 +9,7 @@ sys.path.append(str(Path(__file__).parent))
 
 from published import published  # noqa: E402
 
-from diff_harmonization.evaluator.networks import (  # noqa: E402
+from diff_harmonization.evaluator.networks import (
     SIDE,
     EfficientNetLite0,
     RegionNetwork,

@@ -9,8 +9,8 @@ import pytest
 import torch
 from tiny_models import tiny_clip, tiny_model, tiny_vae
 
+from diff_harmonization.core.types import ImagingDescription
 from diff_harmonization.diffusion.refinement import RefinementSettings
-from diff_harmonization.diffusion.types import ImagingDescription
 from diff_harmonization.evaluator.policy import LoopPolicy
 from diff_harmonization.host import harmonize as host_harmonize
 from diff_harmonization.host.harmonize import Models, PassSettings

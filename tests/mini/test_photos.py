@@ -9,15 +9,7 @@ from diff_harmonization.benchmarks.photos import Photo
 from diff_harmonization.description.appearance import AXES, COMPOUNDS, offset_of, region_appearance
 from diff_harmonization.description.statistics import load_norms
 from diff_harmonization.description.vocabulary import WORDS
-from diff_harmonization.mini.photos import (
-    SIZE,
-    Crops,
-    Sampler,
-    caption,
-    cut_crops,
-    random_view,
-    recolor,
-)
+from diff_harmonization.mini.photos import SIZE, Crops, Sampler, caption, cut_crops, random_view, recolor
 
 
 def box_mask(height: int, width: int, top: int, left: int, h: int, w: int) -> torch.Tensor:

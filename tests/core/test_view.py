@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from diff_harmonization.diffusion.view import Window, find_window, working_view
+from diff_harmonization.core.view import Window, find_window, working_view
 
 
 def masked(height: int, width: int, box: tuple[int, int, int, int]) -> torch.Tensor:

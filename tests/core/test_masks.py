@@ -3,7 +3,7 @@ import logging
 import pytest
 import torch
 
-from diff_harmonization.diffusion.masks import (
+from diff_harmonization.core.masks import (
     THRESHOLD,
     binarize_mask,
     foreground,

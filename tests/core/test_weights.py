@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from diff_harmonization.host.weights import shipped_weights
+from diff_harmonization.core.weights import shipped_weights
 
 
 @pytest.fixture

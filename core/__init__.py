@@ -1,0 +1,1 @@
+"""What two rooms of the engine need: masks, the working view, values, weights (no host)."""
