@@ -120,7 +120,7 @@ def null_text(
     """Error of guidance 2.5 along a photo's inversion with and without null-text, and the work that one conditional
     prediction a timestep saves."""
     prepare_host()
-    from ..diffusion.null_text import NullTextSettings
+    from ..methods.zero_shot.null_text import NullTextSettings
     from .null_text import measure, saving, saving_table, table
 
     settings = NullTextSettings()

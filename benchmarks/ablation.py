@@ -16,8 +16,8 @@ from ..core.types import ImagingDescription
 from ..core.view import working_view
 from ..description.appearance import matching_compounds, region_appearance
 from ..description.statistics import load_norms
-from ..diffusion.refinement import RefinementSettings, encode_pair
-from ..diffusion.types import Prompt, RefinedEmbedding, Trajectory
+from ..methods.zero_shot.refinement import RefinementSettings, encode_pair
+from ..methods.zero_shot.types import Prompt, RefinedEmbedding, Trajectory
 from .baselines import Method, nothing
 from .harmonize import Line, describe_by_statistics, harmonize_by_loop
 from .metrics import Score, mean_score
@@ -105,8 +105,8 @@ def one_pass(handles: tuple[Any, Any, Any], pair: Pair, variant: Variant, line: 
         refined = refine_variant(model, clip, trajectory, description, mask, variant)
         null_text = None
         if variant.edges is not None:
-            from ..diffusion.null_text import NullTextSettings
             from ..host.null_text import optimize_null
+            from ..methods.zero_shot.null_text import NullTextSettings
 
             null_text, _ = optimize_null(
                 model, vae, trajectory, refined, image, mask, NullTextSettings(), variant.edges

@@ -16,9 +16,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..core.view import working_view
 from ..description.statistics import describe
-from ..diffusion.null_text import NullTextSettings
-from ..diffusion.refinement import RefinementSettings
-from ..diffusion.types import Denoiser, NullText
+from ..methods.zero_shot.null_text import NullTextSettings
+from ..methods.zero_shot.refinement import RefinementSettings
+from ..methods.zero_shot.types import Denoiser, NullText
 from .metrics import Score, mean_score, score
 from .photos import Photo
 from .speed import Comparison, compare

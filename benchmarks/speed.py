@@ -15,7 +15,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from ..attention.control import AttentionLayer
 from ..attention.maps import map_grid, record_maps
 from ..attention.sharing import ShareAttention
-from ..diffusion.types import Denoiser
+from ..methods.zero_shot.types import Denoiser
 
 
 @dataclass(frozen=True)

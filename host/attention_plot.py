@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..core.masks import binarize_mask, mask_on_grid
-from ..diffusion.word_maps import WordMaps
+from ..methods.zero_shot.word_maps import WordMaps
 from .plot import INK, LABEL, MUTED, SMALL, TITLE, Sheet
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..evaluator.checkpoint import UNREADABLE
-from ..structure.edges import EdgeDetector
-from ..structure.pidinet import PiDiNetEdges, build_network
-from ..structure.sobel import sobel_edges
+from ..methods.zero_shot.structure.edges import EdgeDetector
+from ..methods.zero_shot.structure.pidinet import PiDiNetEdges, build_network
+from ..methods.zero_shot.structure.sobel import sobel_edges
 from .folders import register_folder
 
 logger = logging.getLogger(__name__)

@@ -18,9 +18,9 @@ from ..color.fit import fit_lut
 from ..color.lut import ColorLUT
 from ..core.types import ImagingDescription
 from ..core.view import working_view
-from ..diffusion.refinement import RefinementSettings
-from ..diffusion.types import Trajectory
 from ..evaluator.policy import LoopPolicy
+from ..methods.zero_shot.refinement import RefinementSettings
+from ..methods.zero_shot.types import Trajectory
 from .image import check_mask, decode, encode
 from .passes import Passes
 from .stages import edit_trajectory, invert_latent, refine_words

@@ -11,9 +11,9 @@ from comfy.sd import VAE
 from torch import Tensor
 
 from ..core.masks import binarize_mask
-from ..diffusion.null_text import NODE, NullTextSettings, optimize_null_text
-from ..diffusion.types import NullText, RefinedEmbedding, Trajectory
-from ..structure.edges import EdgeLoss
+from ..methods.zero_shot.null_text import NODE, NullTextSettings, optimize_null_text
+from ..methods.zero_shot.structure.edges import EdgeLoss
+from ..methods.zero_shot.types import NullText, RefinedEmbedding, Trajectory
 from .edges import Edges, detectors
 from .gradients import engine_boundary, owned
 from .image import check_mask

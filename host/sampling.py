@@ -17,7 +17,7 @@ from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
 from torch import Tensor
 
 from ..attention.control import AttentionControl
-from ..diffusion.types import Denoiser
+from ..methods.zero_shot.types import Denoiser
 from .attention import ControlledAttention, Options, differentiable_attention
 from .gradients import differentiable, engine_boundary, owned
 

@@ -10,12 +10,12 @@ from comfy.sd import CLIP
 from torch import Tensor
 
 from ..core.types import ImagingDescription
-from ..diffusion.editing import Window, edit_direct, edit_guided
-from ..diffusion.inversion import invert
-from ..diffusion.refinement import RefinementSettings, encode_pair, refine
-from ..diffusion.training_refinement import TrainingSettings, refine_by_training
-from ..diffusion.types import NullText, RefinedEmbedding, Trajectory
-from ..diffusion.word_maps import WordMaps, word_maps
+from ..methods.zero_shot.editing import Window, edit_direct, edit_guided
+from ..methods.zero_shot.inversion import invert
+from ..methods.zero_shot.refinement import RefinementSettings, encode_pair, refine
+from ..methods.zero_shot.training_refinement import TrainingSettings, refine_by_training
+from ..methods.zero_shot.types import NullText, RefinedEmbedding, Trajectory
+from ..methods.zero_shot.word_maps import WordMaps, word_maps
 from .gradients import engine_boundary, owned
 from .model import family, sigmas_for
 from .progress import progress

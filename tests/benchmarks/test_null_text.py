@@ -9,7 +9,7 @@ from diff_harmonization.benchmarks.__main__ import app
 from diff_harmonization.benchmarks.metrics import Score
 from diff_harmonization.benchmarks.null_text import Reconstruction, conditional_once, table
 from diff_harmonization.benchmarks.photos import split_ids
-from diff_harmonization.diffusion.null_text import NullTextSettings
+from diff_harmonization.methods.zero_shot.null_text import NullTextSettings
 
 
 class MatrixDenoiser:

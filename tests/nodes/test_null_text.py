@@ -6,7 +6,7 @@ from checkpoints import write_sd1
 from graphs import add, edit_line, null_text_line, refusal, saved_latent, saved_picture
 from safetensors.torch import save_file
 
-from diff_harmonization.structure.pidinet import empty_network
+from diff_harmonization.methods.zero_shot.structure.pidinet import empty_network
 
 
 def notice(outputs):

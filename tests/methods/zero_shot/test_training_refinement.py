@@ -7,12 +7,12 @@ import torch
 
 from diff_harmonization.attention.maps import record_maps
 from diff_harmonization.core.masks import mask_on_grid
-from diff_harmonization.diffusion.refinement import encode_pair
-from diff_harmonization.diffusion.region_loss import region_loss
-from diff_harmonization.diffusion.text_rows import fuse_target
-from diff_harmonization.diffusion.training_refinement import TrainingSettings, refine_by_training
-from diff_harmonization.diffusion.types import Trajectory
-from diff_harmonization.diffusion.word_optimizer import WordOptimizer
+from diff_harmonization.methods.zero_shot.refinement import encode_pair
+from diff_harmonization.methods.zero_shot.region_loss import region_loss
+from diff_harmonization.methods.zero_shot.text_rows import fuse_target
+from diff_harmonization.methods.zero_shot.training_refinement import TrainingSettings, refine_by_training
+from diff_harmonization.methods.zero_shot.types import Trajectory
+from diff_harmonization.methods.zero_shot.word_optimizer import WordOptimizer
 
 EAGER = TrainingSettings(learning_rate=0.05, regularization_weight=0.0)
 

@@ -7,9 +7,9 @@ from torch.nn.functional import avg_pool2d, interpolate, scaled_dot_product_atte
 
 from diff_harmonization.attention.control import AttentionLayer
 from diff_harmonization.core.types import ImagingDescription
-from diff_harmonization.diffusion.region_loss import PairLoss
-from diff_harmonization.diffusion.text_rows import text_row
-from diff_harmonization.diffusion.types import Prompt, Trajectory
+from diff_harmonization.methods.zero_shot.region_loss import PairLoss
+from diff_harmonization.methods.zero_shot.text_rows import text_row
+from diff_harmonization.methods.zero_shot.types import Prompt, Trajectory
 
 HEADS, WIDTH, WINDOW, EMBEDDING, CONTEXT = 2, 8, 12, 4, 6
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from diff_harmonization.structure.pidinet import empty_network
+from diff_harmonization.methods.zero_shot.structure.pidinet import empty_network
 
 
 @pytest.fixture

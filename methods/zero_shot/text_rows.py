@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..core.types import ImagingDescription
+from ...core.types import ImagingDescription
 from .types import Prompt, TextEncoder
 
 

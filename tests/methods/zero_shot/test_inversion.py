@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from diff_harmonization.diffusion.inversion import ddim_step, invert, replay
+from diff_harmonization.methods.zero_shot.inversion import ddim_step, invert, replay
 
 EMPTY = torch.zeros(1, 12, 6, dtype=torch.float64)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..core.types import Callback, ImagingDescription, silent
+from ...core.types import Callback, ImagingDescription, silent
 from .types import Denoiser, RefinedEmbedding, TextEncoder, Trajectory
 from .word_optimizer import WordOptimizer, refined_embedding, row_contexts, text_rows
 

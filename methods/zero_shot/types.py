@@ -11,7 +11,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ..attention.control import AttentionControl
+from ...attention.control import AttentionControl
 
 
 @dataclass(frozen=True)

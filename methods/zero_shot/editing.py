@@ -7,8 +7,8 @@ import logging
 import torch
 from torch import Tensor
 
-from ..attention.sharing import ShareAttention
-from ..core.types import Callback, silent
+from ...attention.sharing import ShareAttention
+from ...core.types import Callback, silent
 from .inversion import ddim_step
 from .paths import require_refined, require_same_path
 from .types import Denoiser, NullText, RefinedEmbedding, Trajectory

@@ -4,8 +4,8 @@ import sys
 import pytest
 import torch
 
-from diff_harmonization.structure import pidinet
-from diff_harmonization.structure.pidinet import PiDiNetEdges, build_network
+from diff_harmonization.methods.zero_shot.structure import pidinet
+from diff_harmonization.methods.zero_shot.structure.pidinet import PiDiNetEdges, build_network
 
 
 @pytest.mark.parametrize("channels", [60, 20])

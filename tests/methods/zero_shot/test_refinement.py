@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from diff_harmonization.diffusion.refinement import RefinementSettings, encode_pair, refine
-from diff_harmonization.diffusion.text_rows import fuse_target
-from diff_harmonization.diffusion.types import Trajectory
+from diff_harmonization.methods.zero_shot.refinement import RefinementSettings, encode_pair, refine
+from diff_harmonization.methods.zero_shot.text_rows import fuse_target
+from diff_harmonization.methods.zero_shot.types import Trajectory
 
 EAGER = RefinementSettings(steps_per_timestep=3, learning_rate=0.05, regularization_weight=0.0)
 

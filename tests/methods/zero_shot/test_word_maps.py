@@ -7,9 +7,9 @@ import torch
 
 from diff_harmonization.attention.maps import record_maps
 from diff_harmonization.core.types import ImagingDescription
-from diff_harmonization.diffusion.refinement import RefinementSettings, encode_pair, refine
-from diff_harmonization.diffusion.types import Trajectory
-from diff_harmonization.diffusion.word_maps import word_maps
+from diff_harmonization.methods.zero_shot.refinement import RefinementSettings, encode_pair, refine
+from diff_harmonization.methods.zero_shot.types import Trajectory
+from diff_harmonization.methods.zero_shot.word_maps import word_maps
 
 
 @pytest.fixture

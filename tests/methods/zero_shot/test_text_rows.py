@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from diff_harmonization.core.types import ImagingDescription
-from diff_harmonization.diffusion.text_rows import fuse_target, text_row
+from diff_harmonization.methods.zero_shot.text_rows import fuse_target, text_row
 
 # (foreground words, background words): fewer, equal and more words; words of several tokens (four letters each)
 PAIRS = [

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..attention.maps import map_grid, record_maps
-from ..core.types import Callback, ImagingDescription, silent
+from ...attention.maps import map_grid, record_maps
+from ...core.types import Callback, ImagingDescription, silent
 from .paths import require_refined
 from .text_rows import TextRow
 from .types import Denoiser, RefinedEmbedding, TextEncoder, Trajectory

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from diff_harmonization.structure.edges import EdgeLoss
-from diff_harmonization.structure.pidinet import PiDiNetEdges
-from diff_harmonization.structure.sobel import sobel_edges
+from diff_harmonization.methods.zero_shot.structure.edges import EdgeLoss
+from diff_harmonization.methods.zero_shot.structure.pidinet import PiDiNetEdges
+from diff_harmonization.methods.zero_shot.structure.sobel import sobel_edges
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from diff_harmonization.core.types import ImagingDescription
-from diff_harmonization.diffusion.editing import edit_guided
-from diff_harmonization.diffusion.inversion import invert
-from diff_harmonization.diffusion.null_text import NullTextSettings, optimize_null_text
-from diff_harmonization.diffusion.refinement import encode_pair
+from diff_harmonization.methods.zero_shot.editing import edit_guided
+from diff_harmonization.methods.zero_shot.inversion import invert
+from diff_harmonization.methods.zero_shot.null_text import NullTextSettings, optimize_null_text
+from diff_harmonization.methods.zero_shot.refinement import encode_pair
 
 DESCRIPTION = ImagingDescription("dog", ("dim", "hot"), ("icy", "blue"))
 PLAIN = ((0.0, 0.0), (0.0, 0.0))  # windows of the edit in which no attention is shared

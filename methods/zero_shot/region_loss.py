@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..attention.maps import map_grid, record_maps
-from ..core.masks import mask_on_grid
+from ...attention.maps import map_grid, record_maps
+from ...core.masks import mask_on_grid
 from .text_rows import TextRow
 from .types import Denoiser, TextEncoder, Trajectory
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..core.types import Callback, ImagingDescription, silent
+from ...core.types import Callback, ImagingDescription, silent
 from .types import Denoiser, RefinedEmbedding, TextEncoder, Trajectory
 from .word_optimizer import WordOptimizer
 

@@ -8,10 +8,10 @@ import torch
 
 from diff_harmonization.attention.sharing import ShareAttention
 from diff_harmonization.core.types import ImagingDescription
-from diff_harmonization.diffusion.editing import edit_direct, edit_guided
-from diff_harmonization.diffusion.inversion import invert
-from diff_harmonization.diffusion.refinement import encode_pair
-from diff_harmonization.diffusion.types import NullText
+from diff_harmonization.methods.zero_shot.editing import edit_direct, edit_guided
+from diff_harmonization.methods.zero_shot.inversion import invert
+from diff_harmonization.methods.zero_shot.refinement import encode_pair
+from diff_harmonization.methods.zero_shot.types import NullText
 
 DESCRIPTION = ImagingDescription("dog", ("dim", "hot"), ("icy", "blue"))
 

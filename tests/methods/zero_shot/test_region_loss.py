@@ -5,7 +5,7 @@ import torch
 
 from diff_harmonization.attention.maps import record_maps
 from diff_harmonization.core.masks import mask_on_grid
-from diff_harmonization.diffusion.region_loss import region_loss
+from diff_harmonization.methods.zero_shot.region_loss import region_loss
 
 
 def test_region_loss_by_hand():

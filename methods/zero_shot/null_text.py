@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..core.types import Callback, silent
+from ...core.types import Callback, silent
 from .inversion import ddim_step
 from .paths import require_refined
 from .types import Denoiser, NullText, RefinedEmbedding, Trajectory

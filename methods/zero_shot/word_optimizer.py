@@ -8,8 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..core.masks import binarize_mask, require_same_frame
-from ..core.types import ImagingDescription
+from ...core.masks import binarize_mask, require_same_frame
+from ...core.types import ImagingDescription
 from .region_loss import PairLoss
 from .text_rows import TextRow, fuse_target, text_row
 from .types import Denoiser, RefinedEmbedding, TextEncoder, Trajectory

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from diff_harmonization.structure.sobel import sobel_edges
+from diff_harmonization.methods.zero_shot.structure.sobel import sobel_edges
 
 
 def test_a_ramp_has_the_magnitude_of_its_slope():

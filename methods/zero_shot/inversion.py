@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from ..core.types import Callback, silent
+from ...core.types import Callback, silent
 from .types import Denoiser, Trajectory
 
 

@@ -1,1 +1,0 @@
-"""The method's stages on plain tensors: inversion, refinement, editing (torch only, no host)."""
