@@ -14,7 +14,7 @@ from ..core.types import ImagingDescription
 from ..core.view import working_view
 from ..description.appearance import region_appearance, words_for
 from ..description.statistics import alternatives, describe, load_norms
-from ..evaluator.policy import LoopPolicy
+from ..loop.policy import LoopPolicy
 from ..methods.zero_shot.refinement import RefinementSettings
 from .pairs import Pair
 

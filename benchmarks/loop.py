@@ -18,7 +18,7 @@ from ..color.apply import apply_lut
 from ..color.fit import fit_lut
 from ..core.view import working_view
 from ..description.statistics import alternatives
-from ..evaluator.policy import LoopPolicy, best
+from ..loop.policy import LoopPolicy, best
 from .harmonize import policy_for
 from .metrics import Score, mean_score, score
 from .pairs import Pair

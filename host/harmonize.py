@@ -18,7 +18,7 @@ from ..color.fit import fit_lut
 from ..color.lut import ColorLUT
 from ..core.types import ImagingDescription
 from ..core.view import working_view
-from ..evaluator.policy import LoopPolicy
+from ..loop.policy import LoopPolicy
 from ..methods.zero_shot.refinement import RefinementSettings
 from ..methods.zero_shot.types import Trajectory
 from .image import check_mask, decode, encode

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from ..core.types import ImagingDescription
-from ..evaluator.policy import LoopPolicy
+from ..loop.policy import LoopPolicy
 from .harmonize import Evaluator, Harmonized, Models, PassSettings, harmonize
 from .image import check_regions
 from .passes import Passes

@@ -4,10 +4,10 @@ from functools import partial
 
 from comfy_api.latest import io
 
-from ..evaluator.policy import LoopPolicy
 from ..host.harmonize import Models, PassSettings, harmonize
 from ..host.instances import harmonize_instances
 from ..host.passes import keep_pass
+from ..loop.policy import LoopPolicy
 from ..methods.zero_shot.refinement import RefinementSettings
 from .loop import limit_inputs, result_outputs
 from .types import CATEGORY, ColorLUT, Descriptions, HarmonyEvaluator

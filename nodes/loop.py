@@ -2,9 +2,9 @@
 
 from comfy_api.latest import io
 
-from ..evaluator.policy import LoopPolicy
 from ..host.image import check_mask
 from ..host.loop import end_pass, start_loop
+from ..loop.policy import LoopPolicy
 from .types import CATEGORY, ImagingDescription, LoopFlow
 
 CATEGORY = f"{CATEGORY}/loop"

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from diff_harmonization.benchmarks import loop
 from diff_harmonization.benchmarks.__main__ import app
-from diff_harmonization.evaluator.policy import best
 from diff_harmonization.host import harmonize
+from diff_harmonization.loop.policy import best
 from diff_harmonization.methods.zero_shot.refinement import RefinementSettings
 
 

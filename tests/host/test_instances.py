@@ -10,11 +10,11 @@ import torch
 from tiny_models import tiny_clip, tiny_model, tiny_vae
 
 from diff_harmonization.core.types import ImagingDescription
-from diff_harmonization.evaluator.policy import LoopPolicy
 from diff_harmonization.host import harmonize as host_harmonize
 from diff_harmonization.host.harmonize import Models, PassSettings
 from diff_harmonization.host.instances import harmonize_instances
 from diff_harmonization.host.passes import keep_pass
+from diff_harmonization.loop.policy import LoopPolicy
 from diff_harmonization.methods.zero_shot.refinement import RefinementSettings
 
 SETTINGS = PassSettings(64, 1, refinement=RefinementSettings(steps_per_timestep=0), view_size=64)

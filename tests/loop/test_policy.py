@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diff_harmonization.evaluator.policy import Decision, LoopPolicy, best, decide
+from diff_harmonization.loop.policy import Decision, LoopPolicy, best, decide
 
 # Composite, three trials of which the second is best.
 TRIALS = (0.3, 0.4, 0.5, 0.2)

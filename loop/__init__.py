@@ -1,0 +1,1 @@
+"""The loop around any edit: its decisions, its states, its run (no host)."""
