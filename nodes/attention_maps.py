@@ -2,9 +2,9 @@
 
 from comfy_api.latest import io
 
-from ..host.attention_plot import plot_word_maps
 from ..host.image import check_mask
 from ..host.stages import read_word_maps
+from ..plots.attention import plot_word_maps
 from .types import CATEGORY, ImagingDescription, RefinedEmbedding, Trajectory
 
 

@@ -3,7 +3,7 @@
 import torch
 from comfy_api.latest import io
 
-from ..host.filmstrip import plot_filmstrip
+from ..plots.filmstrip import plot_filmstrip
 from .types import CATEGORY
 
 

@@ -7,7 +7,7 @@ from textwrap import wrap
 
 from torch import Tensor
 
-from .plot import ACCENT, FAINT, INK, MUTED, SMALL, TITLE, Sheet
+from .sheet import ACCENT, FAINT, INK, MUTED, SMALL, TITLE, Sheet
 
 WIDTH = 1600  # pixels, where the pictures fit
 SMALLEST, LARGEST = 120, 250  # a picture's width

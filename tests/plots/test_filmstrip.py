@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from diff_harmonization.host import filmstrip
-from diff_harmonization.host.filmstrip import GAP, LARGEST, LEFT, TOP, plot_filmstrip
+from diff_harmonization.plots import filmstrip
+from diff_harmonization.plots.filmstrip import GAP, LARGEST, LEFT, TOP, plot_filmstrip
 
 COLORS = torch.tensor([[0.2, 0.4, 0.6], [0.6, 0.2, 0.2], [0.2, 0.6, 0.2], [0.5, 0.5, 0.1]])
 SCORES = [0.2, 0.5, 0.4, 0.3]

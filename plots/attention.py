@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..core.masks import binarize_mask, mask_on_grid
 from ..methods.zero_shot.word_maps import WordMaps
-from .plot import INK, LABEL, MUTED, SMALL, TITLE, Sheet
+from .sheet import INK, LABEL, MUTED, SMALL, TITLE, Sheet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from diff_harmonization.host import attention_plot
-from diff_harmonization.host.attention_plot import BOTH_ROWS, MAP, MARGIN, ROW_NAME, TOP, plot_word_maps
 from diff_harmonization.methods.zero_shot.word_maps import WordMaps
+from diff_harmonization.plots import attention as attention_plot
+from diff_harmonization.plots.attention import BOTH_ROWS, MAP, MARGIN, ROW_NAME, TOP, plot_word_maps
 
 
 def maps(words, conditions, batch=1, grid=(16, 16), seed=0):

@@ -1,0 +1,1 @@
+"""Pictures for people: the filmstrip, attention maps, curves (no host)."""
