@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from .headless import find_host, prepare_host
+from ..host.headless import find_host, prepare_host
 from .photos import Split, read_photos
 
 if TYPE_CHECKING:

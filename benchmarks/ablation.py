@@ -24,7 +24,7 @@ from .metrics import Score, mean_score
 from .pairs import Pair
 
 if TYPE_CHECKING:
-    from ..host.edges import Edges
+    from ..host.zero_shot.edges import Edges
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class ObjectLast:
 
 def methods(handles: tuple[Any, Any, Any], evaluator: Any, line: Line) -> dict[str, Method]:
     """Every row of every table. PiDiNet's is left out where its weights are missing."""
-    from ..host.edges import find_pidinet
+    from ..host.zero_shot.edges import find_pidinet
 
     def run(variant: Variant) -> Method:
         return lambda pair: one_pass(handles, pair, variant, line)
@@ -93,7 +93,7 @@ def methods(handles: tuple[Any, Any, Any], evaluator: Any, line: Line) -> dict[s
 def one_pass(handles: tuple[Any, Any, Any], pair: Pair, variant: Variant, line: Line) -> Tensor:
     """The picture [H,W,3] of a pair after one pass of the variant, described by statistics."""
     from ..host.image import decode, encode
-    from ..host.stages import edit_trajectory, invert_latent
+    from ..host.zero_shot.stages import edit_trajectory, invert_latent
 
     model, clip, vae = handles
     description = describe_by_statistics(pair)
@@ -105,7 +105,7 @@ def one_pass(handles: tuple[Any, Any, Any], pair: Pair, variant: Variant, line: 
         refined = refine_variant(model, clip, trajectory, description, mask, variant)
         null_text = None
         if variant.edges is not None:
-            from ..host.null_text import optimize_null
+            from ..host.zero_shot.null_text import optimize_null
             from ..methods.zero_shot.null_text import NullTextSettings
 
             null_text, _ = optimize_null(
@@ -121,8 +121,8 @@ def one_pass(handles: tuple[Any, Any, Any], pair: Pair, variant: Variant, line: 
 def refine_variant(
     model: Any, clip: Any, trajectory: Trajectory, description: ImagingDescription, mask: Tensor, variant: Variant
 ) -> RefinedEmbedding:
-    from ..host.stages import refine_words
-    from ..host.text import ClipEncoder
+    from ..host.sampling.text import ClipEncoder
+    from ..host.zero_shot.stages import refine_words
 
     if variant.object_last:
         return encode_pair(ObjectLast(ClipEncoder(clip, "ablation"), description.object), description, trajectory)

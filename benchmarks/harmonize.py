@@ -35,7 +35,7 @@ class Line:
 def harmonize(handles: tuple[Any, Any, Any], pair: Pair, description: ImagingDescription, line: Line) -> Tensor:
     """The harmonized picture [H,W,3] of a pair; handles: MODEL, CLIP, VAE."""
     from ..host.image import decode, encode
-    from ..host.stages import edit_trajectory, invert_latent, refine_words
+    from ..host.zero_shot.stages import edit_trajectory, invert_latent, refine_words
 
     model, clip, vae = handles
     with torch.inference_mode():
@@ -49,7 +49,7 @@ def harmonize(handles: tuple[Any, Any, Any], pair: Pair, description: ImagingDes
 
 def harmonize_by_loop(handles: tuple[Any, Any, Any], evaluator: Any, pair: Pair, line: Line) -> Tensor:
     """The picture [H,W,3] of a pair that the loop LOOP ends with, described by statistics; passes keep half a step."""
-    from ..host.harmonize import Models, PassSettings, harmonize
+    from ..host.zero_shot.harmonize import Models, PassSettings, harmonize
 
     settings = PassSettings(line.size, line.steps, line.strength, refinement=line.settings)
     descriptions = alternatives(pair.composite, pair.mask, pair.object)

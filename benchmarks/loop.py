@@ -41,7 +41,7 @@ class Run:
 
 def run(models: Any, evaluator: Any, pair: Pair, settings: Any, policy: LoopPolicy) -> Run:
     """The loop on a pair; stopped after n passes it gives the best of the first n + 1 states."""
-    from ..host.harmonize import harmonize
+    from ..host.zero_shot.harmonize import harmonize
 
     image, mask = pair.composite[None], pair.mask[None]
     descriptions = alternatives(pair.composite, pair.mask, pair.object)
@@ -67,7 +67,7 @@ def measure(
     json_file: written anew after each pair; pairs that it holds already are taken from it, so that a run can go on.
     """
     from ..host.evaluator import EMBEDDED, load_evaluator
-    from ..host.harmonize import Models, PassSettings
+    from ..host.zero_shot.harmonize import Models, PassSettings
     from ..mini.loader import load_mini
 
     models, evaluator, policy = Models(*load_mini()), load_evaluator(EMBEDDED), LoopPolicy(max_passes=max_passes)

@@ -40,8 +40,8 @@ class Reconstruction:
 def reconstruct(handles: tuple[Any, Any, Any], photo: Photo, steps: int, settings: NullTextSettings) -> Reconstruction:
     """Guidance along a photo's inversion, with and without null-text; handles: MODEL, CLIP, VAE."""
     from ..host.image import decode, encode
-    from ..host.null_text import optimize_null
-    from ..host.stages import edit_trajectory, invert_latent, refine_words
+    from ..host.zero_shot.null_text import optimize_null
+    from ..host.zero_shot.stages import edit_trajectory, invert_latent, refine_words
 
     model, clip, vae = handles
     with torch.inference_mode():
@@ -141,9 +141,9 @@ def conditional_once(denoise: Denoiser, latent: Tensor, context: Tensor, repeats
 
 def saving(repeats: int) -> Saving:
     """On the embedded model, at its own size."""
-    from ..host.gradients import engine_boundary
-    from ..host.sampling import with_denoiser
-    from ..host.text import ClipEncoder
+    from ..host.sampling.denoiser import with_denoiser
+    from ..host.sampling.gradients import engine_boundary
+    from ..host.sampling.text import ClipEncoder
     from ..mini.loader import load_mini
 
     model, clip, _ = load_mini()

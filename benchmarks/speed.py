@@ -134,9 +134,9 @@ def swapped_queries(repeats: int) -> Comparison:
 
 def comparisons(repeats: int) -> list[Comparison]:
     """On the embedded model, at its own size."""
-    from ..host.gradients import engine_boundary
-    from ..host.sampling import with_denoiser
-    from ..host.text import ClipEncoder
+    from ..host.sampling.denoiser import with_denoiser
+    from ..host.sampling.gradients import engine_boundary
+    from ..host.sampling.text import ClipEncoder
     from ..mini.loader import load_mini
 
     model, clip, _ = load_mini()

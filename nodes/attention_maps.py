@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..host.image import check_mask
-from ..host.stages import read_word_maps
+from ..host.zero_shot.stages import read_word_maps
 from ..plots.attention import plot_word_maps
 from .types import CATEGORY, ImagingDescription, RefinedEmbedding, Trajectory
 

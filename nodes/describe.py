@@ -8,8 +8,8 @@ from comfy_api.latest import io, ui
 
 from ..core.types import ImagingDescription as Description
 from ..description.parser import make, parse
+from ..host.describe.vision import KEY, describe_locally, model_folders
 from ..host.image import check_mask
-from ..host.vision import KEY, describe_locally, model_folders
 from .types import CATEGORY, Descriptions, ImagingDescription
 
 CATEGORY = f"{CATEGORY}/describe"

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..host.stages import edit_trajectory
+from ..host.zero_shot.stages import edit_trajectory
 from .types import CATEGORY, CONDITIONING_TOOLTIP, NullText, RefinedEmbedding, Trajectory
 
 

@@ -2,8 +2,9 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from ..host import edges, evaluator
+from ..host import evaluator
 from ..host.folders import register_folder
+from ..host.zero_shot import edges
 from .attention_maps import AttentionMaps
 from .color_lut import ApplyColorLUT, FitColorLUT, SaveColorLUT
 from .describe import LocalDescribe, TextDescribe

@@ -4,7 +4,7 @@ from comfy_api.latest import io, ui
 
 from ..description.gemini import MODEL, Question
 from ..description.pictures import encode_pictures
-from ..host.gemini import ask_gemini
+from ..host.describe.gemini import ask_gemini
 from ..host.image import check_mask
 from .types import CATEGORY, Descriptions, ImagingDescription
 

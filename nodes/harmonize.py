@@ -4,9 +4,9 @@ from functools import partial
 
 from comfy_api.latest import io
 
-from ..host.harmonize import Models, PassSettings, harmonize
-from ..host.instances import harmonize_instances
-from ..host.passes import keep_pass
+from ..host.loop.passes import keep_pass
+from ..host.zero_shot.harmonize import Models, PassSettings, harmonize
+from ..host.zero_shot.instances import harmonize_instances
 from ..loop.policy import LoopPolicy
 from ..methods.zero_shot.refinement import RefinementSettings
 from .loop import limit_inputs, result_outputs

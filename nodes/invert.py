@@ -2,8 +2,8 @@
 
 from comfy_api.latest import io
 
-from ..host.sampling import to_latent_out
-from ..host.stages import invert_latent
+from ..host.sampling.denoiser import to_latent_out
+from ..host.zero_shot.stages import invert_latent
 from .types import CATEGORY, CONDITIONING_TOOLTIP, Trajectory
 
 

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..host.image import check_mask
-from ..host.loop import end_pass, start_loop
+from ..host.loop.expansion import end_pass, start_loop
 from ..loop.policy import LoopPolicy
 from .types import CATEGORY, ImagingDescription, LoopFlow
 

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..host.stages import refine_words, scheduled_conditioning
+from ..host.zero_shot.stages import refine_words, scheduled_conditioning
 from ..methods.zero_shot.refinement import RefinementSettings
 from ..methods.zero_shot.training_refinement import TrainingSettings
 from ..plots.sheet import loss_curve

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from diff_harmonization.benchmarks import loop
 from diff_harmonization.benchmarks.__main__ import app
-from diff_harmonization.host import harmonize
+from diff_harmonization.host.zero_shot import harmonize
 from diff_harmonization.loop.policy import best
 from diff_harmonization.methods.zero_shot.refinement import RefinementSettings
 

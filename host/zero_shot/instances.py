@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from ..core.types import ImagingDescription
-from ..loop.policy import LoopPolicy
+from ...core.types import ImagingDescription
+from ...loop.policy import LoopPolicy
+from ..image import check_regions
+from ..loop.passes import Passes
 from .harmonize import Evaluator, Harmonized, Models, PassSettings, harmonize
-from .image import check_regions
-from .passes import Passes
 
 NODE = "HarmonizeInstances"
 

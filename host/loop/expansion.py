@@ -18,7 +18,7 @@ from comfy_execution.graph_utils import GraphBuilder, is_link
 from comfy_execution.utils import get_executing_context
 from torch import Tensor
 
-from ..loop.policy import LoopPolicy
+from ...loop.policy import LoopPolicy
 from .passes import Passes, keep_pass
 
 NODE_CLASSES: dict[str, Any] = host_nodes.NODE_CLASS_MAPPINGS  # pyright: ignore[reportAttributeAccessIssue]

@@ -14,7 +14,7 @@ from comfy_api.latest import io, ui
 from PIL import Image
 from torch import Tensor
 
-from ..loop.policy import Decision, LoopPolicy, decide
+from ...loop.policy import Decision, LoopPolicy, decide
 
 logger = logging.getLogger(__name__)
 

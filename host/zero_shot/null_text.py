@@ -10,17 +10,17 @@ from comfy.model_patcher import ModelPatcher
 from comfy.sd import VAE
 from torch import Tensor
 
-from ..core.masks import binarize_mask
-from ..methods.zero_shot.null_text import NODE, NullTextSettings, optimize_null_text
-from ..methods.zero_shot.structure.edges import EdgeLoss
-from ..methods.zero_shot.types import NullText, RefinedEmbedding, Trajectory
+from ...core.masks import binarize_mask
+from ...methods.zero_shot.null_text import NODE, NullTextSettings, optimize_null_text
+from ...methods.zero_shot.structure.edges import EdgeLoss
+from ...methods.zero_shot.types import NullText, RefinedEmbedding, Trajectory
+from ..image import check_mask
+from ..sampling.denoiser import Conditioning, to_latent_out, with_denoiser
+from ..sampling.gradients import engine_boundary, owned
+from ..sampling.model import family
+from ..sampling.progress import progress
+from ..sampling.vae import differentiable_decoder, encoded_frame, require_vae_of
 from .edges import Edges, detectors
-from .gradients import engine_boundary, owned
-from .image import check_mask
-from .model import family
-from .progress import progress
-from .sampling import Conditioning, to_latent_out, with_denoiser
-from .vae import differentiable_decoder, encoded_frame, require_vae_of
 
 
 def optimize_null(

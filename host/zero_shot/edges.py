@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..evaluator.checkpoint import UNREADABLE
-from ..methods.zero_shot.structure.edges import EdgeDetector
-from ..methods.zero_shot.structure.pidinet import PiDiNetEdges, build_network
-from ..methods.zero_shot.structure.sobel import sobel_edges
-from .folders import register_folder
+from ...evaluator.checkpoint import UNREADABLE
+from ...methods.zero_shot.structure.edges import EdgeDetector
+from ...methods.zero_shot.structure.pidinet import PiDiNetEdges, build_network
+from ...methods.zero_shot.structure.sobel import sobel_edges
+from ..folders import register_folder
 
 logger = logging.getLogger(__name__)
 

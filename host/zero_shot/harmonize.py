@@ -13,16 +13,16 @@ from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP, VAE
 from torch import Tensor
 
-from ..color.apply import apply_lut
-from ..color.fit import fit_lut
-from ..color.lut import ColorLUT
-from ..core.types import ImagingDescription
-from ..core.view import working_view
-from ..loop.policy import LoopPolicy
-from ..methods.zero_shot.refinement import RefinementSettings
-from ..methods.zero_shot.types import Trajectory
-from .image import check_mask, decode, encode
-from .passes import Passes
+from ...color.apply import apply_lut
+from ...color.fit import fit_lut
+from ...color.lut import ColorLUT
+from ...core.types import ImagingDescription
+from ...core.view import working_view
+from ...loop.policy import LoopPolicy
+from ...methods.zero_shot.refinement import RefinementSettings
+from ...methods.zero_shot.types import Trajectory
+from ..image import check_mask, decode, encode
+from ..loop.passes import Passes
 from .stages import edit_trajectory, invert_latent, refine_words
 
 NODE = "Harmonize"

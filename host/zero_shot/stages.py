@@ -9,18 +9,18 @@ from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP
 from torch import Tensor
 
-from ..core.types import ImagingDescription
-from ..methods.zero_shot.editing import Window, edit_direct, edit_guided
-from ..methods.zero_shot.inversion import invert
-from ..methods.zero_shot.refinement import RefinementSettings, encode_pair, refine
-from ..methods.zero_shot.training_refinement import TrainingSettings, refine_by_training
-from ..methods.zero_shot.types import NullText, RefinedEmbedding, Trajectory
-from ..methods.zero_shot.word_maps import WordMaps, word_maps
-from .gradients import engine_boundary, owned
-from .model import family, sigmas_for
-from .progress import progress
-from .sampling import Conditioning, to_latent_out, with_denoiser
-from .text import ClipEncoder
+from ...core.types import ImagingDescription
+from ...methods.zero_shot.editing import Window, edit_direct, edit_guided
+from ...methods.zero_shot.inversion import invert
+from ...methods.zero_shot.refinement import RefinementSettings, encode_pair, refine
+from ...methods.zero_shot.training_refinement import TrainingSettings, refine_by_training
+from ...methods.zero_shot.types import NullText, RefinedEmbedding, Trajectory
+from ...methods.zero_shot.word_maps import WordMaps, word_maps
+from ..sampling.denoiser import Conditioning, to_latent_out, with_denoiser
+from ..sampling.gradients import engine_boundary, owned
+from ..sampling.model import family, sigmas_for
+from ..sampling.progress import progress
+from ..sampling.text import ClipEncoder
 
 _STYLES = {
     RefinementSettings: (refine, "RefineEmbedding"),

@@ -8,7 +8,7 @@ import latent_preview
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
-from ..core.types import Callback
+from ...core.types import Callback
 
 
 def progress(total: int, model: ModelPatcher | None = None) -> Callback:

@@ -16,8 +16,8 @@ from comfy.model_patcher import ModelPatcher, create_model_options_clone
 from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
 from torch import Tensor
 
-from ..attention.control import AttentionControl
-from ..methods.zero_shot.types import Denoiser
+from ...attention.control import AttentionControl
+from ...methods.zero_shot.types import Denoiser
 from .attention import ControlledAttention, Options, differentiable_attention
 from .gradients import differentiable, engine_boundary, owned
 

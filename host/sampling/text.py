@@ -12,7 +12,7 @@ from comfy.sd import CLIP
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from ..methods.zero_shot.types import Prompt
+from ...methods.zero_shot.types import Prompt
 from .gradients import differentiable, engine_boundary, load_fully
 
 WINDOW = 77

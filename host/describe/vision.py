@@ -12,12 +12,12 @@ import folder_paths
 import torch
 from torch import Tensor
 
-from ..core.types import ImagingDescription
-from ..description.clip import describe_by_clip
-from ..description.loading import LAYOUT, ModelProvider, load
-from ..description.statistics import alternatives
-from ..description.vlm import describe_by_vlm
-from .progress import progress
+from ...core.types import ImagingDescription
+from ...description.clip import describe_by_clip
+from ...description.loading import LAYOUT, ModelProvider, load
+from ...description.statistics import alternatives
+from ...description.vlm import describe_by_vlm
+from ..sampling.progress import progress
 
 Provider = ModelProvider | Literal["statistics"]
 KEY = "VLM"  # of the host's model folders

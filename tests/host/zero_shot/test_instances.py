@@ -10,10 +10,10 @@ import torch
 from tiny_models import tiny_clip, tiny_model, tiny_vae
 
 from diff_harmonization.core.types import ImagingDescription
-from diff_harmonization.host import harmonize as host_harmonize
-from diff_harmonization.host.harmonize import Models, PassSettings
-from diff_harmonization.host.instances import harmonize_instances
-from diff_harmonization.host.passes import keep_pass
+from diff_harmonization.host.loop.expansion.passes import keep_pass
+from diff_harmonization.host.zero_shot import harmonize as host_harmonize
+from diff_harmonization.host.zero_shot.harmonize import Models, PassSettings
+from diff_harmonization.host.zero_shot.instances import harmonize_instances
 from diff_harmonization.loop.policy import LoopPolicy
 from diff_harmonization.methods.zero_shot.refinement import RefinementSettings
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from vision_models import write_clip, write_llava
 
-from diff_harmonization.host import vision
-from diff_harmonization.host.vision import describe_locally, model_folders
+from diff_harmonization.host.describe import vision
+from diff_harmonization.host.describe.vision import describe_locally, model_folders
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,13 @@ import pytest
 import torch
 from tiny_models import pixel_vae, tiny_model, tiny_taesd, tiny_vae
 
-from diff_harmonization.host.gradients import engine_boundary
-from diff_harmonization.host.vae import differentiable_decoder, encoded_frame, recompute_blocks, require_vae_of
+from diff_harmonization.host.sampling.denoiser.gradients import engine_boundary
+from diff_harmonization.host.sampling.denoiser.vae import (
+    differentiable_decoder,
+    encoded_frame,
+    recompute_blocks,
+    require_vae_of,
+)
 
 KINDS = {"kl": tiny_vae, "taesd": tiny_taesd}
 

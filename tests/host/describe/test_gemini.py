@@ -10,7 +10,7 @@ from diff_harmonization.description.api_key import VARIABLES
 from diff_harmonization.description.gemini import Question
 from diff_harmonization.description.gemini_errors import GeminiError
 from diff_harmonization.description.pictures import Pictures
-from diff_harmonization.host import gemini
+from diff_harmonization.host.describe import gemini
 
 QUESTION = Question(Pictures(b"composite", b"mask", (8, 8)))
 

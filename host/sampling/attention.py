@@ -14,7 +14,7 @@ from comfy.ldm.modules import attention as host_attention
 from comfy.model_patcher import set_model_options_patch_replace
 from torch import Tensor, nn
 
-from ..attention.control import Attend, AttentionControl, AttentionLayer
+from ...attention.control import Attend, AttentionControl, AttentionLayer
 
 logger = logging.getLogger(__name__)
 

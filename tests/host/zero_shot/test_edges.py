@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from diff_harmonization.host import edges
-from diff_harmonization.host.edges import detectors, find_pidinet
+from diff_harmonization.host.zero_shot import edges
+from diff_harmonization.host.zero_shot.edges import detectors, find_pidinet
 from diff_harmonization.methods.zero_shot.structure import pidinet
 from diff_harmonization.methods.zero_shot.structure.pidinet import PiDiNetEdges, empty_network
 from diff_harmonization.methods.zero_shot.structure.sobel import sobel_edges

@@ -1,0 +1,1 @@
+"""The describing models in the host: their folders, memory, keys and requests."""

@@ -1,0 +1,1 @@
+"""The loop in the host: passes by graph expansion, kept and shown."""

@@ -1,0 +1,1 @@
+"""The host's MODEL, CLIP and VAE as the engine's callables."""

@@ -1,0 +1,1 @@
+"""Diff-Harmonization's stages with the host's objects."""
