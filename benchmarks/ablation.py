@@ -14,8 +14,8 @@ from ..color.apply import apply_lut
 from ..color.fit import fit_lut
 from ..core.types import ImagingDescription
 from ..core.view import working_view
-from ..description.appearance import matching_compounds, region_appearance
-from ..description.statistics import load_norms
+from ..description.statistics.appearance import matching_compounds, region_appearance
+from ..description.statistics.provider import load_norms
 from ..methods.zero_shot.refinement import RefinementSettings, encode_pair
 from ..methods.zero_shot.types import Prompt, RefinedEmbedding, Trajectory
 from .baselines import Method, nothing

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..description.appearance import region_appearance
+from ..description.statistics.appearance import region_appearance
 from .pairs import Pair, to_lab, to_rgb
 from .photos import Photo, read_photos
 

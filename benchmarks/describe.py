@@ -12,8 +12,8 @@ from rich.table import Table
 from torch import Tensor
 
 from ..core.types import ImagingDescription
-from ..description.appearance import offset_of, region_appearance
-from ..description.statistics import alternatives, load_norms
+from ..description.statistics.appearance import offset_of, region_appearance
+from ..description.statistics.provider import alternatives, load_norms
 from ..description.vocabulary import CATEGORIES
 from .harmonize import describe_by_truth
 from .pairs import Pair

@@ -16,8 +16,8 @@ from rich.table import Table
 from scipy.stats import mannwhitneyu, spearmanr
 from torch import Tensor
 
-from ..description.appearance import region_appearance
-from ..description.statistics import load_norms
+from ..description.statistics.appearance import region_appearance
+from ..description.statistics.provider import load_norms
 from ..evaluator.data import read_split
 from ..evaluator.model import HarmonyEvaluator
 from ..evaluator.recoloring import FULL_STRENGTH, RANKS, Tones, jitter, rank_of, recolor, region_statistics, transfer

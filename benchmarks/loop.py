@@ -17,7 +17,7 @@ from rich.table import Table
 from ..color.apply import apply_lut
 from ..color.fit import fit_lut
 from ..core.view import working_view
-from ..description.statistics import alternatives
+from ..description.statistics.provider import alternatives
 from ..loop.policy import LoopPolicy, best
 from .harmonize import policy_for
 from .metrics import Score, mean_score, score

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..core.view import working_view
-from ..description.statistics import describe
+from ..description.statistics.provider import describe
 from ..methods.zero_shot.null_text import NullTextSettings
 from ..methods.zero_shot.refinement import RefinementSettings
 from ..methods.zero_shot.types import Denoiser, NullText

@@ -18,7 +18,7 @@ from ..color.apply import apply_lut
 from ..color.cube import save_cube
 from ..color.fit import fit_lut
 from ..core.view import working_view
-from ..description.statistics import describe
+from ..description.statistics.provider import describe
 from .photos import read_image, read_mask
 
 T = TypeVar("T")

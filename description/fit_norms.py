@@ -12,8 +12,8 @@ import typer
 from torch import Tensor
 
 from ..benchmarks.photos import read_photos
-from .appearance import region_appearance
-from .statistics import NORMS, scene_features
+from .statistics.appearance import region_appearance
+from .statistics.provider import NORMS, scene_features
 
 PRIOR = 8.0  # photos' worth of the average object that a rare object's usual look is drawn towards
 RIDGE = 10.0

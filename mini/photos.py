@@ -18,8 +18,8 @@ from torch.nn.functional import interpolate
 
 from ..benchmarks.photos import Photo
 from ..core.masks import bounding_box
-from ..description.appearance import matching_compounds, region_appearance, words_for
-from ..description.statistics import Norms
+from ..description.statistics.appearance import matching_compounds, region_appearance, words_for
+from ..description.statistics.provider import Norms
 
 SIZE = 64
 EMPTY_CAPTION = 0.1

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io, ui
 
-from ..description.gemini import MODEL, Question
+from ..description.gemini.provider import MODEL, Question
 from ..description.pictures import encode_pictures
 from ..host.describe.gemini import ask_gemini
 from ..host.image import check_mask

@@ -10,9 +10,9 @@ import folder_paths
 from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy_execution.utils import get_executing_context
 
-from ...description.api_key import find_key
-from ...description.gemini import Answer, Question, Session, describe, recall
-from ...description.gemini_errors import GeminiError
+from ...description.gemini.api_key import find_key
+from ...description.gemini.errors import GeminiError
+from ...description.gemini.provider import Answer, Question, Session, describe, recall
 
 KEY_FILE = "gemini_api_key.txt"
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from ...core.types import ImagingDescription
-from ...description.clip import describe_by_clip
-from ...description.loading import LAYOUT, ModelProvider, load
-from ...description.statistics import alternatives
-from ...description.vlm import describe_by_vlm
+from ...description.local.clip import describe_by_clip
+from ...description.local.loading import LAYOUT, ModelProvider, load
+from ...description.local.vlm import describe_by_vlm
+from ...description.statistics.provider import alternatives
 from ..sampling.progress import progress
 
 Provider = ModelProvider | Literal["statistics"]

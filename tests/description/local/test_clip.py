@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from diff_harmonization.description.clip import (
+from diff_harmonization.description.local.clip import (
     category_scores,
     describe_by_clip,
     differing_categories,
@@ -9,7 +9,7 @@ from diff_harmonization.description.clip import (
     object_alone,
     scene_alone,
 )
-from diff_harmonization.description.loading import load
+from diff_harmonization.description.local.loading import load
 from diff_harmonization.description.parser import parse
 from diff_harmonization.description.pictures import to_picture
 from diff_harmonization.description.vocabulary import CATEGORIES, WORDS
@@ -92,7 +92,7 @@ def test_alternatives_come_in_order_of_likelihood():
 
 def test_no_alternative_gives_the_object_its_own_words(clip, composite, monkeypatch):
     views = iter([scores("sunny"), scores("rainy", second="sunny")])
-    monkeypatch.setattr("diff_harmonization.description.clip.category_scores", lambda *_: next(views))
+    monkeypatch.setattr("diff_harmonization.description.local.clip.category_scores", lambda *_: next(views))
     found = describe_by_clip(*clip, *composite, "dog", 3)
     assert found[0].background == ("rainy",)
     assert all(description.foreground == ("sunny",) != description.background for description in found)

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core.masks import bounding_box, foreground
-from ..core.types import Callback, ImagingDescription, silent
-from .pictures import to_picture
-from .vocabulary import CATEGORIES
+from ...core.masks import bounding_box, foreground
+from ...core.types import Callback, ImagingDescription, silent
+from ..pictures import to_picture
+from ..vocabulary import CATEGORIES
 
 PHRASES = {
     "brightness": "{} light",

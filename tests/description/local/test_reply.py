@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diff_harmonization.description.local.reply import CATEGORY_OF, MAX_WORDS, ConstrainedReply, one_line
 from diff_harmonization.description.parser import parse
-from diff_harmonization.description.reply import CATEGORY_OF, MAX_WORDS, ConstrainedReply, one_line
 
 SIZE = 300  # of the vocabulary of tokens
 END = 7

@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Generator, Sequence
 import torch
 from torch import Tensor
 
-from ..core.types import Callback, ImagingDescription, silent
-from .vocabulary import CATEGORIES, WORDS
+from ...core.types import Callback, ImagingDescription, silent
+from ..vocabulary import CATEGORIES, WORDS
 
 MAX_WORDS = 4  # of a region, at most one of a category: prompts stay short (paper app. D)
 CATEGORY_OF = {word: category for category, words in CATEGORIES.items() for word in words}

@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
-from ..core.types import ImagingDescription
+from ...core.types import ImagingDescription
+from ..pictures import Pictures
+from ..prompt import read_reply, reply_schema, task_prompt
 from .api_key import ApiKey
-from .gemini_errors import GeminiError, Malformed, NoStructuredOutput, Unavailable, explain, reply_text
-from .pictures import Pictures
-from .prompt import read_reply, reply_schema, task_prompt
+from .errors import GeminiError, Malformed, NoStructuredOutput, Unavailable, explain, reply_text
 from .waiting import await_in_thread, sleep
 
 if TYPE_CHECKING:

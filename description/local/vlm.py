@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ..core.types import Callback, ImagingDescription, silent
-from .pictures import composite_and_mask
-from .prompt import task_prompt
+from ...core.types import Callback, ImagingDescription, silent
+from ..pictures import composite_and_mask
+from ..prompt import task_prompt
 from .reply import ConstrainedReply, Grammar, one_line
 
 if TYPE_CHECKING:

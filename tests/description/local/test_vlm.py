@@ -2,9 +2,9 @@ import pytest
 import torch
 from vision_models import write_idefics3, write_llava, write_qwen2_vl
 
-from diff_harmonization.description.loading import load
+from diff_harmonization.description.local.loading import load
+from diff_harmonization.description.local.vlm import describe_by_vlm, end_tokens
 from diff_harmonization.description.parser import parse
-from diff_harmonization.description.vlm import describe_by_vlm, end_tokens
 
 
 @pytest.fixture(scope="module")

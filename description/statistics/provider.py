@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ..core.masks import bounding_box, foreground, keep_visible
-from ..core.types import ImagingDescription
+from ...core.masks import bounding_box, foreground, keep_visible
+from ...core.types import ImagingDescription
 from .appearance import region_appearance, words_for
 
 NORMS = Path(__file__).with_name("norms.json")

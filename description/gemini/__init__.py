@@ -1,0 +1,1 @@
+"""Descriptions by Google's Gemini: the question, the key, the errors."""

@@ -1,0 +1,1 @@
+"""Descriptions by vision models on this machine: CLIP, and vision-language models."""

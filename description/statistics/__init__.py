@@ -1,0 +1,1 @@
+"""Descriptions by color statistics: no model and no download."""
