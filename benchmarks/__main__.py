@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from ..data.photos import Split, read_photos
 from ..host.headless import find_host, prepare_host
-from .photos import Split, read_photos
 
 if TYPE_CHECKING:
-    from .pairs import Pair
+    from ..data.pairs import Pair
 
 ScoresFile = Annotated[
     Path | None,
@@ -92,9 +92,9 @@ def describe(
 ) -> None:
     """Words from statistics against words from the true photo, and what the better words bring to the pictures."""
     prepare_host()
+    from ..data.pairs import build_pairs
     from .describe import METHODS, describe_pairs, shift_table, words_table
     from .harmonize import Line
-    from .pairs import build_pairs
     from .quality import measure, methods, table
 
     chosen = read_photos(photos, split)
@@ -140,11 +140,11 @@ def ablation(
 ) -> None:
     """The paper's ablations: refinement, self-attention, edges, prompts, and one pass against the loop."""
     prepare_host()
+    from ..data.pairs import build_pairs
     from ..host.evaluator import load_evaluator
     from ..mini.loader import load_mini
     from .ablation import methods, tables
     from .harmonize import Line
-    from .pairs import build_pairs
     from .quality import measure
 
     chosen = read_photos(photos, split)
@@ -210,7 +210,7 @@ def _source(
     pairs: Path | None, photos: Path | None, split: Split, limit: int | None
 ) -> tuple[Iterator[Pair], int | None]:
     """The pairs to measure, and their number where it is known."""
-    from .pairs import build_pairs, read_pairs
+    from ..data.pairs import build_pairs, read_pairs
 
     if pairs:
         return itertools.islice(read_pairs(pairs), limit), limit

@@ -14,6 +14,7 @@ from ..color.apply import apply_lut
 from ..color.fit import fit_lut
 from ..core.types import ImagingDescription
 from ..core.view import working_view
+from ..data.pairs import Pair
 from ..description.statistics.appearance import matching_compounds, region_appearance
 from ..description.statistics.provider import load_norms
 from ..methods.zero_shot.refinement import RefinementSettings, encode_pair
@@ -21,7 +22,6 @@ from ..methods.zero_shot.types import Prompt, RefinedEmbedding, Trajectory
 from .baselines import Method, nothing
 from .harmonize import Line, describe_by_statistics, harmonize_by_loop
 from .metrics import Score, mean_score
-from .pairs import Pair
 
 if TYPE_CHECKING:
     from ..host.zero_shot.edges import Edges

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..data.pairs import Pair, to_lab, to_rgb
+from ..data.photos import Photo, read_photos
 from ..description.statistics.appearance import region_appearance
-from .pairs import Pair, to_lab, to_rgb
-from .photos import Photo, read_photos
 
 Method = Callable[[Pair], Tensor]
 RIDGE = 30.0

@@ -12,11 +12,11 @@ from rich.table import Table
 from torch import Tensor
 
 from ..core.types import ImagingDescription
+from ..data.pairs import Pair
 from ..description.statistics.appearance import offset_of, region_appearance
 from ..description.statistics.provider import alternatives, load_norms
 from ..description.vocabulary import CATEGORIES
 from .harmonize import describe_by_truth
-from .pairs import Pair
 
 Words = tuple[str, ...]
 METHODS = ("nothing", "ours, statistics", "ours, oracle words")  # of the quality table

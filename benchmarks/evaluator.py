@@ -16,12 +16,12 @@ from rich.table import Table
 from scipy.stats import mannwhitneyu, spearmanr
 from torch import Tensor
 
+from ..data.photos import Photo, read_photos
+from ..data.recoloring import FULL_STRENGTH, RANKS, Tones, jitter, rank_of, recolor, region_statistics, transfer
 from ..description.statistics.appearance import region_appearance
 from ..description.statistics.provider import load_norms
 from ..evaluator.data import read_split
 from ..evaluator.model import HarmonyEvaluator
-from ..evaluator.recoloring import FULL_STRENGTH, RANKS, Tones, jitter, rank_of, recolor, region_statistics, transfer
-from .photos import Photo, read_photos
 
 Score = Callable[[Tensor, Tensor, str], float]  # image [H,W,3] in 0-1, mask [H,W] and the object's name -> the score
 

@@ -12,11 +12,11 @@ from ..color.apply import apply_lut
 from ..color.fit import fit_lut
 from ..core.types import ImagingDescription
 from ..core.view import working_view
+from ..data.pairs import Pair
 from ..description.statistics.appearance import region_appearance, words_for
 from ..description.statistics.provider import alternatives, describe, load_norms
 from ..loop.policy import LoopPolicy
 from ..methods.zero_shot.refinement import RefinementSettings
-from .pairs import Pair
 
 LOOP = LoopPolicy(k=3, max_passes=6)
 

@@ -17,11 +17,11 @@ from rich.table import Table
 from ..color.apply import apply_lut
 from ..color.fit import fit_lut
 from ..core.view import working_view
+from ..data.pairs import Pair
 from ..description.statistics.provider import alternatives
 from ..loop.policy import LoopPolicy, best
 from .harmonize import policy_for
 from .metrics import Score, mean_score, score
-from .pairs import Pair
 
 STOPS = (1, 2, 3)  # passes
 NOTHING, FIRST = "doing nothing", "pass 1 itself"

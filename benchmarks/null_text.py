@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..core.view import working_view
+from ..data.photos import Photo
 from ..description.statistics.provider import describe
 from ..methods.zero_shot.null_text import NullTextSettings
 from ..methods.zero_shot.refinement import RefinementSettings
 from ..methods.zero_shot.types import Denoiser, NullText
 from .metrics import Score, mean_score, score
-from .photos import Photo
 from .speed import Comparison, compare
 
 NOWHERE = (0.0, 0.0)  # a window of the edit: no attention is shared, so that guidance is on its own

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from ..data.pairs import Pair
 from .baselines import Method, color_transfer, nothing, oracle_mean, regression
 from .harmonize import LOOP, Line, describe_by_statistics, describe_by_truth, harmonize, harmonize_by_loop
 from .metrics import BINS, Score, bin_of, mean_score, score
-from .pairs import Pair
 
 Row = tuple[str, float, Score]  # pair id, foreground ratio, score
 Results = dict[str, list[Row]]  # method -> a row a pair

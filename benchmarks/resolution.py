@@ -18,8 +18,8 @@ from ..color.apply import apply_lut
 from ..color.cube import save_cube
 from ..color.fit import fit_lut
 from ..core.view import working_view
+from ..data.photos import read_image, read_mask
 from ..description.statistics.provider import describe
-from .photos import read_image, read_mask
 
 T = TypeVar("T")
 PNG_LEVEL = 4  # the host's SaveImage

@@ -11,7 +11,7 @@ import torch
 import typer
 from torch import Tensor
 
-from ..benchmarks.photos import read_photos
+from ..data.photos import read_photos
 from .statistics.appearance import region_appearance
 from .statistics.provider import NORMS, scene_features
 

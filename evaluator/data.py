@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from ..benchmarks.photos import Photo, read_photos
 from ..core.masks import bounding_box, foreground
 from ..core.view import Window, cut
+from ..data.photos import Photo, read_photos
 from .model import place, square_window
 from .networks import SIDE
 

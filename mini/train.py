@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-from ..benchmarks.photos import read_photos  # noqa: E402
+from ..data.photos import read_photos  # noqa: E402
 from ..description.statistics.provider import load_norms  # noqa: E402
 from .photos import Crops, Sampler, cut_crops  # noqa: E402
 from .text import CONFIG, KNOWN, MiniTextEncoder, MiniTokenizer  # noqa: E402

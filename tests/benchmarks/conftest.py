@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from diff_harmonization.benchmarks.photos import Photo
+from diff_harmonization.data.photos import Photo
 
 SIZE = 40
 

@@ -6,7 +6,7 @@ from diff_harmonization.benchmarks import ablation
 from diff_harmonization.benchmarks.ablation import PLAIN, TABLES, VARIANTS, ObjectLast, Variant, lengthen, one_pass
 from diff_harmonization.benchmarks.harmonize import Line, describe_by_statistics
 from diff_harmonization.benchmarks.metrics import score
-from diff_harmonization.benchmarks.pairs import build_pairs, read_pairs
+from diff_harmonization.data.pairs import build_pairs, read_pairs
 
 SHORT = Line(steps=4)
 

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 from diff_harmonization.benchmarks import harmonize
 from diff_harmonization.benchmarks.__main__ import app
 from diff_harmonization.benchmarks.describe import METHODS, agreements, describe_pairs, named_shift, shift_table
-from diff_harmonization.benchmarks.pairs import read_pairs
 from diff_harmonization.core.types import ImagingDescription
+from diff_harmonization.data.pairs import read_pairs
 from diff_harmonization.description.statistics.provider.provider import load_norms
 
 
@@ -62,9 +62,7 @@ def test_no_pairs_are_an_error():
 def run(monkeypatch, photos):
     monkeypatch.setattr(harmonize, "Line", partial(harmonize.Line, steps=2))
     monkeypatch.setenv("COLUMNS", "250")
-    monkeypatch.setattr(
-        "diff_harmonization.benchmarks.photos.split_ids", lambda: {"report": [photo.id for photo in photos]}
-    )
+    monkeypatch.setattr("diff_harmonization.data.photos.split_ids", lambda: {"report": [photo.id for photo in photos]})
     given = ["describe", "--photos", str(photos[0].folder)]
     return lambda *options: CliRunner().invoke(app, [*given, *options], catch_exceptions=False)
 

@@ -15,9 +15,9 @@ from diff_harmonization.benchmarks.evaluator import (
     statistics_score,
     versions,
 )
-from diff_harmonization.benchmarks.pairs import to_lab
+from diff_harmonization.data.pairs import to_lab
+from diff_harmonization.data.recoloring import RANKS
 from diff_harmonization.evaluator.data import split_ids
-from diff_harmonization.evaluator.recoloring import RANKS
 
 
 @pytest.fixture

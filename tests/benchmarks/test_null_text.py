@@ -8,7 +8,7 @@ from diff_harmonization.benchmarks import null_text
 from diff_harmonization.benchmarks.__main__ import app
 from diff_harmonization.benchmarks.metrics import Score
 from diff_harmonization.benchmarks.null_text import Reconstruction, conditional_once, table
-from diff_harmonization.benchmarks.photos import split_ids
+from diff_harmonization.data.photos import split_ids
 from diff_harmonization.methods.zero_shot.null_text import NullTextSettings
 
 

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from diff_harmonization.benchmarks import harmonize
 from diff_harmonization.benchmarks.__main__ import app
 from diff_harmonization.benchmarks.baselines import nothing, oracle_mean
-from diff_harmonization.benchmarks.pairs import read_pairs
 from diff_harmonization.benchmarks.quality import measure, table
+from diff_harmonization.data.pairs import read_pairs
 
 WORKFLOWS = Path(harmonize.__file__).parents[1] / "workflows"
 METHODS = ["nothing", "ColorTransfer reinhard_lab", "ColorTransfer mkl_lab", "ours, statistics"]

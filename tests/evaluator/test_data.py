@@ -3,7 +3,7 @@ import random
 import pytest
 import torch
 
-from diff_harmonization.benchmarks.photos import split_ids as benchmark_ids
+from diff_harmonization.data.photos import split_ids as benchmark_ids
 from diff_harmonization.evaluator.data import cut_crops, read_split, split_ids
 
 

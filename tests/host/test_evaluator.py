@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from diff_harmonization.benchmarks.pairs import jitter_tone
-from diff_harmonization.benchmarks.photos import read_image, read_mask
 from diff_harmonization.core.view import working_view
+from diff_harmonization.data.pairs import jitter_tone
+from diff_harmonization.data.photos import read_image, read_mask
 from diff_harmonization.evaluator.networks import ResNet50
 from diff_harmonization.host import evaluator as host_evaluator
 from diff_harmonization.host.evaluator import EMBEDDED, FOLDER, HostNetwork, evaluator_names, load_evaluator

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from diff_harmonization.benchmarks.photos import Photo
+from diff_harmonization.data.photos import Photo
 from diff_harmonization.description.statistics.provider.appearance import AXES, COMPOUNDS, offset_of, region_appearance
 from diff_harmonization.description.statistics.provider.provider import load_norms
 from diff_harmonization.description.vocabulary import WORDS

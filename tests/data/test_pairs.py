@@ -4,14 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from diff_harmonization.benchmarks.pairs import (
-    build_pairs,
-    jitter_tone,
-    read_pairs,
-    to_lab,
-    to_rgb,
-    transfer_statistics,
-)
+from diff_harmonization.data.pairs import build_pairs, jitter_tone, read_pairs, to_lab, to_rgb, transfer_statistics
 
 
 def test_pairs_differ_inside_the_mask_alone(photos):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from kornia.color import rgb_to_lab
 
-from diff_harmonization.evaluator.recoloring import (
+from diff_harmonization.data.recoloring import (
     FULL_STRENGTH,
     RANKS,
     SHIFT,

@@ -1,7 +1,7 @@
 import pytest
 
-from diff_harmonization.benchmarks import photos as photos_module
-from diff_harmonization.benchmarks.photos import read_photos, split_ids
+from diff_harmonization.data import photos as photos_module
+from diff_harmonization.data.photos import read_photos, split_ids
 
 
 def test_a_hundred_to_tune_on_and_another_hundred_to_report_on():

@@ -1,0 +1,1 @@
+"""Photo sets, composite-truth pairs and recolorings, for trainings and benchmarks."""
