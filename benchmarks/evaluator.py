@@ -20,8 +20,8 @@ from ..data.photos import Photo, read_photos
 from ..data.recoloring import FULL_STRENGTH, RANKS, Tones, jitter, rank_of, recolor, region_statistics, transfer
 from ..description.statistics.appearance import region_appearance
 from ..description.statistics.provider import load_norms
-from ..evaluator.data import read_split
 from ..evaluator.model import HarmonyEvaluator
+from ..training.evaluator.crops import read_split
 
 Score = Callable[[Tensor, Tensor, str], float]  # image [H,W,3] in 0-1, mask [H,W] and the object's name -> the score
 

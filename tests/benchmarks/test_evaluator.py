@@ -17,7 +17,7 @@ from diff_harmonization.benchmarks.evaluator import (
 )
 from diff_harmonization.data.pairs import to_lab
 from diff_harmonization.data.recoloring import RANKS
-from diff_harmonization.evaluator.data import split_ids
+from diff_harmonization.training.evaluator.crops import split_ids
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from diff_harmonization.evaluator.data import cut_crops, read_split
+from diff_harmonization.training.evaluator.crops import cut_crops, read_split
 
 
 @pytest.fixture(scope="session")

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from ..core.masks import bounding_box, foreground
-from ..core.view import Window, cut
-from ..data.photos import Photo, read_photos
-from .model import place, square_window
-from .networks import SIDE
+from ...core.masks import bounding_box, foreground
+from ...core.view import Window, cut
+from ...data.photos import Photo, read_photos
+from ...evaluator.model import place, square_window
+from ...evaluator.networks import SIDE
 
 SPLITS = Path(__file__).with_name("splits.json")
 

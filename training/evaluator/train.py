@@ -1,4 +1,4 @@
-"""Train the evaluator: `python -m diff_harmonization.evaluator.train --photos FOLDER --work FOLDER`.
+"""Train the evaluator: `python -m diff_harmonization.training.evaluator.train --photos FOLDER --work FOLDER`.
 
 It needs photographs and masks, and no one's scores. Resumable: run it again with the same folder and it goes on from
 the last checkpoint. Needs no host.
@@ -19,9 +19,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .checkpoint import NETWORKS, read_network
-from .data import Crops, cut_crops, read_split
-from .networks import HarmonyNetwork, RegionNetwork, with_pretrained
+from ...evaluator.checkpoint import NETWORKS, read_network
+from ...evaluator.networks import HarmonyNetwork, RegionNetwork, with_pretrained
+from .crops import Crops, cut_crops, read_split
 from .sampler import VERSIONS, Sampler
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,8 +1,15 @@
 import pytest
 import torch
 
-from diff_harmonization.evaluator import sampler as sampler_module
-from diff_harmonization.evaluator.sampler import COMPOSITE_LABEL, VERSIONS, Sampler, augment, edges_touched, paste
+from diff_harmonization.training.evaluator import sampler as sampler_module
+from diff_harmonization.training.evaluator.sampler import (
+    COMPOSITE_LABEL,
+    VERSIONS,
+    Sampler,
+    augment,
+    edges_touched,
+    paste,
+)
 
 
 def test_a_batch(crops):

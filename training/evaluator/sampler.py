@@ -16,9 +16,9 @@ from kornia.filters import gaussian_blur2d
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
 
-from ..core.masks import bounding_box, foreground
-from ..data.recoloring import FULL_STRENGTH, Tones, jitter, label_of, probe, recolor, region_statistics, transfer
-from .data import Crops
+from ...core.masks import bounding_box, foreground
+from ...data.recoloring import FULL_STRENGTH, Tones, jitter, label_of, probe, recolor, region_statistics, transfer
+from .crops import Crops
 
 COMPOSITE_LABEL = 0.25  # of an untouched composite; less would leave no room for worse versions of it
 SELF_MADE = 0.5  # share of the composites that are put together here, of two natural photos

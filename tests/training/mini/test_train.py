@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from diff_harmonization.mini import train
 from diff_harmonization.mini.loader import load_clip, load_unet
+from diff_harmonization.training.mini import train
 
 
 @pytest.fixture(scope="module")

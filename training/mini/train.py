@@ -1,4 +1,4 @@
-"""Train the embedded model: `python -m diff_harmonization.mini.train --photos FOLDER --work FOLDER`.
+"""Train the embedded model: `python -m diff_harmonization.training.mini.train --photos FOLDER --work FOLDER`.
 
 Resumable: run it again with the same folder and it goes on from the last checkpoint. Needs the host on the path.
 """
@@ -27,11 +27,11 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-from ..data.photos import read_photos  # noqa: E402
-from ..description.statistics.provider import load_norms  # noqa: E402
-from .photos import Crops, Sampler, cut_crops  # noqa: E402
-from .text import CONFIG, KNOWN, MiniTextEncoder, MiniTokenizer  # noqa: E402
-from .unet import SIGMA_DATA, MiniConfig, MiniLatent, MiniUNet  # noqa: E402
+from ...data.photos import read_photos  # noqa: E402
+from ...description.statistics.provider import load_norms  # noqa: E402
+from ...mini.text import CONFIG, KNOWN, MiniTextEncoder, MiniTokenizer  # noqa: E402
+from ...mini.unet import SIGMA_DATA, MiniConfig, MiniLatent, MiniUNet  # noqa: E402
+from .samples import Crops, Sampler, cut_crops  # noqa: E402
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 # A CPU without AVX-512 emulates bf16, an order of magnitude slower than float32.

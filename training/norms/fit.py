@@ -1,4 +1,4 @@
-"""Fit norms.json on the training photos: `python -m diff_harmonization.description.fit_norms --photos FOLDER`."""
+"""Fit norms.json on the training photos: `python -m diff_harmonization.training.norms.fit --photos FOLDER`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 import typer
 from torch import Tensor
 
-from ..data.photos import read_photos
-from .statistics.appearance import region_appearance
-from .statistics.provider import NORMS, scene_features
+from ...data.photos import read_photos
+from ...description.statistics.appearance import region_appearance
+from ...description.statistics.provider import NORMS, scene_features
 
 PRIOR = 8.0  # photos' worth of the average object that a rare object's usual look is drawn towards
 RIDGE = 10.0

@@ -16,10 +16,10 @@ from kornia.filters import gaussian_blur2d
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ..core.masks import bounding_box
-from ..data.photos import Photo
-from ..description.statistics.appearance import matching_compounds, region_appearance, words_for
-from ..description.statistics.provider import Norms
+from ...core.masks import bounding_box
+from ...data.photos import Photo
+from ...description.statistics.appearance import matching_compounds, region_appearance, words_for
+from ...description.statistics.provider import Norms
 
 SIZE = 64
 EMPTY_CAPTION = 0.1

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from diff_harmonization.data.photos import split_ids as benchmark_ids
-from diff_harmonization.evaluator.data import cut_crops, read_split, split_ids
+from diff_harmonization.training.evaluator.crops import cut_crops, read_split, split_ids
 
 
 def test_the_held_back_are_as_many_of_either_kind_and_no_ones_else():

@@ -10,9 +10,9 @@ sys.path.append(str(Path(__file__).parent))
 
 from published import published  # noqa: E402
 
-from diff_harmonization.evaluator import train
 from diff_harmonization.evaluator.checkpoint import read_network, read_state
 from diff_harmonization.evaluator.networks import EfficientNetLite0, RegionNetwork, ResNet50
+from diff_harmonization.training.evaluator import train
 
 OPTIONS = {"steps": 2, "groups": 1, "per_photo": 1}
 

@@ -9,7 +9,7 @@ from diff_harmonization.data.photos import Photo
 from diff_harmonization.description.statistics.provider.appearance import AXES, COMPOUNDS, offset_of, region_appearance
 from diff_harmonization.description.statistics.provider.provider import load_norms
 from diff_harmonization.description.vocabulary import WORDS
-from diff_harmonization.mini.photos import SIZE, Crops, Sampler, caption, cut_crops, random_view, recolor
+from diff_harmonization.training.mini.samples import SIZE, Crops, Sampler, caption, cut_crops, random_view, recolor
 
 
 def box_mask(height: int, width: int, top: int, left: int, h: int, w: int) -> torch.Tensor:

@@ -1,0 +1,1 @@
+"""Trainings, a folder a network: `python -m diff_harmonization.training --help`."""

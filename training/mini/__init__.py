@@ -1,0 +1,1 @@
+"""The embedded zero-shot model's training. Needs the host."""

@@ -1,0 +1,1 @@
+"""How objects usually look: the numbers behind the statistics provider."""
