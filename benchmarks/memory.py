@@ -16,8 +16,8 @@ import psutil
 from PIL import Image
 from rich.table import Table
 
-from ..demo.client import Client, Workflow
-from ..demo.server import PACK, HostServer, device_options
+from ..cli.client import Client, Workflow
+from ..cli.server import PACK, HostServer, device_options
 
 WORKFLOW = PACK / "workflows" / "api" / "harmonize_loop.json"
 EXAMPLE = PACK / "workflows" / "examples" / "cat_snow"

@@ -82,7 +82,7 @@ def server_log(server, server_base) -> Path:
 @pytest.fixture(scope="session")
 def server(host_path, server_base):
     """A client of a real ComfyUI server that has loaded this pack: object_info, upload, run, interrupt, history."""
-    from diff_harmonization.demo.server import HostServer
+    from diff_harmonization.cli.server import HostServer
 
     with HostServer(host_path, server_base, server_base / "server.log", "--cpu") as client:
         yield client

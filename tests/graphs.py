@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load
 
-from diff_harmonization.demo.client import Client, Workflow, WorkflowError
+from diff_harmonization.cli.client import Client, Workflow, WorkflowError
 
 WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows"
 EXAMPLE = WORKFLOWS / "examples" / "cat_snow"

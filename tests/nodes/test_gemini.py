@@ -13,8 +13,8 @@ from gemini_endpoint import Endpoint, Silence, describes, fails, says
 from graphs import add, refusal
 from PIL import Image
 
-from diff_harmonization.demo.client import WorkflowError
-from diff_harmonization.demo.server import HostServer
+from diff_harmonization.cli.client import WorkflowError
+from diff_harmonization.cli.server import HostServer
 
 KEY = "AIzaSy-planted.in-the-environment_0123456789"
 FILE_KEY = "AIzaSy-planted.in-the-file_0123456789"

@@ -6,7 +6,7 @@ import pytest
 from graphs import add, refusal
 from vision_models import write_clip, write_llava
 
-from diff_harmonization.demo.client import WorkflowError
+from diff_harmonization.cli.client import WorkflowError
 from diff_harmonization.description.parser import parse
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from graphs import add, refusal, saved_latent, saved_picture
 
-from diff_harmonization.demo.client import WorkflowError
+from diff_harmonization.cli.client import WorkflowError
 
 LINES = ("cat & (foreground) warm & (background) cold", "cat & (foreground) hot & (background) icy")
 LINES += ("cat & (foreground) bright & (background) dull",)

@@ -9,8 +9,8 @@ import pytest
 import torch
 from graphs import add, edit_line, refusal, rising_scores, saved_latent, saved_picture, shipped
 
-from diff_harmonization.demo.client import WorkflowError
-from diff_harmonization.demo.server import HostServer
+from diff_harmonization.cli.client import WorkflowError
+from diff_harmonization.cli.server import HostServer
 
 LINES = (
     "cat & (foreground) warm indoor & (background) snowy winter cold",

@@ -10,16 +10,7 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
-from diff_harmonization.demo.__main__ import (
-    WORKFLOW,
-    WRITTEN,
-    Example,
-    clear,
-    harmonize,
-    main,
-    shipped_example,
-    with_inputs,
-)
+from diff_harmonization.cli.demo import WORKFLOW, WRITTEN, Example, clear, harmonize, main, shipped_example, with_inputs
 
 DESCRIPTION = "dog & (foreground) bright summer & (background) winter dull"
 OTHER = "dog & (foreground) warm & (background) icy"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diff_harmonization.demo.__main__ import fetch, with_inputs
-from diff_harmonization.demo.client import WorkflowError
-from diff_harmonization.demo.server import HostServer
+from diff_harmonization.cli.client import WorkflowError
+from diff_harmonization.cli.demo import fetch, with_inputs
+from diff_harmonization.cli.server import HostServer
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from diff_harmonization.demo.server import HostServer, install_pack
+from diff_harmonization.cli.server import HostServer, install_pack
 
 
 def test_a_folder_without_a_host_is_named(tmp_path):

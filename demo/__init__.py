@@ -1,1 +1,0 @@
-"""The workflow run on a real ComfyUI server, from the command line."""
