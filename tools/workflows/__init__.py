@@ -1,0 +1,1 @@
+"""The shipped workflows' graphs, and their builder."""
