@@ -142,7 +142,7 @@ def install(host: Path) -> None:
 
 
 def demo_command(arguments: list[str]) -> list[str]:
-    return [str(PYTHON), "-m", "diff_harmonization.demo", *arguments]
+    return [str(PYTHON), "-m", "diff_harmonization.cli", "demo", *arguments]
 
 
 def test_command(arguments: list[str]) -> list[str]:

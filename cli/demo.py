@@ -1,6 +1,6 @@
 """Harmonize one composite on a real ComfyUI server and write the pictures.
 
-python -m diff_harmonization.demo --host FOLDER [--image FILE --mask FILE] [--description TEXT]... [--max-passes N]
+python -m diff_harmonization.cli demo --host FOLDER [--image FILE --mask FILE] [--description TEXT]... [--max-passes N]
 """
 
 from __future__ import annotations
@@ -204,7 +204,3 @@ def main(
     for path in sorted(folder.iterdir()):
         console.print(f"  {path}", highlight=False)
     console.print(f"Done in {time.monotonic() - start:.0f} s")
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -62,7 +62,7 @@ def new_base(tmp_path_factory) -> Callable[[], Path]:
     def make() -> Path:
         base = tmp_path_factory.mktemp("server")
         (base / "custom_nodes").mkdir()
-        shutil.copy(REPO / "tests" / "scripted_nodes.py", base / "custom_nodes")
+        shutil.copy(REPO / "tests" / "support" / "scripted_nodes.py", base / "custom_nodes")
         return base
 
     return make

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[1]
-KNOWS_THE_HOST = ("nodes", "host", "mini")
-# The benchmarks run the line, and the host's own color transfer beside it, without a server.
-RUNS_THE_HOST = {"benchmarks/headless.py", "benchmarks/baselines.py"}
+# The adapter, what is made of the host's classes, and what runs them without a server.
+KNOWS_THE_HOST = ("nodes", "host", "mini", "training", "benchmarks")
 HOST_MODULES = (
     "comfy",
     "comfy_api",
@@ -27,17 +26,17 @@ HOST_MODULES = (
 )
 # Who may import whom: a part imports its own rank and those below it.
 RANKS = (
-    ("attention",),
-    ("diffusion", "structure", "evaluator", "description", "color"),
+    ("core", "attention"),
+    ("methods", "description", "evaluator", "color", "loop", "plots"),
     ("host",),
     ("mini",),
+    ("data", "training"),  # all but the nodes
     ("nodes",),
-    ("benchmarks", "demo"),
+    ("cli", "benchmarks", "tools"),
 )
 RANK = {part: rank for rank, parts in enumerate(RANKS) for part in parts}
 FRONTEND = "web"  # served to the browser
-# What is learned from photographs, the embedded models and the norms, must not see those that the benchmarks set aside.
-LEARNS_FROM_PHOTOS = {"mini/photos.py", "mini/train.py", "description/fit_norms.py", "evaluator/data.py"}
+TOOLS = ("data", "training", "cli", "benchmarks", "tools")  # for the command line: they have extras of their own
 
 
 def source_files():
@@ -114,12 +113,10 @@ def test_requirements_name_what_the_nodes_import():
         "transformers",
         "tqdm",
     }
-    tools = {"mini/train.py", "description/fit_norms.py", "evaluator/train.py"}
     imported = {
         module.split(".")[0]
         for path in source_files()
-        if path.relative_to(REPO).parts[0] not in ("benchmarks", "demo")
-        and path.relative_to(REPO).as_posix() not in tools
+        if path.relative_to(REPO).parts[0] not in TOOLS
         for level, module in imports(path)
         if level == 0
     }
@@ -175,7 +172,7 @@ def test_it_imports_without_a_host(wheel, tmp_path):
     """Everything that does not know the host imports where there is none."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    apart = (*KNOWS_THE_HOST, "benchmarks", "demo")  # the last two need their extras
+    apart = {*KNOWS_THE_HOST, *TOOLS}
     modules = [
         ".".join(("diff_harmonization", *path.relative_to(REPO).with_suffix("").parts)) for path in source_files()
     ]
@@ -200,7 +197,6 @@ def test_only_the_adapters_import_the_host():
         f"{path.relative_to(REPO)}: {module}"
         for path in source_files()
         if path.relative_to(REPO).parts[0] not in KNOWS_THE_HOST
-        and path.relative_to(REPO).as_posix() not in RUNS_THE_HOST
         for level, module in imports(path)
         if level == 0 and module.split(".")[0] in HOST_MODULES
     ]
@@ -227,13 +223,11 @@ def test_parts_import_only_what_lies_below_them():
     upward = []
     for path in source_files():
         place = path.relative_to(REPO).parts
-        learns = "/".join(place) in LEARNS_FROM_PHOTOS
         for level, module in imports(path):
             if level != len(place):  # a lower level stays inside its own part
                 continue
             target = module.split(".")[0]
-            photos = learns and module.startswith("benchmarks.photos")
-            if target in RANK and RANK[target] > RANK[place[0]] and not photos:
+            if target in RANK and RANK[target] > RANK[place[0]]:
                 upward.append(f"{path.relative_to(REPO)}: {module}")
     assert upward == []
 

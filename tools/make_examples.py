@@ -1,9 +1,9 @@
-"""Make the example composites from freely licensed pictures (sources and licenses: README.md beside this file).
+"""Make the example composites from freely licensed pictures (sources and licenses: workflows/examples/README.md).
 
     pip install typer opencv-python-headless scikit-image scikit-learn
     apt-get download lomiri-wallpapers-16.04 lomiri-wallpapers-20.04     # on Debian 12
     for package in lomiri-wallpapers-*.deb; do dpkg -x $package wallpapers; done
-    python workflows/examples/make_examples.py wallpapers
+    python -m diff_harmonization.tools.make_examples wallpapers
 
 Each foreground is cut by GrabCut inside hand-drawn outlines, refined by a guided filter, its edge colors are
 estimated free of the old background, and it is laid over the new one. No color of either is changed.
@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 import typer
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parents[1] / "workflows" / "examples"
 Box = tuple[float, float, float, float]  # left, top, right, bottom as fractions of a picture
 Outline = tuple[tuple[float, float], ...]  # points (x, y) as fractions of the cropped picture
 

@@ -24,7 +24,7 @@ def pair(photos):
 
 
 def test_object_last_turns_the_prompt_round_and_keeps_each_words_tokens(handles):
-    from diff_harmonization.host.sampling.denoiser.text import ClipEncoder
+    from diff_harmonization.host.sampling.text import ClipEncoder
 
     encoder = ClipEncoder(handles[1], "test")
     turned = ObjectLast(encoder, "tree").tokenize("tree bright summer")

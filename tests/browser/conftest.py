@@ -1,16 +1,11 @@
 import json
 import shutil
-import sys
 import urllib.request
-from pathlib import Path
 
 import pytest
+from graphs import WORKFLOWS
 from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
-
-sys.path += (str(Path(__file__).parent), str(Path(__file__).parents[1]))  # driving, graphs
-
-from graphs import WORKFLOWS  # noqa: E402
 
 PATIENCE = 120
 FLAGS = (

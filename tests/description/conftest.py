@@ -1,13 +1,8 @@
 import socket
-import sys
-from pathlib import Path
 
 import pytest
 import torch
-
-sys.path.append(str(Path(__file__).parents[1]))  # gemini_endpoint, vision_models
-
-from vision_models import write_clip, write_llava  # noqa: E402
+from vision_models import write_clip, write_llava
 
 
 @pytest.fixture

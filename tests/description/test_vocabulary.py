@@ -1,4 +1,4 @@
-from diff_harmonization.description.statistics.provider.appearance import COMPOUNDS, LEVELS
+from diff_harmonization.description.statistics.appearance import COMPOUNDS, LEVELS
 from diff_harmonization.description.vocabulary import CATEGORIES, WORDS
 
 CANONICAL = [word for levels in LEVELS.values() for _, word in levels]

@@ -1,13 +1,7 @@
-import sys
-from pathlib import Path
-
 import pytest
 import timm
 import torch
-
-sys.path.append(str(Path(__file__).parent))
-
-from published import published  # noqa: E402
+from published import published
 
 from diff_harmonization.evaluator.networks import (
     SIDE,

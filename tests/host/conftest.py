@@ -1,11 +1,6 @@
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # tiny_models
-
-import pytest  # noqa: E402
-import torch  # noqa: E402
-from tiny_models import CONTEXT_DIM, tiny_clip, tiny_model  # noqa: E402
+import pytest
+import torch
+from tiny_models import CONTEXT_DIM, tiny_clip, tiny_model
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from safetensors.torch import load
 
 from diff_harmonization.cli.client import Client, Workflow, WorkflowError
 
-WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows"
+WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
 EXAMPLE = WORKFLOWS / "examples" / "cat_snow"
 SIDE = 400  # of the example in tests, pixels
 DESCRIPTION = "cat & (foreground) warm indoor & (background) snowy winter cold"

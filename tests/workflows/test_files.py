@@ -1,11 +1,12 @@
 """The shipped files against the server's own list of nodes."""
 
 import json
-import runpy
 
 import pytest
 from graphs import WORKFLOWS
 from PIL import Image
+
+from diff_harmonization.tools.workflows import build
 
 NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3"}
@@ -66,13 +67,11 @@ def test_both_forms_are_shipped():
 
 def test_they_are_what_the_builder_writes(server, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.syspath_prepend(WORKFLOWS)
-    build = runpy.run_path(str(WORKFLOWS / "build.py"))
-    info = build["NodeInfo"](server.url)
-    for name, groups in build["workflows"]().items():
-        for folder, form in ((WORKFLOWS, "ui_form"), (WORKFLOWS / "api", "api_form")):
+    info = build.NodeInfo(server.url)
+    for name, groups in build.workflows().items():
+        for folder, form in ((WORKFLOWS, build.ui_form), (WORKFLOWS / "api", build.api_form)):
             shipped = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-            assert json.loads(json.dumps(build[form](groups, info))) == shipped, f"run workflows/build.py: {name}"
+            assert json.loads(json.dumps(form(groups, info))) == shipped, f"run tools.workflows: {name}"
 
 
 def test_the_browser_finds_them(server):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lines import (
+from .graphs import (
     CHECKPOINT,
     EMBEDDED,
     IMAGE,

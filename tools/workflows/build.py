@@ -1,23 +1,21 @@
 """Write the shipped workflows in both of ComfyUI's forms from one description of the graph.
 
-    python workflows/build.py http://127.0.0.1:8188
+    python -m diff_harmonization.tools.workflows http://127.0.0.1:8188
 
-asks a running server for its nodes and writes NAME.json (UI form) here and api/NAME.json (API form).
+asks a running server for its nodes and writes workflows/NAME.json (UI form) and workflows/api/NAME.json (API form).
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import urllib.request
 from pathlib import Path
 from typing import Any, TypeGuard
 
-import applications
-import lines
-from lines import Group, Node
+from . import applications, graphs
+from .graphs import Group, Node
 
-FOLDER = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parents[2] / "workflows"
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"  # a choice that brings inputs of its own; the first one here brings none
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", DYNAMIC_COMBO)
 NOTE = "MarkdownNote"  # the browser's own, which no prompt holds
@@ -36,7 +34,7 @@ HEAD = 50  # above a group's first node, besides: the group's title
 
 
 def workflows() -> dict[str, list[Group]]:
-    return lines.workflows() | applications.workflows()
+    return graphs.workflows() | applications.workflows()
 
 
 class NodeInfo:
@@ -206,7 +204,3 @@ def write(server: str) -> None:
     for name, groups in workflows().items():
         (FOLDER / f"{name}.json").write_text(json.dumps(ui_form(groups, info), indent=1) + "\n")
         (FOLDER / "api" / f"{name}.json").write_text(json.dumps(api_form(groups, info), indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    write(sys.argv[1].rstrip("/"))

@@ -1,6 +1,6 @@
 import pytest
 
-from diff_harmonization.description.gemini.provider.api_key import find_key
+from diff_harmonization.description.gemini.api_key import find_key
 
 KEY = "AIzaSy-planted_0123"
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from diff_harmonization.description.gemini.provider.api_key import ApiKey
-from diff_harmonization.description.gemini.provider.errors import GeminiError, Malformed, Unavailable, explain
+from diff_harmonization.description.gemini.api_key import ApiKey
+from diff_harmonization.description.gemini.errors import GeminiError, Malformed, Unavailable, explain
 
 KEY = ApiKey(SecretStr("AIzaSy-planted"), "the environment")
 plain = st.sampled_from([None, True, 7, 0.5, -1e300, "", "34s", "xs", "PerDay", "x" * 400])

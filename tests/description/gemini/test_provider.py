@@ -13,10 +13,10 @@ from PIL import Image
 from pydantic import SecretStr
 from tenacity import wait_none
 
-from diff_harmonization.description.gemini.provider import provider as gemini
-from diff_harmonization.description.gemini.provider.api_key import ApiKey
-from diff_harmonization.description.gemini.provider.errors import GeminiError
-from diff_harmonization.description.gemini.provider.provider import ATTEMPTS, Question, Session, describe
+from diff_harmonization.description.gemini import provider as gemini
+from diff_harmonization.description.gemini.api_key import ApiKey
+from diff_harmonization.description.gemini.errors import GeminiError
+from diff_harmonization.description.gemini.provider import ATTEMPTS, Question, Session, describe
 from diff_harmonization.description.pictures import encode_pictures
 from diff_harmonization.description.vocabulary import WORDS
 

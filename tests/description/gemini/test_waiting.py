@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from diff_harmonization.description.gemini.provider.waiting import await_in_thread, sleep
+from diff_harmonization.description.gemini.waiting import await_in_thread, sleep
 
 
 class Cancelled(BaseException):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from skimage.color import rgb2lab
 
-from diff_harmonization.description.statistics.provider.appearance import (
+from diff_harmonization.description.statistics.appearance import (
     AXES,
     COMPOUNDS,
     LEVELS,

@@ -2,9 +2,9 @@ import pytest
 import torch
 from kornia.color import lab_to_rgb, rgb_to_lab
 
-from diff_harmonization.description.statistics.provider import provider as statistics
-from diff_harmonization.description.statistics.provider.appearance import LEVELS
-from diff_harmonization.description.statistics.provider.provider import alternatives, describe, load_norms, neighborhood
+from diff_harmonization.description.statistics import provider as statistics
+from diff_harmonization.description.statistics.appearance import LEVELS
+from diff_harmonization.description.statistics.provider import alternatives, describe, load_norms, neighborhood
 from diff_harmonization.description.vocabulary import WORDS
 
 SIZE = 48

@@ -5,10 +5,10 @@ import pytest
 from comfy_execution.utils import CurrentNodeContext
 from pydantic import SecretStr
 
-from diff_harmonization.description.gemini.provider import provider as engine
-from diff_harmonization.description.gemini.provider.api_key import VARIABLES
-from diff_harmonization.description.gemini.provider.errors import GeminiError
-from diff_harmonization.description.gemini.provider.provider import Question
+from diff_harmonization.description.gemini import provider as engine
+from diff_harmonization.description.gemini.api_key import VARIABLES
+from diff_harmonization.description.gemini.errors import GeminiError
+from diff_harmonization.description.gemini.provider import Question
 from diff_harmonization.description.pictures import Pictures
 from diff_harmonization.host.describe import gemini
 

@@ -8,8 +8,8 @@ from tiny_models import LAYERS, tiny_model
 
 from diff_harmonization.attention.maps import map_grid, record_maps
 from diff_harmonization.attention.sharing import ShareAttention
-from diff_harmonization.host.sampling.denoiser.attention import ControlledAttention
-from diff_harmonization.host.sampling.denoiser.denoiser import with_denoiser
+from diff_harmonization.host.sampling.attention import ControlledAttention
+from diff_harmonization.host.sampling.denoiser import with_denoiser
 
 
 def passing(layer, q, k, v, attend):

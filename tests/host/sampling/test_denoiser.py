@@ -5,7 +5,7 @@ import pytest
 import torch
 from tiny_models import CONTEXT_DIM, LAYERS, tiny_model
 
-from diff_harmonization.host.sampling.denoiser.denoiser import to_latent_out, with_denoiser
+from diff_harmonization.host.sampling.denoiser import to_latent_out, with_denoiser
 
 MODELS = [(2, "EPS"), (2, "V_PREDICTION"), (1, "EPS"), (1, "V_PREDICTION")]
 KEY = "diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight"

@@ -8,8 +8,8 @@ import pytest
 import torch
 from tiny_models import tiny_model, tiny_vae
 
-from diff_harmonization.host.sampling.denoiser.denoiser import with_denoiser
-from diff_harmonization.host.sampling.denoiser.gradients import differentiable, engine_boundary, owned, private_copy
+from diff_harmonization.host.sampling.denoiser import with_denoiser
+from diff_harmonization.host.sampling.gradients import differentiable, engine_boundary, owned, private_copy
 from diff_harmonization.methods.zero_shot.types import Trajectory
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from tiny_models import tiny_model
 
-from diff_harmonization.host.sampling.denoiser.model import family, sigmas_for
+from diff_harmonization.host.sampling.model import family, sigmas_for
 
 
 @pytest.mark.parametrize(("version", "prediction"), [(1, "EPS"), (2, "EPS"), (2, "V_PREDICTION")])

@@ -4,8 +4,8 @@ import pytest
 import torch
 from comfy.cli_args import LatentPreviewMethod, args
 
-from diff_harmonization.host.sampling.denoiser.denoiser import with_denoiser
-from diff_harmonization.host.sampling.denoiser.progress import progress
+from diff_harmonization.host.sampling.denoiser import with_denoiser
+from diff_harmonization.host.sampling.progress import progress
 
 
 @pytest.fixture

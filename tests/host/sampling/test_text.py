@@ -2,7 +2,7 @@ import pytest
 import torch
 from tiny_models import tiny_clip
 
-from diff_harmonization.host.sampling.denoiser.text import ClipEncoder
+from diff_harmonization.host.sampling.text import ClipEncoder
 
 TEXT = "photographer's umbrella, bright golden greyscale"
 

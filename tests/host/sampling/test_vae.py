@@ -7,8 +7,8 @@ import pytest
 import torch
 from tiny_models import pixel_vae, tiny_model, tiny_taesd, tiny_vae
 
-from diff_harmonization.host.sampling.denoiser.gradients import engine_boundary
-from diff_harmonization.host.sampling.denoiser.vae import (
+from diff_harmonization.host.sampling.gradients import engine_boundary
+from diff_harmonization.host.sampling.vae import (
     differentiable_decoder,
     encoded_frame,
     recompute_blocks,

@@ -10,7 +10,7 @@ import torch
 from tiny_models import tiny_clip, tiny_model, tiny_vae
 
 from diff_harmonization.core.types import ImagingDescription
-from diff_harmonization.host.loop.expansion.passes import keep_pass
+from diff_harmonization.host.loop.passes import keep_pass
 from diff_harmonization.host.zero_shot import harmonize as host_harmonize
 from diff_harmonization.host.zero_shot.harmonize import Models, PassSettings
 from diff_harmonization.host.zero_shot.instances import harmonize_instances

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_models import pixel_vae, tiny_model, tiny_taesd, tiny_vae
 
-from diff_harmonization.host.sampling.denoiser.denoiser import to_latent_out
+from diff_harmonization.host.sampling.denoiser import to_latent_out
 from diff_harmonization.host.zero_shot.null_text import optimize_null
 from diff_harmonization.host.zero_shot.stages import edit_trajectory, invert_latent
 from diff_harmonization.methods.zero_shot.null_text import NullTextSettings

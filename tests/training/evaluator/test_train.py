@@ -1,14 +1,8 @@
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 import typer
+from published import published
 from safetensors.torch import load_file, save_file
-
-sys.path.append(str(Path(__file__).parent))
-
-from published import published  # noqa: E402
 
 from diff_harmonization.evaluator.checkpoint import read_network, read_state
 from diff_harmonization.evaluator.networks import EfficientNetLite0, RegionNetwork, ResNet50

@@ -1,9 +1,10 @@
+"""Small photo sets on disk, for trainings and benchmarks."""
+
 import csv
 import random
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from diff_harmonization.training.evaluator.crops import cut_crops, read_split
@@ -35,11 +36,3 @@ def photo_set(tmp_path_factory):
 @pytest.fixture(scope="session")
 def crops(photo_set):
     return cut_crops(read_split(photo_set, "train"), 4, 2, random.Random(0))
-
-
-@pytest.fixture
-def picture():
-    generator = torch.Generator().manual_seed(0)
-    mask = torch.zeros(1, 1, 32, 32)
-    mask[..., 8:24, 8:24] = 1
-    return 0.5 + 0.1 * torch.randn(1, 3, 32, 32, generator=generator).clamp(-3, 3), mask

@@ -1,0 +1,19 @@
+"""How the engine refuses a value: by the name of its own parameter. The nodes add who they are (nodes/errors.py)."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """A value that a function refuses.
+
+    Args:
+        parameter: the function's name for it, such as "mask".
+        message: what came, what was expected and how to mend it; a sentence that does not need the name.
+
+    >>> print(InputError("steps", "got 0, expected at least 1."))
+    `steps`: got 0, expected at least 1.
+    """
+
+    def __init__(self, parameter: str, message: str) -> None:
+        super().__init__(f"`{parameter}`: {message}")
+        self.parameter, self.message = parameter, message
