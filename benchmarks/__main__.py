@@ -46,11 +46,10 @@ def quality(
 ) -> None:
     """PSNR, MSE and fMSE of doing nothing, of simple baselines and of the pack."""
     prepare_host()
-    from .harmonize import Line
     from .quality import measure, methods, table
 
     source, count = _source(pairs, photos, split, limit)
-    Console().print(table(measure(source, methods(photos, Line(), loop, oracle), count, json)))
+    Console().print(table(measure(source, methods(photos, loop, oracle), count, json)))
 
 
 @app.command()
@@ -94,7 +93,6 @@ def describe(
     prepare_host()
     from ..data.pairs import build_pairs
     from .describe import METHODS, describe_pairs, shift_table, words_table
-    from .harmonize import Line
     from .quality import measure, methods, table
 
     chosen = read_photos(photos, split)
@@ -103,9 +101,7 @@ def describe(
     for drawn in (words_table(described), shift_table(described)):
         Console().print(drawn)
     if not words_only:
-        found = {
-            name: method for name, method in methods(None, Line(), loop=False, oracle=True).items() if name in METHODS
-        }
+        found = {name: method for name, method in methods(None, loop=False, oracle=True).items() if name in METHODS}
         Console().print(table(measure(itertools.islice(build_pairs(chosen), limit), found, count)))
 
 
@@ -142,14 +138,14 @@ def ablation(
     prepare_host()
     from ..data.pairs import build_pairs
     from ..host.evaluator import load_evaluator
+    from ..host.zero_shot.edit import Models
     from ..mini.loader import load_mini
     from .ablation import methods, tables
-    from .harmonize import Line
     from .quality import measure
 
     chosen = read_photos(photos, split)
     count = min(len(chosen), limit or len(chosen))
-    found = methods(load_mini(), load_evaluator("embedded"), Line())
+    found = methods(Models(*load_mini()), load_evaluator("embedded"))
     for drawn in tables(measure(itertools.islice(build_pairs(chosen), limit), found, count, json)):
         Console().print(drawn)
 

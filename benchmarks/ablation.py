@@ -1,54 +1,52 @@
-"""The paper's ablations on composite-truth pairs: what each part of the method brings, one table a question."""
+"""The paper's ablations on composite-truth pairs: what each part of the method brings. Needs the host."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from rich.table import Table
-from torch import Tensor
 
-from ..color.apply import apply_lut
-from ..color.fit import fit_lut
 from ..core.types import ImagingDescription
-from ..core.view import working_view
 from ..data.pairs import Pair
 from ..description.statistics.appearance import matching_compounds, region_appearance
 from ..description.statistics.provider import load_norms
+from ..host.sampling.text import ClipEncoder
+from ..host.zero_shot.edges import find_pidinet
+from ..host.zero_shot.edit import Models, PassSettings, edit_inverted, edit_once, invert_view
+from ..loop.run import Judge
+from ..methods.zero_shot.null_text import NullTextSettings
 from ..methods.zero_shot.refinement import RefinementSettings, encode_pair
-from ..methods.zero_shot.types import Prompt, RefinedEmbedding, Trajectory
+from ..methods.zero_shot.types import Prompt
 from .baselines import Method, nothing
-from .harmonize import Line, describe_by_statistics, harmonize_by_loop
+from .methods import LOOP, LOOP_PASS, ONE_PASS, describe_by_statistics, whole_loop
 from .metrics import Score, mean_score
-
-if TYPE_CHECKING:
-    from ..host.zero_shot.edges import Edges
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One pass of the method with a part of it changed; the defaults change nothing."""
+    """One pass of the method with a part of it changed. The defaults change nothing."""
 
-    refinement: RefinementSettings = field(default_factory=RefinementSettings)
-    self_window: tuple[float, float] = (0.0, 1.0)  # of the steps, where the source's self-attention holds
-    edges: Edges | None = None  # of the null-text optimization; None edits by direct inversion, without a null-text
+    settings: PassSettings = ONE_PASS
     long_prompt: bool = False
     object_last: bool = False
 
 
-PLAIN = Variant(refinement=RefinementSettings(steps_per_timestep=0))
+UNREFINED = replace(ONE_PASS, refinement=RefinementSettings(steps_per_timestep=0))
+WITHOUT_REGULARIZER = replace(ONE_PASS, refinement=RefinementSettings(regularization_weight=0.0))
+NULL_TEXT = replace(ONE_PASS, null_text=NullTextSettings())
 VARIANTS = {
     "one pass": Variant(),
-    "without refinement": PLAIN,
-    "without its regularizer": Variant(refinement=RefinementSettings(regularization_weight=0.0)),
-    "without self-attention": Variant(self_window=(0.0, 0.0)),
-    "null-text, no edges": Variant(edges="none"),
-    "null-text, Sobel": Variant(edges="sobel"),
-    "null-text, Sobel + PiDiNet": Variant(edges="sobel + pidinet"),
+    "without refinement": Variant(UNREFINED),
+    "without its regularizer": Variant(WITHOUT_REGULARIZER),
+    "without self-attention": Variant(replace(ONE_PASS, self_steps=(0.0, 0.0))),
+    "null-text, no edges": Variant(replace(NULL_TEXT, edges="none")),
+    "null-text, Sobel": Variant(replace(NULL_TEXT, edges="sobel")),
+    "null-text, Sobel + PiDiNet": Variant(replace(NULL_TEXT, edges="sobel + pidinet")),
     "long prompt": Variant(long_prompt=True),
-    "object last, without refinement": replace(PLAIN, object_last=True),
+    "object last, without refinement": Variant(UNREFINED, object_last=True),
 }
 TABLES = {
     "Text embedding refinement": ("one pass", "without refinement", "without its regularizer"),
@@ -76,57 +74,34 @@ class ObjectLast:
         return replace(prompt, words=(*prompt.words[conditions:], *prompt.words[:conditions]))
 
 
-def methods(handles: tuple[Any, Any, Any], evaluator: Any, line: Line) -> dict[str, Method]:
+def methods(models: Models, judge: Judge) -> dict[str, Method]:
     """Every row of every table. PiDiNet's is left out where its weights are missing."""
-    from ..host.zero_shot.edges import find_pidinet
 
     def run(variant: Variant) -> Method:
-        return lambda pair: one_pass(handles, pair, variant, line)
+        return lambda pair: edit_variant(models, pair, variant)
 
-    def loop(pair: Pair) -> Tensor:
-        return harmonize_by_loop(handles, evaluator, pair, line)
-
-    chosen = {n: v for n, v in VARIANTS.items() if v.edges != "sobel + pidinet" or find_pidinet() is not None}
+    chosen = {
+        name: variant
+        for name, variant in VARIANTS.items()
+        if variant.settings.edges != "sobel + pidinet" or find_pidinet() is not None
+    }
+    loop = whole_loop(models, judge, LOOP_PASS, LOOP)
     return {"nothing": nothing, **{name: run(variant) for name, variant in chosen.items()}, "loop": loop}
 
 
-def one_pass(handles: tuple[Any, Any, Any], pair: Pair, variant: Variant, line: Line) -> Tensor:
+def edit_variant(models: Models, pair: Pair, variant: Variant) -> torch.Tensor:
     """The picture [H,W,3] of a pair after one pass of the variant, described by statistics."""
-    from ..host.image import decode, encode
-    from ..host.zero_shot.stages import edit_trajectory, invert_latent
-
-    model, clip, vae = handles
+    image, mask, settings = pair.composite[None], pair.mask[None], variant.settings
     description = describe_by_statistics(pair)
     if variant.long_prompt:
         description = lengthen(description, pair)
     with torch.inference_mode():
-        image, mask = working_view(pair.composite[None], pair.mask[None], line.size)
-        trajectory = invert_latent(model, clip, encode(vae, image), line.steps)
-        refined = refine_variant(model, clip, trajectory, description, mask, variant)
-        null_text = None
-        if variant.edges is not None:
-            from ..host.zero_shot.null_text import optimize_null
-            from ..methods.zero_shot.null_text import NullTextSettings
-
-            null_text, _ = optimize_null(
-                model, vae, trajectory, refined, image, mask, NullTextSettings(), variant.edges
-            )
-        edited = edit_trajectory(
-            model, trajectory, refined, line.strength, self_window=variant.self_window, null_text=null_text
-        )
-        lut = fit_lut(image, decode(vae, edited), mask)
-        return apply_lut(pair.composite[None], lut, pair.mask[None], line.amount)[0]
-
-
-def refine_variant(
-    model: Any, clip: Any, trajectory: Trajectory, description: ImagingDescription, mask: Tensor, variant: Variant
-) -> RefinedEmbedding:
-    from ..host.sampling.text import ClipEncoder
-    from ..host.zero_shot.stages import refine_words
-
-    if variant.object_last:
-        return encode_pair(ObjectLast(ClipEncoder(clip, "ablation"), description.object), description, trajectory)
-    return refine_words(model, clip, trajectory, description, mask, variant.refinement)
+        if not variant.object_last:
+            return edit_once(models, image, mask, description, settings)[0]
+        inverted = invert_view(models, image, mask, settings)
+        encoder = ObjectLast(ClipEncoder(models.clip, "ablation"), description.object)
+        refined = encode_pair(encoder, description, inverted.trajectory)
+        return edit_inverted(models, image, mask, inverted, refined, settings)[0]
 
 
 def lengthen(description: ImagingDescription, pair: Pair) -> ImagingDescription:
@@ -142,7 +117,7 @@ def lengthen(description: ImagingDescription, pair: Pair) -> ImagingDescription:
 
 
 def tables(results: dict[str, list[tuple[str, float, Score]]]) -> Sequence[Table]:
-    """One table a question, each with doing nothing as its first row."""
+    """One table for each question, each with doing nothing as its first row."""
     means = {name: mean_score([score for _, _, score in rows]) for name, rows in results.items()}
     drawn = []
     for title, names in TABLES.items():

@@ -16,7 +16,7 @@ from ..data.pairs import Pair
 from ..description.statistics.appearance import offset_of, region_appearance
 from ..description.statistics.provider import alternatives, load_norms
 from ..description.vocabulary import CATEGORIES
-from .harmonize import describe_by_truth
+from .methods import describe_by_truth
 
 Words = tuple[str, ...]
 METHODS = ("nothing", "ours, statistics", "ours, oracle words")  # of the quality table

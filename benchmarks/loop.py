@@ -1,4 +1,4 @@
-"""What the loop's passes bring: the answer after 1, 2, 3 and all passes against the true photo."""
+"""What the loop's passes bring: the answer after 1, 2, 3 and all passes against the true photo. Needs the host."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -18,9 +17,13 @@ from ..color.apply import apply_lut
 from ..color.fit import fit_lut
 from ..core.view import working_view
 from ..data.pairs import Pair
-from ..description.statistics.provider import alternatives
+from ..host.evaluator import EMBEDDED, load_evaluator
+from ..host.zero_shot.edit import Models, PassSettings
+from ..host.zero_shot.harmonize import VIEW_SIZE
 from ..loop.policy import LoopPolicy, best
-from .harmonize import policy_for
+from ..loop.run import Judge
+from ..mini.loader import load_mini
+from .methods import LOOP_PASS, run_harmonize
 from .metrics import Score, mean_score, score
 
 STOPS = (1, 2, 3)  # passes
@@ -39,43 +42,42 @@ class Run:
     results: dict[str, Score]  # row of the table -> its score against the truth
 
 
-def run(models: Any, evaluator: Any, pair: Pair, settings: Any, policy: LoopPolicy) -> Run:
-    """The loop on a pair; stopped after n passes it gives the best of the first n + 1 states."""
-    from ..host.zero_shot.harmonize import harmonize
-
+def run(models: Models, judge: Judge, pair: Pair, settings: PassSettings, policy: LoopPolicy) -> Run:
+    """The loop on a pair. Stopped after n passes it would give the best of the first n + 1 states."""
+    states = run_harmonize(models, judge, pair, settings, policy).states
     image, mask = pair.composite[None], pair.mask[None]
-    descriptions = alternatives(pair.composite, pair.mask, pair.object)
-    policy = policy_for(policy, len(descriptions))
     with torch.inference_mode():
-        passes = harmonize(models, evaluator, image, mask, descriptions, settings, policy).passes
-        view, region = working_view(image, mask, settings.view_size)
-        luts = [fit_lut(view, state, region) for state in passes.images[1:]]
+        view, view_mask = working_view(image, mask, VIEW_SIZE)
+        luts = [fit_lut(view, state, view_mask) for state in states.images[1:]]
         pictures = [pair.composite, *(apply_lut(image, lut, mask)[0] for lut in luts)]
     results = [score(picture, pair.truth, pair.mask) for picture in pictures]
-    stopped = {f"pass {n}": best(passes.scores[: n + 1]) for n in STOPS}
-    answers = {NOTHING: 0, FIRST: 1, **stopped, FINAL: best(passes.scores)}
+    stopped = {f"pass {n}": best(states.scores[: n + 1]) for n in STOPS}
+    answers = {NOTHING: 0, FIRST: 1, **stopped, FINAL: best(states.scores)}
     answers[TRUTH] = best([-result.fmse for result in results])
-    actions = tuple(decision.action for decision in passes.decisions(policy))
-    return Run(pair.id, passes.scores, actions, answers, {name: results[state] for name, state in answers.items()})
+    answered = {name: results[state] for name, state in answers.items()}
+    return Run(pair.id, states.scores, states.result().actions, answers, answered)
 
 
 def measure(
     pairs: Iterable[Pair], max_passes: int, total: int | None = None, json_file: Path | None = None
 ) -> list[Run]:
-    """The loop on every pair with the embedded model and evaluator. Raises ValueError when there are none.
+    """The loop on every pair with the embedded model and evaluator.
 
-    json_file: written anew after each pair; pairs that it holds already are taken from it, so that a run can go on.
+    Args:
+        pairs: read one at a time.
+        max_passes: the loop's limit.
+        total: number of pairs where it is known, for the progress bar.
+        json_file: written anew after each pair. Pairs that it holds already are taken from it, so that a run can go on.
+
+    Raises:
+        ValueError: when there are no pairs.
     """
-    from ..host.evaluator import EMBEDDED, load_evaluator
-    from ..host.zero_shot.harmonize import Models, PassSettings
-    from ..mini.loader import load_mini
-
-    models, evaluator, policy = Models(*load_mini()), load_evaluator(EMBEDDED), LoopPolicy(max_passes=max_passes)
+    models, judge, policy = Models(*load_mini()), load_evaluator(EMBEDDED), LoopPolicy(max_passes=max_passes)
     progress = track(pairs, "pairs", total=total, console=Console(stderr=True))
     done = {r.id: r for r in read_json(json_file)} if json_file and json_file.exists() else {}
     runs: list[Run] = []
     for pair in progress:
-        runs.append(done.pop(pair.id, None) or run(models, evaluator, pair, PassSettings(), policy))
+        runs.append(done.pop(pair.id, None) or run(models, judge, pair, LOOP_PASS, policy))
         if json_file:
             write_json([*runs, *done.values()], json_file)
     if not runs:
@@ -84,7 +86,7 @@ def measure(
 
 
 def table(runs: Sequence[Run]) -> Table:
-    """A row a stop: PSNR, fMSE inside the mask, its ratio to doing nothing, and how often the composite stayed."""
+    """A row for each stop: PSNR, fMSE inside the mask, its ratio to doing nothing, how often the composite stayed."""
     drawn = Table("stopped after", "PSNR, dB", "fMSE", "fMSE ratio", "composite kept", title=f"Loop, n={len(runs)}")
     base = mean_score([r.results[NOTHING] for r in runs]).fmse
     for name in runs[0].results:

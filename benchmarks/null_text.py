@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -17,9 +16,17 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..core.view import working_view
 from ..data.photos import Photo
 from ..description.statistics.provider import describe
+from ..host.image import decode, encode
+from ..host.sampling.denoiser import with_denoiser
+from ..host.sampling.gradients import engine_boundary
+from ..host.sampling.text import ClipEncoder
+from ..host.zero_shot.edit import Models
+from ..host.zero_shot.null_text import optimize_null
+from ..host.zero_shot.stages import edit_trajectory, invert_latent, refine_words
 from ..methods.zero_shot.null_text import NullTextSettings
 from ..methods.zero_shot.refinement import RefinementSettings
 from ..methods.zero_shot.types import Denoiser, NullText
+from ..mini.loader import load_mini
 from .metrics import Score, mean_score, score
 from .speed import Comparison, compare
 
@@ -37,13 +44,9 @@ class Reconstruction:
     seconds: float  # of the optimization
 
 
-def reconstruct(handles: tuple[Any, Any, Any], photo: Photo, steps: int, settings: NullTextSettings) -> Reconstruction:
-    """Guidance along a photo's inversion, with and without null-text; handles: MODEL, CLIP, VAE."""
-    from ..host.image import decode, encode
-    from ..host.zero_shot.null_text import optimize_null
-    from ..host.zero_shot.stages import edit_trajectory, invert_latent, refine_words
-
-    model, clip, vae = handles
+def reconstruct(models: Models, photo: Photo, steps: int, settings: NullTextSettings) -> Reconstruction:
+    """Guidance along a photo's inversion, with and without null-text."""
+    model, clip, vae = models.model, models.clip, models.vae
     with torch.inference_mode():
         picture, region = photo.image(), (photo.mask() > 0.5).float()
         image, mask = working_view(picture[None], region[None], SIZE)
@@ -65,11 +68,9 @@ def reconstruct(handles: tuple[Any, Any, Any], photo: Photo, steps: int, setting
 
 
 def measure(photos: Sequence[Photo], steps: int, settings: NullTextSettings) -> list[Reconstruction]:
-    from ..mini.loader import load_mini
-
-    handles = load_mini()
+    models = Models(*load_mini())
     return [
-        reconstruct(handles, photo, steps, settings) for photo in track(photos, "photos", console=Console(stderr=True))
+        reconstruct(models, photo, steps, settings) for photo in track(photos, "photos", console=Console(stderr=True))
     ]
 
 
@@ -141,11 +142,6 @@ def conditional_once(denoise: Denoiser, latent: Tensor, context: Tensor, repeats
 
 def saving(repeats: int) -> Saving:
     """On the embedded model, at its own size."""
-    from ..host.sampling.denoiser import with_denoiser
-    from ..host.sampling.gradients import engine_boundary
-    from ..host.sampling.text import ClipEncoder
-    from ..mini.loader import load_mini
-
     model, clip, _ = load_mini()
     encoder = ClipEncoder(clip)
     context = torch.cat([encoder.encode(encoder.tokenize(text)) for text in ("", "tree dark cold")]).detach()

@@ -1,4 +1,4 @@
-"""How near each method brings composites to their truths."""
+"""How near each method brings composites to their truths. Needs the host."""
 
 from __future__ import annotations
 
@@ -12,20 +12,26 @@ from rich.progress import track
 from rich.table import Table
 
 from ..data.pairs import Pair
+from ..host.evaluator import EMBEDDED, load_evaluator
+from ..host.zero_shot.edit import Models
+from ..mini.loader import load_mini
 from .baselines import Method, color_transfer, nothing, oracle_mean, regression
-from .harmonize import LOOP, Line, describe_by_statistics, describe_by_truth, harmonize, harmonize_by_loop
+from .methods import LOOP, LOOP_PASS, ONE_PASS, describe_by_statistics, describe_by_truth, one_pass, whole_loop
 from .metrics import BINS, Score, bin_of, mean_score, score
 
 Row = tuple[str, float, Score]  # pair id, foreground ratio, score
 Results = dict[str, list[Row]]  # method -> a row a pair
 
 
-def methods(photos: Path | None, line: Line, loop: bool, oracle: bool) -> dict[str, Method]:
-    """Name -> method; photos: where the regression learns, None leaves it out."""
-    from ..host.evaluator import EMBEDDED, load_evaluator
-    from ..mini.loader import load_mini
+def methods(photos: Path | None, loop: bool, oracle: bool) -> dict[str, Method]:
+    """Every row of the table by its name.
 
-    handles = load_mini()
+    Args:
+        photos: where the regression learns; None leaves it out.
+        loop: also the loop.
+        oracle: also with words and means from the truth.
+    """
+    models = Models(*load_mini())
     found: dict[str, Method] = {
         "nothing": nothing,
         "ColorTransfer reinhard_lab": color_transfer("reinhard_lab"),
@@ -33,14 +39,12 @@ def methods(photos: Path | None, line: Line, loop: bool, oracle: bool) -> dict[s
     }
     if photos is not None:
         found["regression, half-way"] = regression(photos).half_way
-    found["ours, statistics"] = lambda pair: harmonize(handles, pair, describe_by_statistics(pair), line)
+    found["ours, statistics"] = one_pass(models, describe_by_statistics, ONE_PASS)
     if loop:
-        evaluator = load_evaluator(EMBEDDED)
-        found[f"ours, statistics, {LOOP.max_passes} passes"] = lambda pair: harmonize_by_loop(
-            handles, evaluator, pair, line
-        )
+        judge = load_evaluator(EMBEDDED)
+        found[f"ours, statistics, {LOOP.max_passes} passes"] = whole_loop(models, judge, LOOP_PASS, LOOP)
     if oracle:
-        found["ours, oracle words"] = lambda pair: harmonize(handles, pair, describe_by_truth(pair), line)
+        found["ours, oracle words"] = one_pass(models, describe_by_truth, ONE_PASS)
         found["oracle mean"] = oracle_mean
     return found
 

@@ -15,7 +15,11 @@ from torch.nn.functional import scaled_dot_product_attention
 from ..attention.control import AttentionLayer
 from ..attention.maps import map_grid, record_maps
 from ..attention.sharing import ShareAttention
+from ..host.sampling.denoiser import with_denoiser
+from ..host.sampling.gradients import engine_boundary
+from ..host.sampling.text import ClipEncoder
 from ..methods.zero_shot.types import Denoiser
+from ..mini.loader import load_mini
 
 
 @dataclass(frozen=True)
@@ -134,11 +138,6 @@ def swapped_queries(repeats: int) -> Comparison:
 
 def comparisons(repeats: int) -> list[Comparison]:
     """On the embedded model, at its own size."""
-    from ..host.sampling.denoiser import with_denoiser
-    from ..host.sampling.gradients import engine_boundary
-    from ..host.sampling.text import ClipEncoder
-    from ..mini.loader import load_mini
-
     model, clip, _ = load_mini()
     encoder = ClipEncoder(clip)
     context = torch.cat(

@@ -17,3 +17,7 @@ class InputError(ValueError):
     def __init__(self, parameter: str, message: str) -> None:
         super().__init__(f"`{parameter}`: {message}")
         self.parameter, self.message = parameter, message
+
+
+class PassError(RuntimeError):
+    """An error in the middle of a loop. It says in which pass, and which finished passes are saved."""

@@ -12,7 +12,7 @@ from ..core.masks import NEARLY_ALL, foreground
 logger = logging.getLogger(__name__)
 
 
-def check_mask(mask: Tensor, image: Tensor, node: str) -> Tensor:
+def check_mask(mask: Tensor, image: Tensor, node: str = "The loop") -> Tensor:
     """The foreground mask of an image, [B,H,W] with B that of the image, values unchanged.
 
     Args:
@@ -46,7 +46,7 @@ def check_mask(mask: Tensor, image: Tensor, node: str) -> Tensor:
     return mask.expand(batch, -1, -1)
 
 
-def check_regions(regions: Tensor, image: Tensor, node: str, name: str = "regions") -> Tensor:
+def check_regions(regions: Tensor, image: Tensor, node: str = "The loop", name: str = "regions") -> Tensor:
     """Several masks of one image, [R,H,W], values unchanged.
 
     Args:

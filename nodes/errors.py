@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..core.errors import InputError
+from ..core.errors import InputError, PassError
 
 # What the engine raises when the user can mend it. Everything else is the host's affair, out of memory first of all.
 EXPECTED = (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError)
@@ -24,5 +24,7 @@ def errors_name(node: str, **inputs: str) -> Iterator[None]:
     except InputError as error:
         name = inputs.get(error.parameter, error.parameter)
         raise ValueError(f"{node}, input {name}: {error.message}") from error
+    except PassError as error:
+        raise PassError(f"{node}, {error}") from error
     except EXPECTED as error:
         raise type(error)(f"{node}: {error}") from error

@@ -1,9 +1,14 @@
 """Looking at the loop's passes."""
 
+from __future__ import annotations
+
 import torch
 from comfy_api.latest import io
+from torch import Tensor
 
+from ..description.parser import PATTERN
 from ..plots.filmstrip import plot_filmstrip
+from .errors import errors_name
 from .types import CATEGORY
 
 
@@ -14,13 +19,13 @@ class HarmonyFilmstrip(io.ComfyNode):
             node_id="HarmonyFilmstrip",
             display_name="Harmony Filmstrip",
             category=CATEGORY,
-            description="Show a loop's passes side by side, over the curve of their scores: what each pass made, the "
-            "words it followed, and what was decided then.",
+            description="Shows a loop's passes side by side, above the curve of their scores: what each pass made, the "
+            "words that it followed, and the decision after it.",
             inputs=[
                 io.Image.Input("passes", tooltip="From Iterate Loop End: the composite, then each pass."),
                 io.Float.Input("scores", force_input=True, tooltip="From Iterate Loop End: the list of their scores."),
                 io.String.Input(
-                    "decisions", force_input=True, tooltip="From Iterate Loop End: the list of what was decided."
+                    "decisions", force_input=True, tooltip="From Iterate Loop End: the list of the decisions."
                 ),
                 io.String.Input(
                     "descriptions", force_input=True, tooltip="From Iterate Loop End: the list of their words."
@@ -32,5 +37,20 @@ class HarmonyFilmstrip(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, passes, scores, decisions, descriptions, chosen) -> io.NodeOutput:
-        return io.NodeOutput(plot_filmstrip(torch.cat(passes), scores, decisions, descriptions, chosen[0]))
+    def execute(
+        cls,
+        passes: list[Tensor],
+        scores: list[float],
+        decisions: list[str],
+        descriptions: list[str],
+        chosen: list[int],
+    ) -> io.NodeOutput:
+        with errors_name("HarmonyFilmstrip", captions="descriptions"):
+            captions = [caption(text) for text in descriptions]
+            return io.NodeOutput(plot_filmstrip(torch.cat(passes), scores, decisions, captions, chosen[0]))
+
+
+def caption(text: str) -> tuple[str, ...]:
+    """What is written below a pass: the parts of a description in its one-line form, or any other text as it is."""
+    match = PATTERN.fullmatch(text)
+    return (match["object"], f"from {match['fore']}", f"to {match['back']}") if match else (text,)

@@ -1,15 +1,21 @@
 """The loop in one box, for one pasted object or for several."""
 
-from functools import partial
+from __future__ import annotations
 
+from comfy.model_patcher import ModelPatcher
+from comfy.sd import CLIP, VAE
 from comfy_api.latest import io
+from torch import Tensor
 
-from ..host.loop.passes import keep_pass
-from ..host.zero_shot.harmonize import Models, PassSettings, harmonize
-from ..host.zero_shot.instances import harmonize_instances
-from ..loop.policy import LoopPolicy
+from ..core.types import ImagingDescription
+from ..evaluator.model import HarmonyEvaluator as Evaluator
+from ..host.loop.passes import KeptPasses, shown
+from ..host.zero_shot.edit import Models, PassSettings
+from ..host.zero_shot.harmonize import VIEW_SIZE, harmonize, harmonize_instances
+from ..loop.policy import LoopPolicy, NewDescriptions
 from ..methods.zero_shot.refinement import RefinementSettings
-from .loop import limit_inputs, result_outputs
+from .errors import errors_name
+from .loop import limit_inputs, result_outputs, result_values
 from .types import CATEGORY, ColorLUT, Descriptions, HarmonyEvaluator
 
 DEFAULTS = PassSettings()
@@ -17,10 +23,10 @@ DEFAULTS = PassSettings()
 
 def _models() -> list[io.Input]:
     return [
-        io.Model.Input("model", tooltip="An SD1.5- or SD2-family model, or the embedded one."),
+        io.Model.Input("model", tooltip="A model of the SD1.5 or SD2 family, or the embedded one."),
         io.Clip.Input("clip", tooltip="The model's text encoder."),
         io.Vae.Input("vae", tooltip="The model's VAE."),
-        HarmonyEvaluator.Input("evaluator", tooltip="From Load Harmony Evaluator; judges every pass."),
+        HarmonyEvaluator.Input("evaluator", tooltip="From Load Harmony Evaluator. It judges every pass."),
     ]
 
 
@@ -32,14 +38,15 @@ def _one_pass() -> list[io.Input]:
             min=32,
             max=2048,
             step=8,
-            tooltip="Side of the square that the model sees: 64 for the embedded model, 512 for SD1.5 and SD2.",
+            tooltip="Side of the square that the model sees, in pixels: 64 for the embedded model, 512 for SD1.5 and "
+            "SD2, 768 for SD2.1-v.",
         ),
         io.Int.Input(
             "steps",
             default=DEFAULTS.steps,
             min=1,
             max=1000,
-            tooltip="DDIM steps of each pass. The paper's value is 50; 10 suit the embedded model.",
+            tooltip="DDIM steps of each pass. The paper's value is 50. 10 is enough for the embedded model.",
         ),
         io.Float.Input(
             "strength",
@@ -47,7 +54,8 @@ def _one_pass() -> list[io.Input]:
             min=0.0,
             max=10.0,
             step=0.05,
-            tooltip="How far each edit goes. 0.7 suits the embedded model, 0 gives the composite back.",
+            tooltip="How far each edit goes. 0 changes nothing. 0.7 suits the embedded model, 1 suits SD1.5 and SD2. "
+            "Larger values change more.",
         ),
         io.Float.Input(
             "amount",
@@ -55,8 +63,8 @@ def _one_pass() -> list[io.Input]:
             min=0.0,
             max=1.0,
             step=0.01,
-            tooltip="How much of each pass's color change is kept, 0 to 1. Half lets the loop find where to stop; 1 is "
-            "for a single pass.",
+            tooltip="How much of its color change each pass keeps: 0 keeps nothing, 1 keeps all. 0.5 makes small "
+            "steps, so that the loop can stop in time. Use 1 for a single pass.",
         ),
     ]
 
@@ -69,18 +77,18 @@ def _rare() -> list[io.Input]:
             min=0,
             max=100,
             advanced=True,
-            tooltip="Optimizer steps of the words' refinement at each noise level. 2 is the paper's; 0 takes "
+            tooltip="Optimizer steps at each noise level when the words are refined. The paper's value is 2. 0 uses "
             "the words as they are.",
         ),
         io.Int.Input(
             "view_size",
-            default=DEFAULTS.view_size,
+            default=VIEW_SIZE,
             min=64,
             max=2048,
             step=8,
             advanced=True,
-            tooltip="Side of the square that is carried from pass to pass and judged. 256 is the evaluator's "
-            "own; take at least the model's size.",
+            tooltip="Side of the square that goes from pass to pass and is judged, in pixels. The evaluator looks at "
+            "256. Use at least the model's size.",
         ),
     ]
 
@@ -92,24 +100,22 @@ class Harmonize(io.ComfyNode):
             node_id="Harmonize",
             display_name="Harmonize Composite",
             category=CATEGORY,
-            description="The whole loop in one box: edits the pasted object by each description, judges, goes on from "
-            "the best, and carries the result to full resolution. The same as the graph around Iterate Loop.",
+            description="The whole loop in one box. It edits the pasted object with each description, judges the "
+            "results, continues from the best one, and carries the best colors to full resolution. The graph around "
+            "Iterate Loop gives the same result.",
             has_intermediate_output=True,  # a cached result shows its text again
             inputs=[
                 *_models(),
-                io.Image.Input("image", tooltip="The composite, one picture of any size."),
-                io.Mask.Input("mask", tooltip="1 on the pasted object, of the image's size."),
-                Descriptions.Input(
-                    "descriptions",
-                    tooltip="From a describe node; at least k of them.",
-                ),
+                io.Image.Input("image", tooltip="The composite: one picture of any size."),
+                io.Mask.Input("mask", tooltip="1 on the pasted object. The same size as the image."),
+                Descriptions.Input("descriptions", tooltip="From a describe node. Give at least k descriptions."),
                 *_one_pass(),
                 *limit_inputs(),
                 *_rare(),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The harmonized picture at full resolution."),
-                ColorLUT.Output("lut", tooltip="Its color change, for Save Color LUT."),
+                ColorLUT.Output("lut", tooltip="Its change of color, for Save Color LUT."),
                 *result_outputs(),
             ],
         )
@@ -117,32 +123,43 @@ class Harmonize(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        model,
-        clip,
-        vae,
-        evaluator,
-        image,
-        mask,
-        descriptions,
-        size,
-        steps,
-        strength,
-        amount,
-        k,
-        max_passes,
-        new_descriptions,
-        steps_per_timestep,
-        view_size,
+        model: ModelPatcher,
+        clip: CLIP,
+        vae: VAE,
+        evaluator: Evaluator,
+        image: Tensor,
+        mask: Tensor,
+        descriptions: tuple[ImagingDescription, ...],
+        size: int,
+        steps: int,
+        strength: float,
+        amount: float,
+        k: int,
+        max_passes: int,
+        new_descriptions: NewDescriptions,
+        steps_per_timestep: int,
+        view_size: int,
     ) -> io.NodeOutput:
         refinement = RefinementSettings(steps_per_timestep=steps_per_timestep)
-        settings = PassSettings(size, steps, strength, amount, refinement, view_size)
-        policy = LoopPolicy(k, max_passes, new_descriptions)
-        keep = partial(keep_pass, policy=policy, node="Harmonize")
-        done = harmonize(
-            Models(model, clip, vae), evaluator, image[..., :3], mask, descriptions, settings, policy, keep
+        settings = PassSettings(size=size, steps=steps, strength=strength, amount=amount, refinement=refinement)
+        models, kept = Models(model, clip, vae), KeptPasses()
+        with errors_name("Harmonize"):
+            policy = LoopPolicy(k=k, max_passes=max_passes, new_descriptions=new_descriptions)
+            done = harmonize(
+                models,
+                evaluator,
+                image[..., :3],
+                mask,
+                descriptions,
+                settings,
+                policy,
+                view_size=view_size,
+                after_pass=kept.keep,
+                during=kept.errors_name,
+            )
+        return io.NodeOutput(
+            done.image, done.lut, *result_values(done.states.result()), ui=shown(done.states, kept.files)
         )
-        _, *results = done.passes.results(policy)
-        return io.NodeOutput(done.image, done.lut, *results, ui=done.passes.shown(policy))
 
 
 class HarmonizeInstances(io.ComfyNode):
@@ -152,13 +169,13 @@ class HarmonizeInstances(io.ComfyNode):
             node_id="HarmonizeInstances",
             display_name="Harmonize Instances",
             category=CATEGORY,
-            description="Several pasted objects of one picture, one after another: each goes through the loop of "
-            "Harmonize Composite on the picture that the one before it left.",
+            description="Harmonizes several pasted objects of one picture, one after another. Each object goes through "
+            "the loop of Harmonize Composite, on the picture that the object before it left.",
             has_intermediate_output=True,  # a cached result shows its text again
             inputs=[
                 *_models(),
-                io.Image.Input("image", tooltip="The composite, one picture of any size."),
-                io.Mask.Input("masks", tooltip="A mask for each object, as a batch, each of the image's size."),
+                io.Image.Input("image", tooltip="The composite: one picture of any size."),
+                io.Mask.Input("masks", tooltip="One mask for each object, as a batch. Each has the image's size."),
                 Descriptions.Input("descriptions", tooltip="One for each mask, in the same order."),
                 *_one_pass(),
                 io.Int.Input(
@@ -166,14 +183,16 @@ class HarmonizeInstances(io.ComfyNode):
                     default=3,
                     min=1,
                     max=100,
-                    tooltip="Passes for each object at most; fewer once the score falls.",
+                    tooltip="At most this many passes for each object. The loop stops earlier when the score falls.",
                 ),
                 *_rare(),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The picture with all objects harmonized, at full resolution."),
                 ColorLUT.Output(
-                    "luts", is_output_list=True, tooltip="Each object's color change, for Save Color LUT: a file each."
+                    "luts",
+                    is_output_list=True,
+                    tooltip="The change of color of each object. Save Color LUT writes one file for each.",
                 ),
             ],
         )
@@ -181,28 +200,29 @@ class HarmonizeInstances(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        model,
-        clip,
-        vae,
-        evaluator,
-        image,
-        masks,
-        descriptions,
-        size,
-        steps,
-        strength,
-        amount,
-        max_passes,
-        steps_per_timestep,
-        view_size,
+        model: ModelPatcher,
+        clip: CLIP,
+        vae: VAE,
+        evaluator: Evaluator,
+        image: Tensor,
+        masks: Tensor,
+        descriptions: tuple[ImagingDescription, ...],
+        size: int,
+        steps: int,
+        strength: float,
+        amount: float,
+        max_passes: int,
+        steps_per_timestep: int,
+        view_size: int,
     ) -> io.NodeOutput:
         refinement = RefinementSettings(steps_per_timestep=steps_per_timestep)
-        settings = PassSettings(size, steps, strength, amount, refinement, view_size)
-        policy = LoopPolicy(1, max_passes)
-        keep = partial(keep_pass, policy=policy, node="HarmonizeInstances")
-        done = harmonize_instances(
-            Models(model, clip, vae), evaluator, image[..., :3], masks, descriptions, settings, policy, keep
-        )
-        shown = [each.passes.shown(policy) for each in done]
-        pictures, texts = (sum((each[key] for each in shown), []) for key in ("images", "text"))
+        settings = PassSettings(size=size, steps=steps, strength=strength, amount=amount, refinement=refinement)
+        models = Models(model, clip, vae)
+        with errors_name("HarmonizeInstances"):
+            policy = LoopPolicy(k=1, max_passes=max_passes)
+            done, kept = harmonize_instances(
+                models, evaluator, image[..., :3], masks, descriptions, settings, policy, view_size=view_size
+            )
+        shows = [shown(each.states, passes.files) for each, passes in zip(done, kept, strict=True)]
+        pictures, texts = (sum((each[key] for each in shows), []) for key in ("images", "text"))
         return io.NodeOutput(done[-1].image, [each.lut for each in done], ui={"images": pictures, "text": texts})

@@ -1,10 +1,17 @@
 """The loop around a visible body: describe, edit, judge, repeat (paper sec. 3.3)."""
 
-from comfy_api.latest import io
+from __future__ import annotations
 
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..core.types import ImagingDescription as Description
 from ..host.image import check_mask
-from ..host.loop.expansion import end_pass, start_loop
-from ..loop.policy import LoopPolicy
+from ..host.loop.expansion import LoopFlow as Flow
+from ..host.loop.expansion import NextPass, end_pass, start_loop
+from ..loop.policy import LoopPolicy, NewDescriptions
+from ..loop.states import LoopResult
+from .errors import errors_name
 from .types import CATEGORY, ImagingDescription, LoopFlow
 
 CATEGORY = f"{CATEGORY}/loop"
@@ -19,43 +26,49 @@ def limit_inputs() -> list[io.Input]:
             default=LIMITS.k,
             min=1,
             max=100,
-            tooltip="Trial passes from the composite, one a description; the best is gone on with. The paper's value "
-            "is 3; take 1 where there is one description only.",
+            tooltip="Number of trial passes. Each starts from the composite and follows its own description; the loop "
+            "continues from the best of them. The paper's value is 3. Use 1 if you have only one description.",
         ),
         io.Int.Input(
             "max_passes",
             default=LIMITS.max_passes,
             min=1,
             max=100,
-            tooltip="The loop ends after so many passes, trials included, if it has not before. A larger number goes "
-            "on from the passes that are done.",
+            tooltip="The loop ends after this many passes at the latest. Trials count, too. If you raise it later, the "
+            "finished passes are used again.",
         ),
         io.Combo.Input(
             "new_descriptions",
             options=["best other trial", "next seed"],
             default=LIMITS.new_descriptions,
-            tooltip="Where another description comes from when the score has fallen twice. best other trial: the "
-            "next best of the k trials, of those that say something else. next seed: a seed not had before, for which "
-            "a remote describe node asks again; a list gives its next entry, and begins anew at its end.",
+            tooltip="Where the next description comes from after the score has fallen twice. best other trial: the "
+            "best of the other trials that says something else. next seed: a new seed. A remote describe node then "
+            "asks again; a list gives its next entry, and starts again after its last.",
         ),
     ]
 
 
 def result_outputs(lists: bool = True) -> list[io.Output]:
-    """What a loop has to tell besides its picture."""
+    """What a loop gives besides its picture; `result_values` has the values."""
     return [
-        io.Image.Output("passes", tooltip="Every state's picture as a batch: first the composite, then each pass."),
-        io.Float.Output("scores", is_output_list=lists, tooltip="Every state's score, as a list."),
+        io.Image.Output("passes", tooltip="The picture of every state as a batch: the composite, then each pass."),
+        io.Float.Output("scores", is_output_list=lists, tooltip="The score of every state, as a list."),
         io.String.Output(
-            "descriptions", is_output_list=lists, tooltip="Every pass's words; the composite's are empty."
+            "descriptions", is_output_list=lists, tooltip="The words of every pass. The composite's are empty."
         ),
         io.String.Output(
             "decisions",
             is_output_list=lists,
-            tooltip="What was decided on every state: start, trial, continue, regenerate or conclude.",
+            tooltip="The decision on every state: start, trial, continue, regenerate or conclude.",
         ),
-        io.Int.Output("chosen", tooltip="Index of the best state in the lists; 0 is the composite itself."),
+        io.Int.Output("chosen", tooltip="Number of the best state in the lists. 0 is the composite itself."),
     ]
+
+
+def result_values(result: LoopResult) -> tuple[Tensor, list[float], list[str], list[str], int]:
+    """The values of `result_outputs`."""
+    words = ["" if description is None else str(description) for description in result.descriptions]
+    return result.images, list(result.scores), words, list(result.actions), result.chosen
 
 
 class IterateLoop(io.ComfyNode):
@@ -65,26 +78,26 @@ class IterateLoop(io.ComfyNode):
             node_id="IterateLoop",
             display_name="Iterate Loop",
             category=CATEGORY,
-            description="The loop begins here: what lies between this node and Iterate Loop End is run again and "
-            "again, each pass on what an earlier one made.",
+            description="The loop begins here. Everything between this node and Iterate Loop End runs in every pass. "
+            "Each pass starts from the picture of an earlier one.",
             inputs=[
                 io.Image.Input("image", tooltip="The composite's working view, one picture."),
-                io.Mask.Input("mask", tooltip="1 on the pasted object, of the image's size."),
+                io.Mask.Input("mask", tooltip="1 on the pasted object. The same size as the image."),
                 io.Int.Input(
                     "seed",
                     default=0,
                     min=0,
                     max=2**31,
-                    tooltip="The first description's seed; others count up from it. 0 is the neutral choice.",
+                    tooltip="Seed of the first description. The next ones count up from it. 0 is a good choice.",
                 ),
             ],
             outputs=[
-                LoopFlow.Output("flow", tooltip="For Iterate Loop End, and nothing else."),
+                LoopFlow.Output("flow", tooltip="Connect it to Iterate Loop End, and to nothing else."),
                 io.Image.Output("image", tooltip="The picture that this pass starts from, in full precision."),
                 io.Mask.Output("mask", tooltip="Its mask, the same in every pass."),
                 io.Int.Output(
                     "description_seed",
-                    tooltip="For the describe node's seed: another one for another description.",
+                    tooltip="Connect it to the describe node's seed. It changes when the loop wants other words.",
                 ),
                 io.Int.Output("pass_index", tooltip="Number of this pass, from 1."),
             ],
@@ -92,10 +105,11 @@ class IterateLoop(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image, mask, seed: int) -> io.NodeOutput:
+    def execute(cls, image: Tensor, mask: Tensor, seed: int) -> io.NodeOutput:
         image = image[..., :3]
-        mask = check_mask(mask, image, "IterateLoop")
-        return io.NodeOutput(start_loop(cls.hidden.unique_id, image, seed), image, mask, seed, 1)
+        with errors_name("IterateLoop"):
+            flow = start_loop(cls.hidden.unique_id, image, seed)
+            return io.NodeOutput(flow, image, check_mask(mask, image), seed, 1)
 
 
 def end_schema(node_id: str, display_name: str, lists: bool) -> io.Schema:
@@ -103,19 +117,19 @@ def end_schema(node_id: str, display_name: str, lists: bool) -> io.Schema:
         node_id=node_id,
         display_name=display_name,
         category=CATEGORY,
-        description="The loop ends here: judges each pass by its score, runs the next one or concludes, and gives the "
-        "best picture of all, the composite included. Finished passes are shown here and kept in the host's temp "
-        "folder, whatever becomes of the later ones.",
+        description="The loop ends here. It judges each pass by its score, and runs the next pass or stops. It gives "
+        "the best picture of all; the composite counts, too. Finished passes are shown here and kept in ComfyUI's temp "
+        "folder, even if a later pass fails.",
         inputs=[
             LoopFlow.Input("flow", tooltip="From Iterate Loop."),
-            io.Image.Input("image", tooltip="What the pass made of Iterate Loop's image, of the same size."),
+            io.Image.Input("image", tooltip="What the pass made of Iterate Loop's image. It must have the same size."),
             io.Float.Input(
                 "score",
                 default=0.0,
                 min=0.0,
                 max=1.0,
                 force_input=True,
-                tooltip="Its score from Harmony Score; higher is better.",
+                tooltip="The pass's score, from Harmony Score. Higher is better.",
             ),
             io.Float.Input(
                 "first_score",
@@ -127,11 +141,14 @@ def end_schema(node_id: str, display_name: str, lists: bool) -> io.Schema:
             ),
             *limit_inputs(),
             ImagingDescription.Input(
-                "description", optional=True, tooltip="The pass's description, for the record; unconnected: none."
+                "description",
+                optional=True,
+                tooltip="The description of this pass. It is shown with the pass, and the loop can tell two trials "
+                "with the same words. Unconnected: unknown.",
             ),
         ],
         outputs=[
-            io.Image.Output("image", tooltip="The best picture of all states, the composite included."),
+            io.Image.Output("image", tooltip="The best picture of all states. The composite counts, too."),
             *result_outputs(lists),
         ],
         hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
@@ -144,13 +161,23 @@ class LoopEnd(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, flow, image, score, first_score, k, max_passes, new_descriptions, description=None
+        cls,
+        flow: Flow,
+        image: Tensor,
+        score: float,
+        first_score: float,
+        k: int,
+        max_passes: int,
+        new_descriptions: NewDescriptions,
+        description: Description | None = None,
     ) -> io.NodeOutput:
-        policy, words = LoopPolicy(k, max_passes, new_descriptions), "" if description is None else str(description)
-        outputs, shown, expansion = end_pass(
-            cls.hidden.dynprompt, cls.hidden.unique_id, flow, image[..., :3], score, first_score, words, policy
-        )
-        return io.NodeOutput(*outputs, ui=shown, expand=expansion)
+        prompt, node_id = cls.hidden.dynprompt, cls.hidden.unique_id
+        with errors_name("IterateLoopEnd"):
+            policy = LoopPolicy(k=k, max_passes=max_passes, new_descriptions=new_descriptions)
+            outcome, shown = end_pass(prompt, node_id, flow, image[..., :3], score, first_score, description, policy)
+        if isinstance(outcome, NextPass):
+            return io.NodeOutput(*outcome.links, ui=shown, expand=outcome.nodes)
+        return io.NodeOutput(outcome.image, *result_values(outcome), ui=shown)
 
 
 class IterateLoopEnd(LoopEnd):
@@ -165,6 +192,6 @@ class IterateLoopPass(LoopEnd):
     @classmethod
     def define_schema(cls) -> io.Schema:
         schema = end_schema("IterateLoopPass", "Iterate Loop End (further pass)", lists=False)
-        schema.description = "Iterate Loop End makes one of these for each further pass; it is not placed by hand."
+        schema.description = "Iterate Loop End makes one of these for each further pass. Do not place it by hand."
         schema.is_dev_only = True
         return schema

@@ -5,7 +5,7 @@ from comfy_api.latest import io, ui
 from ..host.zero_shot.edges import find_pidinet
 from ..host.zero_shot.null_text import optimize_null
 from ..methods.zero_shot.null_text import NullTextSettings
-from ..plots.sheet import loss_curve
+from ..plots.curves import loss_curve
 from .types import CATEGORY, CONDITIONING_TOOLTIP, NullText, RefinedEmbedding, Trajectory
 
 DEFAULTS = NullTextSettings()

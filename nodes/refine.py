@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..host.zero_shot.stages import refine_words, scheduled_conditioning
 from ..methods.zero_shot.refinement import RefinementSettings
 from ..methods.zero_shot.training_refinement import TrainingSettings
-from ..plots.sheet import loss_curve
+from ..plots.curves import loss_curve
 from .types import CATEGORY, CONDITIONING_TOOLTIP, ImagingDescription, RefinedEmbedding, Trajectory
 
 OPTIMIZING, TRAINING = RefinementSettings(), TrainingSettings()

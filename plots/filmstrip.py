@@ -7,6 +7,7 @@ from textwrap import wrap
 
 from torch import Tensor
 
+from ..core.errors import InputError
 from .sheet import ACCENT, FAINT, INK, MUTED, SMALL, TITLE, Sheet
 
 WIDTH = 1600  # pixels, where the pictures fit
@@ -20,30 +21,32 @@ TINT = "#fbeeec"  # behind the chosen pass
 
 
 def plot_filmstrip(
-    passes: Tensor, scores: Sequence[float], decisions: Sequence[str], descriptions: Sequence[str], chosen: int
+    passes: Tensor, scores: Sequence[float], decisions: Sequence[str], captions: Sequence[Sequence[str]], chosen: int
 ) -> Tensor:
-    """IMAGE [1,H,W,3] of a loop's states side by side, over the curve of their scores.
+    """A loop's states side by side, above the curve of their scores.
 
     Args:
-        passes: IMAGE [n+1,H,W,3], the composite first.
-        scores, decisions, descriptions: one a state; a decision is what was done next.
+        passes: [n+1,H,W,3], sRGB in 0-1, the composite first.
+        scores: one for each state.
+        decisions: one for each state: what the loop did next.
+        captions: one for each state: the paragraphs below its picture.
         chosen: index of the state that is the loop's result.
 
+    Returns:
+        The picture, [1,H,W,3] in 0-1.
+
     Raises:
-        ValueError: when the lists differ in length, or there is no such state.
+        InputError: when the lists differ in length, or there is no such state.
     """
     count = len(passes)
-    for name, values in (("scores", scores), ("decisions", decisions), ("descriptions", descriptions)):
+    for name, values in (("scores", scores), ("decisions", decisions), ("captions", captions)):
         if len(values) != count:
-            raise ValueError(
-                f"HarmonyFilmstrip: `{name}` has {len(values)} entries for {count} `passes`; connect both to the same "
-                f"Iterate Loop End."
-            )
+            raise InputError(name, f"got {len(values)} entries for {count} `passes`; both must come from one loop.")
     if not 0 <= chosen < count:
-        raise ValueError(f"HarmonyFilmstrip: `chosen` is {chosen}, but the passes go from 0 to {count - 1}.")
+        raise InputError("chosen", f"got {chosen}, but the passes go from 0 to {count - 1}.")
     side = min(max((WIDTH - LEFT - RIGHT + GAP) // count - GAP, SMALLEST), LARGEST)
     height = round(side * passes.shape[1] / passes.shape[2])
-    texts = [_lines(text, int(side / CHARACTER)) for text in descriptions]
+    texts = [[line for part in parts for line in wrap(part, int(side / CHARACTER))] for parts in captions]
     curve_top = TOP + height + 34 + LINE * max(map(len, texts)) + 20
     sheet = Sheet(max(LEFT + count * (side + GAP) - GAP + RIGHT, 640), curve_top + CURVE + DECISIONS + BOTTOM)
     _tint(sheet, LEFT + chosen * (side + GAP), side, curve_top + CURVE + DECISIONS)
@@ -54,12 +57,6 @@ def plot_filmstrip(
         _caption(sheet, x, side, TOP + height, index, scores[index], texts[index], index == chosen)
     _curve(sheet, curve_top, side, scores, decisions, chosen)
     return sheet.as_image()
-
-
-def _lines(description: str, characters: int) -> list[str]:
-    """'tree & (foreground) cold & (background) golden' -> tree, from cold, to golden; each wrapped."""
-    parts = description.replace("(foreground)", "from").replace("(background)", "to").split(" & ")
-    return [line for part in parts for line in wrap(part, characters)]
 
 
 def _tint(sheet: Sheet, x: int, side: int, bottom: int) -> None:

@@ -1,8 +1,7 @@
-"""Plots as IMAGE. The plots of all nodes share their look."""
+"""A page to draw on. All plots share its look."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,18 +44,7 @@ class Sheet:
         return axes
 
     def as_image(self) -> Tensor:
-        """IMAGE [1,H,W,3]."""
+        """The page as a picture, [1,H,W,3] in 0-1."""
         self.canvas.draw()
         pixels = np.asarray(self.canvas.buffer_rgba())[..., :3].astype(np.float32) / 255
         return torch.from_numpy(pixels)[None]
-
-
-def loss_curve(losses: Sequence[float], title: str) -> Tensor:
-    """IMAGE [1,H,W,3] of a loss over its optimizer steps."""
-    sheet = Sheet(600, 350)
-    sheet.figure.set_layout_engine("constrained")
-    axes = sheet.figure.subplots()
-    axes.plot(range(1, len(losses) + 1), losses, linewidth=1.2)
-    axes.set(title=title, xlabel="optimizer step", ylabel="loss")
-    axes.grid(alpha=0.3)
-    return sheet.as_image()

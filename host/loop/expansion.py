@@ -1,31 +1,35 @@
-"""A loop as node expansion: the nodes of each further pass are copies of those between its two ends.
+"""A loop as node expansion: the nodes of each further pass are copies of those between the loop's two ends.
 
-A copy takes a link where the original took the loop's picture, so the host finds a finished pass in its cache when only
-the limits have changed. What a pass has in common with an earlier one is not copied: trials share the composite's
-inversion, and a description is made once.
+A copy takes a link where the original took the loop's picture. So the host finds a finished pass in its cache when only
+the limits have changed. Passes share what they have in common: all trials use one inversion of the composite, and a
+description is made once.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from comfy_api.latest import ui
 from comfy_execution.graph import DynamicPrompt
 from comfy_execution.graph import nodes as host_nodes  # a plain import would find this pack's
 from comfy_execution.graph_utils import GraphBuilder, is_link
 from comfy_execution.utils import get_executing_context
 from torch import Tensor
 
+from ...core.errors import InputError
+from ...core.types import ImagingDescription
 from ...loop.policy import LoopPolicy
-from .passes import Passes, keep_pass
+from ...loop.states import LoopResult, LoopStates
+from .passes import save_pass, shown
 
 NODE_CLASSES: dict[str, Any] = host_nodes.NODE_CLASS_MAPPINGS  # pyright: ignore[reportAttributeAccessIssue]
 
 Link = list[Any]  # [node id, output slot]
 PASS = "IterateLoopPass"
-IMAGE, SEED, INDEX = 1, 3, 4  # those outputs of IterateLoop that vary from pass to pass
+IMAGE, SEED, INDEX = 1, 3, 4  # the outputs of IterateLoop that differ from pass to pass
 VARYING = {IMAGE, SEED, INDEX}
 CARRIED = ("image", "score", "description")  # inputs of IterateLoopEnd that a pass makes
 _END = -1  # beside the slots: depends on the loop's result
@@ -37,23 +41,31 @@ class LoopFlow:
 
     start: str  # id of the IterateLoop
     first_seed: int
-    passes: Passes
+    composite: Tensor = field(repr=False)  # [1,H,W,3]
     links: tuple[Link, ...]  # where each state's picture comes from
     end: str = ""  # id of the IterateLoopEnd, once the first pass is done
+    states: LoopStates | None = None  # once the first pass is done
+    files: tuple[ui.SavedResult, ...] = ()  # of the finished passes
+
+
+@dataclass(frozen=True)
+class NextPass:
+    """The nodes of the next pass, and links to the loop's results, which they give."""
+
+    links: list[Link]
+    nodes: dict[str, Any]
 
 
 def start_loop(node_id: str, image: Tensor, seed: int) -> LoopFlow:
     """The flow of the IterateLoop `node_id` around a composite [1,H,W,3].
 
     Raises:
-        ValueError: when there is more than one picture.
+        InputError: when there is more than one picture.
     """
-    _refuse_list("IterateLoop")
+    _refuse_list()
     if len(image) != 1:
-        raise ValueError(
-            f"IterateLoop, input image: got a batch of {len(image)} pictures, expected one; loop over one at a time."
-        )
-    return LoopFlow(node_id, seed, Passes((image,), ()), ([node_id, IMAGE],))
+        raise InputError("image", f"got a batch of {len(image)} pictures, expected one; loop over one at a time.")
+    return LoopFlow(node_id, seed, image, ([node_id, IMAGE],))
 
 
 def end_pass(
@@ -63,44 +75,47 @@ def end_pass(
     image: Tensor,
     score: float,
     first_score: float,
-    description: str,
+    description: ImagingDescription | None,
     policy: LoopPolicy,
-) -> tuple[Sequence[Any], dict[str, Any], Any]:
-    """Judges a finished pass: the node's outputs, its UI, and the nodes of the next pass, from which the outputs then
-    come, or None when the loop has concluded.
+) -> tuple[LoopResult | NextPass, dict[str, Any]]:
+    """Judges a finished pass: the loop's result or the nodes of the next pass, and the node's UI.
 
     Args:
         prompt: the graph with what was added to it so far.
         node_id: the IterateLoopEnd, or one of its further passes.
+        flow: the loop before this pass.
         image: [1,H,W,3], what the pass made.
+        score: of `image`.
+        first_score: of the composite.
+        description: the description that the pass followed, or None.
+        policy: the limits, which the states carry from here on.
+
+    Raises:
+        InputError: when the picture has another size, or does not depend on the loop.
     """
-    _refuse_list("IterateLoopEnd")
-    if not flow.end:
-        passes = replace(flow.passes, scores=(first_score,))
+    _refuse_list()
+    states = flow.states
+    if states is None:
+        states = LoopStates(policy, (flow.composite,), (first_score,))
         links = (*flow.links, prompt.get_node(node_id)["inputs"]["image"])
-        flow = replace(flow, passes=passes, links=links, end=node_id)
-    passes = flow.passes.add(image, score, description, "IterateLoopEnd")
-    flow = replace(flow, passes=keep_pass(passes, policy, "IterateLoopEnd"))
-    ui = flow.passes.shown(policy)
-    if flow.passes.decisions(policy)[-1].action == "conclude":
-        return flow.passes.results(policy), ui, None
-    links, nodes = _next_pass(prompt, flow, policy)
-    return links, ui, nodes
+        flow = replace(flow, links=links, end=node_id)
+    states = states.add(image, score, description)
+    flow = replace(flow, states=states, files=(*flow.files, save_pass(states)))
+    outcome = states.result() if states.concluded else _next_pass(prompt, flow, states)
+    return outcome, shown(states, flow.files)
 
 
-def _refuse_list(node: str) -> None:
+def _refuse_list() -> None:
     """The host calls a node once for each value of a list; the passes of several pictures would mix."""
     context = get_executing_context()
     if context is not None and context.list_index:
-        raise ValueError(f"{node}: got a list of values, expected one picture; loop over pictures one at a time.")
+        raise InputError("image", "got a list of values, expected one picture; loop over pictures one at a time.")
 
 
-def _next_pass(prompt: DynamicPrompt, flow: LoopFlow, policy: LoopPolicy) -> tuple[list[Link], dict[str, Any]]:
-    """Links to the loop's results, and the next pass's nodes, which give them."""
+def _next_pass(prompt: DynamicPrompt, flow: LoopFlow, states: LoopStates) -> NextPass:
     body = _Body(prompt, flow)
-    decisions = flow.passes.decisions(policy)
-    # What varies, in each pass from 1 to the next: the picture, by its state, the seed and the number.
-    plans = [{IMAGE: d.source, SEED: d.seed, INDEX: number} for number, d in enumerate(decisions, 1)]
+    # What differs between the passes, from 1 to the next one: the picture, by its state, the seed and the number.
+    plans = [{IMAGE: d.source, SEED: d.seed, INDEX: number} for number, d in enumerate(states.decisions, 1)]
     number, plan = len(plans), plans[-1]
     values: dict[int, Any] = {IMAGE: flow.links[plan[IMAGE]], SEED: flow.first_seed + plan[SEED], INDEX: number}
 
@@ -135,11 +150,11 @@ def _next_pass(prompt: DynamicPrompt, flow: LoopFlow, policy: LoopPolicy) -> tup
     carried = {key: here(end[key]) for key in CARRIED if key in end}
     state = replace(flow, links=(*flow.links, carried["image"]))
     judge = graph.node(
-        PASS, f"{flow.end}.{number}", flow=state, first_score=flow.passes.scores[0], **carried, **vars(policy)
+        PASS, f"{flow.end}.{number}", flow=state, first_score=states.scores[0], **carried, **vars(states.policy)
     )
     judge.set_override_display_id(prompt.get_display_node_id(flow.end))
     outputs = len(NODE_CLASSES[PASS].RETURN_TYPES)
-    return [judge.out(slot) for slot in range(outputs)], graph.finalize()
+    return NextPass([judge.out(slot) for slot in range(outputs)], graph.finalize())
 
 
 class _Body:
@@ -150,10 +165,7 @@ class _Body:
         self.slots: dict[str, frozenset[int]] = {}  # node -> the loop's outputs that it depends on
         end = prompt.get_node(flow.end)["inputs"]
         if not is_link(end["image"]) or not self._link_slots(end["image"]):
-            raise ValueError(
-                "IterateLoopEnd, input image: it does not depend on the loop; connect what the pass made of "
-                "IterateLoop's image."
-            )
+            raise InputError("image", "it does not depend on the loop; connect what the pass made of the loop's image.")
         inside = [link[0] for key in CARRIED if is_link(link := end.get(key))]
         self.copied = dict.fromkeys(self._upstream([*inside, *self._outputs()]))
         shown = {node: prompt.get_display_node_id(node) for node in self.copied}

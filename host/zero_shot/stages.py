@@ -10,7 +10,7 @@ from comfy.sd import CLIP
 from torch import Tensor
 
 from ...core.types import ImagingDescription
-from ...methods.zero_shot.editing import Window, edit_direct, edit_guided
+from ...methods.zero_shot.editing import StepRange, edit_direct, edit_guided
 from ...methods.zero_shot.inversion import invert
 from ...methods.zero_shot.refinement import RefinementSettings, encode_pair, refine
 from ...methods.zero_shot.training_refinement import TrainingSettings, refine_by_training
@@ -106,8 +106,8 @@ def edit_trajectory(
     trajectory: Trajectory,
     refined: RefinedEmbedding,
     strength: float = 1.0,
-    cross_window: Window = (0.0, 1.0),
-    self_window: Window = (0.0, 1.0),
+    cross_window: StepRange = (0.0, 1.0),
+    self_window: StepRange = (0.0, 1.0),
     null_text: NullText | None = None,
     guidance_scale: float = 2.5,
     conditioning: Conditioning | None = None,

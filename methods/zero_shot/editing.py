@@ -16,8 +16,8 @@ from .types import Denoiser, NullText, RefinedEmbedding, Trajectory
 logger = logging.getLogger(__name__)
 
 NODE = "AttentionControlledEdit"
-Window = tuple[float, float]  # [start, end) as fractions of the steps
-ALL_STEPS: Window = (0.0, 1.0)
+StepRange = tuple[float, float]  # [start, end) as fractions of the steps
+ALL_STEPS: StepRange = (0.0, 1.0)
 
 
 @torch.no_grad()
@@ -26,8 +26,8 @@ def edit_direct(
     trajectory: Trajectory,
     refined: RefinedEmbedding,
     strength: float = 1.0,
-    cross_window: Window = ALL_STEPS,
-    self_window: Window = ALL_STEPS,
+    cross_window: StepRange = ALL_STEPS,
+    self_window: StepRange = ALL_STEPS,
     callback: Callback = silent,
 ) -> Tensor:
     """Edits by direct inversion in its closed form: no null text, no guidance, the source exact by construction.
@@ -81,8 +81,8 @@ def edit_guided(
     refined: RefinedEmbedding,
     null_text: NullText | None = None,
     guidance_scale: float = 2.5,
-    cross_window: Window = ALL_STEPS,
-    self_window: Window = ALL_STEPS,
+    cross_window: StepRange = ALL_STEPS,
+    self_window: StepRange = ALL_STEPS,
     callback: Callback = silent,
 ) -> Tensor:
     """Edits by classifier-free guidance: ε = ε(null) + s (ε(target) - ε(null)), as the paper does.
@@ -127,7 +127,7 @@ def edit_guided(
 class _Windows:
     """Which attention is shared at which step."""
 
-    def __init__(self, cross: Window, self_: Window, steps: int) -> None:
+    def __init__(self, cross: StepRange, self_: StepRange, steps: int) -> None:
         for name, (start, end) in (("cross_window", cross), ("self_window", self_)):
             if not 0 <= start <= end <= 1:
                 raise ValueError(f"{NODE}: `{name}` must be 0 <= start <= end <= 1, got ({start}, {end}).")

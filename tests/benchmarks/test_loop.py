@@ -1,6 +1,7 @@
 """The loop's benchmark on two small pairs, with the embedded model and evaluator."""
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -8,7 +9,7 @@ from typer.testing import CliRunner
 
 from diff_harmonization.benchmarks import loop
 from diff_harmonization.benchmarks.__main__ import app
-from diff_harmonization.host.zero_shot import harmonize
+from diff_harmonization.benchmarks.methods import LOOP_PASS
 from diff_harmonization.loop.policy import best
 from diff_harmonization.methods.zero_shot.refinement import RefinementSettings
 
@@ -16,8 +17,8 @@ from diff_harmonization.methods.zero_shot.refinement import RefinementSettings
 @pytest.fixture
 def run(monkeypatch):
     """The command in this process, with short passes."""
-    settings = partial(harmonize.PassSettings, steps=2, refinement=RefinementSettings(steps_per_timestep=0))
-    monkeypatch.setattr(harmonize, "PassSettings", settings)
+    short = replace(LOOP_PASS, steps=2, refinement=RefinementSettings(steps_per_timestep=0))
+    monkeypatch.setattr(loop, "LOOP_PASS", short)
     monkeypatch.setenv("COLUMNS", "250")
     return partial(CliRunner().invoke, app)
 

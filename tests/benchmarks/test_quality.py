@@ -1,25 +1,27 @@
 import itertools
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from diff_harmonization.benchmarks import harmonize
+from diff_harmonization.benchmarks import quality
 from diff_harmonization.benchmarks.__main__ import app
 from diff_harmonization.benchmarks.baselines import nothing, oracle_mean
 from diff_harmonization.benchmarks.quality import measure, table
 from diff_harmonization.data.pairs import read_pairs
 
-WORKFLOWS = Path(harmonize.__file__).parents[1] / "workflows"
+WORKFLOWS = Path(quality.__file__).parents[1] / "workflows"
 METHODS = ["nothing", "ColorTransfer reinhard_lab", "ColorTransfer mkl_lab", "ours, statistics"]
 
 
 @pytest.fixture
 def run(monkeypatch):
-    """The command in this process, with a line of three steps."""
-    monkeypatch.setattr(harmonize, "Line", partial(harmonize.Line, steps=3))
+    """The command in this process, with passes of three steps."""
+    for name in ("ONE_PASS", "LOOP_PASS"):
+        monkeypatch.setattr(quality, name, replace(getattr(quality, name), steps=3))
     monkeypatch.setenv("COLUMNS", "250")
     return partial(CliRunner().invoke, app)
 
@@ -101,11 +103,3 @@ def test_splits_are_named(run, photos):
     result = run(["quality", "--photos", str(photos[0].folder), "--split", "train-and-test"])
     assert result.exit_code == 2
     assert "'tune'" in result.output
-
-
-def test_the_line_has_the_settings_of_the_shipped_workflow():
-    graph = json.loads((WORKFLOWS / "api" / "harmonize.json").read_text(encoding="utf-8"))
-    line, settings = harmonize.Line(), graph["refine"]["inputs"]
-    assert (line.steps, line.size) == (graph["invert"]["inputs"]["steps"], graph["view"]["inputs"]["size"])
-    assert (line.strength, line.amount) == (graph["edit"]["inputs"]["strength"], graph["apply"]["inputs"]["amount"])
-    assert vars(line.settings) == {name: settings[name] for name in vars(line.settings)}

@@ -1,5 +1,7 @@
 """The loop's decisions, reached by scripted scores."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,10 @@ from diff_harmonization.loop.policy import Decision, LoopPolicy, best, decide
 TRIALS = (0.3, 0.4, 0.5, 0.2)
 FINITE = st.floats(0, 1, width=16)  # coarse, so that equals come up
 POLICIES = st.builds(
-    LoopPolicy, st.integers(1, 4), st.integers(1, 12), st.sampled_from(["best other trial", "next seed"])
+    LoopPolicy,
+    k=st.integers(1, 4),
+    max_passes=st.integers(1, 12),
+    new_descriptions=st.sampled_from(["best other trial", "next seed"]),
 )
 
 
@@ -36,11 +41,11 @@ def test_every_trial_starts_from_the_composite_with_a_seed_of_its_own(count):
     assert last(*TRIALS[: 1 + count]) == Decision("trial", 0, count)
 
 
-def test_the_best_trial_is_gone_on_with():
+def test_the_loop_continues_from_the_best_trial():
     assert last(*TRIALS) == Decision("continue", 2, 1)
 
 
-def test_the_best_trial_is_gone_on_with_below_the_composite():
+def test_the_loop_continues_from_the_best_trial_below_the_composite():
     assert last(0.9, 0.4, 0.5, 0.2) == Decision("continue", 2, 1)
 
 
@@ -57,14 +62,14 @@ def test_without_two_decreases_in_a_row_it_goes_on_from_the_latest(tail):
     ("said", "then"),
     [
         (("warm", "cold", "dim"), Decision("regenerate", 2, 0)),
-        (("cold", "cold", "dim"), Decision("regenerate", 2, 2)),  # trial 0 said what was gone on with
+        (("cold", "cold", "dim"), Decision("regenerate", 2, 2)),  # trial 0 says what the loop continued with
         (("cold", "cold", "cold"), Decision("conclude", 2, 1)),
-        (("", "", ""), Decision("regenerate", 2, 0)),  # not known: taken for three
+        ((None, None, None), Decision("regenerate", 2, 0)),  # not known: taken for three
     ],
 )
 def test_a_trial_that_repeated_another_is_no_other_description(said, then):
     scores = (*TRIALS, 0.45, 0.4)
-    assert decide(scores, LoopPolicy(), ("", *said, said[1], said[1]))[-1] == then
+    assert decide(scores, LoopPolicy(), (None, *said, said[1], said[1]))[-1] == then
 
 
 @pytest.mark.parametrize(("tail", "back_to"), [((0.45, 0.4), 2), ((0.6, 0.55, 0.5), 4), ((0.4, 0.6, 0.5, 0.45), 5)])
@@ -173,7 +178,7 @@ def test_it_ends_within_the_limit_with_the_best_state(scores, policy):
 @given(st.lists(FINITE, min_size=13, max_size=13), POLICIES, st.integers(1, 12))
 def test_what_is_decided_does_not_depend_on_the_limit(scores, policy, other):
     """Up to the last state of the shorter run, where the shorter limit may conclude."""
-    limits = [LoopPolicy(policy.k, limit, policy.new_descriptions) for limit in sorted((policy.max_passes, other))]
+    limits = [replace(policy, max_passes=limit) for limit in sorted((policy.max_passes, other))]
     shorter, longer = (run(scores, limit) for limit in limits)
     assert shorter[:-1] == longer[: len(shorter) - 1]
     assert len(shorter) <= len(longer)

@@ -74,7 +74,7 @@ def test_it_is_harmonize_for_one_after_another(server, graph):
 def test_each_mask_wants_a_description(server, graph):
     del graph["masks"]["inputs"]["masks.mask2"]
     message = refusal(server, instances(graph) | add({}, "show", "PreviewImage", images=["all", 0]))
-    assert "HarmonizeInstances: got 2 masks and 3 descriptions" in message
+    assert "HarmonizeInstances, input descriptions: got 2 masks and 3 descriptions" in message
 
 
 def test_masks_of_another_size_are_refused(server, graph):

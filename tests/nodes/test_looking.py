@@ -63,4 +63,4 @@ def test_a_filmstrip_of_the_hosts_lists(server, loop_results):
 
 def test_a_filmstrip_of_unequal_lists_is_refused(server, loop_results):
     listed(loop_results, "scores", "PrimitiveFloat", [0.25, 0.75, 0.5])
-    assert "HarmonyFilmstrip: `scores` has 3 entries for 2 `passes`" in refusal(server, loop_results)
+    assert "HarmonyFilmstrip, input scores: got 3 entries for 2 `passes`" in refusal(server, loop_results)

@@ -9,7 +9,7 @@ from diff_harmonization.plots.filmstrip import GAP, LARGEST, LEFT, TOP, plot_fil
 COLORS = torch.tensor([[0.2, 0.4, 0.6], [0.6, 0.2, 0.2], [0.2, 0.6, 0.2], [0.5, 0.5, 0.1]])
 SCORES = [0.2, 0.5, 0.4, 0.3]
 DECISIONS = ["start", "trial", "continue", "conclude"]
-WORDS = ["", *["tree & (foreground) cold dull & (background) golden sunset"] * 3]
+WORDS = [("",), *[("tree", "from cold dull", "to golden sunset")] * 3]
 ACCENT = torch.tensor([int(filmstrip.ACCENT[i : i + 2], 16) / 255 for i in (1, 3, 5)])
 
 
@@ -53,7 +53,7 @@ def test_decisions_and_words_are_written(passes):
     other = plot_filmstrip(passes, SCORES, ["start", "trial", "regenerate", "conclude"], WORDS, 1)
     changed = (strip != other).any(-1)[0].nonzero()
     assert len(changed) and changed[:, 1].min() >= column(2).start and changed[:, 1].max() < column(2).stop
-    words = [*WORDS[:3], "tree & (foreground) dim & (background) bright yellow"]
+    words = [*WORDS[:3], ("tree", "from dim", "to bright yellow")]
     changed = (strip != plot_filmstrip(passes, SCORES, DECISIONS, words, 1)).any(-1)[0].nonzero()
     assert len(changed) and changed[:, 1].min() >= column(3).start
 
@@ -67,21 +67,24 @@ def test_any_number_of_passes_fits(count):
     assert count > 11 or strip.shape[2] <= filmstrip.WIDTH
 
 
-def test_long_descriptions_wrap():
-    lines = filmstrip._lines("tree & (foreground) cold dull & (background) golden sunset daylight forest", 16)
-    assert lines == ["tree", "from cold dull", "to golden sunset", "daylight forest"]
+def test_long_captions_wrap(passes, monkeypatch):
+    written = []
+    monkeypatch.setattr(filmstrip, "_caption", lambda *arguments: written.append(arguments[6]))
+    captions = [("",), *[("tree", "from cold dull", "to golden sunset daylight forest misty winter")] * 3]
+    plot_filmstrip(passes, SCORES, DECISIONS, captions, 1)
+    assert written[1] == ["tree", "from cold dull", "to golden sunset daylight forest", "misty winter"]
 
 
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"scores": SCORES[:3]}, "`scores` has 3 entries for 4 `passes`"),
-        ({"decisions": DECISIONS * 2}, "`decisions` has 8 entries"),
-        ({"descriptions": []}, "`descriptions` has 0 entries"),
-        ({"chosen": 4}, "`chosen` is 4, but the passes go from 0 to 3"),
+        ({"scores": SCORES[:3]}, "`scores`: got 3 entries for 4 `passes`"),
+        ({"decisions": DECISIONS * 2}, "`decisions`: got 8 entries"),
+        ({"captions": []}, "`captions`: got 0 entries"),
+        ({"chosen": 4}, "`chosen`: got 4, but the passes go from 0 to 3"),
     ],
 )
 def test_lists_that_do_not_fit_are_refused(passes, change, match):
-    arguments = {"scores": SCORES, "decisions": DECISIONS, "descriptions": WORDS, "chosen": 1}
-    with pytest.raises(ValueError, match=f"HarmonyFilmstrip: {match}"):
+    arguments = {"scores": SCORES, "decisions": DECISIONS, "captions": WORDS, "chosen": 1}
+    with pytest.raises(ValueError, match=match):
         plot_filmstrip(passes, **arguments | change)

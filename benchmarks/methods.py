@@ -1,0 +1,61 @@
+"""What the benchmarks measure of the pack: one pass, and the loop, on composite-truth pairs. Needs the host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from ..core.types import ImagingDescription
+from ..data.pairs import Pair
+from ..description.statistics.appearance import region_appearance, words_for
+from ..description.statistics.provider import alternatives, describe, load_norms
+from ..host.zero_shot.edit import Models, PassSettings, edit_once
+from ..host.zero_shot.harmonize import Harmonized, harmonize
+from ..loop.policy import LoopPolicy
+from ..loop.run import Judge
+from .baselines import Method
+
+ONE_PASS = PassSettings(amount=1.0)  # workflows/harmonize.json
+LOOP_PASS = PassSettings()  # each pass of workflows/harmonize_loop.json
+LOOP = LoopPolicy(k=3, max_passes=6)
+
+Describe = Callable[[Pair], ImagingDescription]
+
+
+def one_pass(models: Models, describe: Describe, settings: PassSettings) -> Method:
+    """The method that edits a composite once."""
+
+    def method(pair: Pair) -> torch.Tensor:
+        with torch.inference_mode():
+            return edit_once(models, pair.composite[None], pair.mask[None], describe(pair), settings)[0]
+
+    return method
+
+
+def whole_loop(models: Models, judge: Judge, settings: PassSettings, policy: LoopPolicy) -> Method:
+    """The method that runs the loop, described by statistics."""
+    return lambda pair: run_harmonize(models, judge, pair, settings, policy).image[0]
+
+
+def run_harmonize(models: Models, judge: Judge, pair: Pair, settings: PassSettings, policy: LoopPolicy) -> Harmonized:
+    """The loop on a pair, described by statistics: a trial for each description, where there are fewer than k."""
+    descriptions = alternatives(pair.composite, pair.mask, pair.object)
+    policy = replace(policy, k=min(policy.k, len(descriptions)))
+    with torch.inference_mode():
+        return harmonize(models, judge, pair.composite[None], pair.mask[None], descriptions, settings, policy)
+
+
+def describe_by_statistics(pair: Pair) -> ImagingDescription:
+    return describe(pair.composite, pair.mask, pair.object)
+
+
+def describe_by_truth(pair: Pair) -> ImagingDescription:
+    """Oracle words: the background's words name what the object looks like in the true photo."""
+    norms = load_norms()
+    actual, true = (
+        words_for(norms.offset(pair.object, region_appearance(image, pair.mask)))
+        for image in (pair.composite, pair.truth)
+    )
+    return ImagingDescription(pair.object, actual, true)

@@ -1,0 +1,72 @@
+"""The loop over any edit: describe, edit, judge, repeat (paper sec. 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+from torch import Tensor
+
+from ..core.errors import InputError
+from ..core.types import ImagingDescription
+from .policy import LoopPolicy
+from .states import LoopStates
+
+Edit = Callable[[Tensor, Tensor, ImagingDescription], Tensor]  # image [1,H,W,3], mask [1,H,W], words -> [1,H,W,3]
+
+
+class Judge(Protocol):
+    """Scores pictures [B,H,W,3] with masks [B,H,W]: [B] in 0-1, higher is more harmonious."""
+
+    def score(self, image: Tensor, mask: Tensor) -> Tensor: ...
+
+
+def run_loop(
+    edit: Edit,
+    judge: Judge,
+    image: Tensor,
+    mask: Tensor,
+    descriptions: Sequence[ImagingDescription],
+    policy: LoopPolicy,
+    *,
+    after_pass: Callable[[LoopStates], None] = lambda states: None,
+    during: Callable[[str], AbstractContextManager] = nullcontext,
+) -> LoopStates:
+    """Runs passes until the policy concludes.
+
+    Args:
+        edit: makes a new picture from a state's picture, the mask and a description.
+        judge: scores every state.
+        image: [1,H,W,3], sRGB in 0-1, the composite.
+        mask: [1,H,W], 1 on the foreground.
+        descriptions: seed n takes the n-th; after the last one it takes the first again.
+        policy: the limits.
+        after_pass: gets all states after each pass.
+        during: opened around the composite's score as during("") and around each pass as during("pass 1"), so that an
+            error can be told with its place.
+
+    Returns:
+        All states. Their `result()` is the loop's.
+
+    Raises:
+        InputError: when there is more than one picture, or no description.
+    """
+    if len(image) != 1:
+        raise InputError("image", f"got a batch of {len(image)} pictures, expected one; loop over one at a time.")
+    if not descriptions:
+        raise InputError("descriptions", "got none, expected at least one description.")
+    with during(""):
+        states = LoopStates(policy, (image,), (_score(judge, image, mask),))
+    while not states.concluded:
+        decision = states.decisions[-1]
+        description = descriptions[decision.seed % len(descriptions)]
+        with during(f"pass {states.count + 1}"):
+            made = edit(states.images[decision.source], mask, description)
+            states = states.add(made, _score(judge, made, mask), description)
+            after_pass(states)
+    return states
+
+
+def _score(judge: Judge, image: Tensor, mask: Tensor) -> float:
+    return float(judge.score(image, mask)[0])

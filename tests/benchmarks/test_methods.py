@@ -1,0 +1,26 @@
+"""The benchmarks measure what the shipped workflows do."""
+
+import json
+
+import pytest
+from graphs import WORKFLOWS
+
+from diff_harmonization.benchmarks.methods import LOOP_PASS, ONE_PASS
+from diff_harmonization.host.zero_shot.harmonize import VIEW_SIZE
+
+
+@pytest.mark.parametrize(
+    ("workflow", "view", "apply", "settings"),
+    [("harmonize", "view", "apply", ONE_PASS), ("harmonize_loop", "square", "apply_pass", LOOP_PASS)],
+)
+def test_a_pass_has_the_settings_of_the_shipped_workflow(workflow, view, apply, settings):
+    graph = json.loads((WORKFLOWS / "api" / f"{workflow}.json").read_text(encoding="utf-8"))
+    words = graph["refine"]["inputs"]
+    assert (settings.steps, settings.size) == (graph["invert"]["inputs"]["steps"], graph[view]["inputs"]["size"])
+    assert (settings.strength, settings.amount) == (
+        graph["edit"]["inputs"]["strength"],
+        graph[apply]["inputs"]["amount"],
+    )
+    assert vars(settings.refinement) == {name: words[name] for name in vars(settings.refinement)}
+    if workflow == "harmonize_loop":
+        assert graph["view"]["inputs"]["size"] == VIEW_SIZE
