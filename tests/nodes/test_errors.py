@@ -1,0 +1,41 @@
+"""The one place where an error learns its node and its input."""
+
+import pytest
+import torch
+
+from diff_harmonization.core.errors import InputError, PassError
+from diff_harmonization.nodes.errors import errors_name
+
+
+def told(error, **inputs):
+    with pytest.raises(Exception) as caught, errors_name("DDIMInvert", **inputs):  # noqa: PT011
+        raise error
+    return caught.value
+
+
+def test_a_refused_value_is_told_with_node_and_input():
+    error = InputError("steps", "got 0, expected at least 1.")
+    assert str(told(error)) == "DDIMInvert, input steps: got 0, expected at least 1."
+    assert told(error).__cause__ is error
+
+
+def test_an_input_may_go_by_another_name():
+    error = InputError("captions", "got 1 entry.")
+    assert str(told(error, captions="descriptions")) == "DDIMInvert, input descriptions: got 1 entry."
+
+
+@pytest.mark.parametrize("kind", [ValueError, TypeError, FileNotFoundError, ModuleNotFoundError])
+def test_what_the_user_can_mend_is_told_with_the_node(kind):
+    error = told(kind("There is no such file."))
+    assert type(error) is kind and str(error) == "DDIMInvert: There is no such file."
+
+
+def test_an_error_of_a_pass_says_the_node_first():
+    assert str(told(PassError("pass 2: No such colors."))) == "DDIMInvert, pass 2: No such colors."
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("Too little."), RuntimeError("A kernel failed."), KeyError(1)]
+)
+def test_everything_else_is_left_alone(error):
+    assert told(error) is error
