@@ -93,6 +93,12 @@ def _rare() -> list[io.Input]:
     ]
 
 
+def _settings(size: int, steps: int, strength: float, amount: float, steps_per_timestep: int) -> PassSettings:
+    """The values of `_one_pass` and `_rare`."""
+    refinement = RefinementSettings(steps_per_timestep=steps_per_timestep)
+    return PassSettings(size=size, steps=steps, strength=strength, amount=amount, refinement=refinement)
+
+
 class Harmonize(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -140,8 +146,7 @@ class Harmonize(io.ComfyNode):
         steps_per_timestep: int,
         view_size: int,
     ) -> io.NodeOutput:
-        refinement = RefinementSettings(steps_per_timestep=steps_per_timestep)
-        settings = PassSettings(size=size, steps=steps, strength=strength, amount=amount, refinement=refinement)
+        settings = _settings(size, steps, strength, amount, steps_per_timestep)
         models, kept = Models(model, clip, vae), KeptPasses()
         with errors_name("Harmonize"):
             policy = LoopPolicy(k=k, max_passes=max_passes, new_descriptions=new_descriptions)
@@ -215,8 +220,7 @@ class HarmonizeInstances(io.ComfyNode):
         steps_per_timestep: int,
         view_size: int,
     ) -> io.NodeOutput:
-        refinement = RefinementSettings(steps_per_timestep=steps_per_timestep)
-        settings = PassSettings(size=size, steps=steps, strength=strength, amount=amount, refinement=refinement)
+        settings = _settings(size, steps, strength, amount, steps_per_timestep)
         models = Models(model, clip, vae)
         with errors_name("HarmonizeInstances"):
             policy = LoopPolicy(k=1, max_passes=max_passes)
