@@ -39,8 +39,8 @@ class Agreement:
     said: int  # words that the provider says
     true: int  # words that the truth has
     both: int  # words that both have in the same pair
-    equal: float  # share of pairs whose words of this category are the same, none on both sides included
-    chance: float  # the same share when the provider's words are dealt to the pairs at random
+    equal: float  # share of pairs whose words of this category are the same; two sides without a word are the same
+    chance: float  # the same share when the provider's words are given to the pairs at random
 
 
 def describe_pairs(pairs: Iterable[Pair], total: int | None = None) -> list[Described]:
@@ -55,7 +55,7 @@ def describe_pairs(pairs: Iterable[Pair], total: int | None = None) -> list[Desc
 
 
 def agreements(said: Sequence[Words], true: Sequence[Words]) -> list[Agreement]:
-    """By category, for every category of which either side has a word; one entry a pair in both sequences."""
+    """One entry for each category of which either side has a word; both sequences have one entry for each pair."""
     rows = []
     for category, known in CATEGORIES.items():
         ours, theirs = ([set(words) & set(known) for words in side] for side in (said, true))
@@ -79,7 +79,7 @@ def words_table(described: list[Described]) -> Table:
 
 
 def named_shift(description: ImagingDescription) -> Tensor:
-    """The shift [3] of mean Lab that a description asks for: what its two regions' words name, apart."""
+    """The shift [3] of mean Lab that a description asks for: from the foreground's words to the background's."""
     offset = offset_of(description.background) - offset_of(description.foreground)
     return (offset * load_norms().scale)[:3]
 
@@ -90,7 +90,7 @@ def explained(errors: Tensor, shifts: Tensor) -> float:
 
 
 def shift_table(described: list[Described]) -> Table:
-    """How much of the true change of mean Lab the words name, were they followed to the letter."""
+    """How much of the true change of mean Lab the words would explain if an edit followed them exactly."""
     shifts = torch.stack([d.shift for d in described])
     nothing = shifts.square().sum(1)
     by_alternative = [[(d.shift - named_shift(x)).square().sum() for x in d.found] for d in described]

@@ -1,4 +1,4 @@
-"""What the benchmarks measure of the pack: one pass, and the loop, on composite-truth pairs. Needs the host."""
+"""The pack as the benchmarks measure it: one pass and the loop, on composite-truth pairs. Needs the host."""
 
 from __future__ import annotations
 

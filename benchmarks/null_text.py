@@ -30,7 +30,7 @@ from ..mini.loader import load_mini
 from .metrics import Score, mean_score, score
 from .speed import Comparison, compare
 
-NOWHERE = (0.0, 0.0)  # a window of the edit: no attention is shared, so that guidance is on its own
+NO_STEPS = (0.0, 0.0)  # where attention is shared: nowhere, so that guidance is on its own
 SIZE = 64
 
 
@@ -48,10 +48,10 @@ def reconstruct(models: Models, photo: Photo, steps: int, settings: NullTextSett
     """Guidance along a photo's inversion, with and without null-text."""
     model, clip, vae = models.model, models.clip, models.vae
     with torch.inference_mode():
-        picture, region = photo.image(), (photo.mask() > 0.5).float()
-        image, mask = working_view(picture[None], region[None], SIZE)
+        whole, whole_mask = photo.image(), (photo.mask() > 0.5).float()
+        image, mask = working_view(whole[None], whole_mask[None], SIZE)
         trajectory = invert_latent(model, clip, encode(vae, image), steps)
-        words = describe(picture, region, photo.object)
+        words = describe(whole, whole_mask, photo.object)
         refined = refine_words(model, clip, trajectory, words, mask, RefinementSettings(steps_per_timestep=0))
         same = replace(refined, target=refined.source)
         start = time.perf_counter()
@@ -61,7 +61,7 @@ def reconstruct(models: Models, photo: Photo, steps: int, settings: NullTextSett
 
         def painted(null: NullText) -> Score:
             guidance = settings.guidance_scale
-            latent = edit_trajectory(model, trajectory, same, 0.0, NOWHERE, NOWHERE, null, guidance)
+            latent = edit_trajectory(model, trajectory, same, 0.0, NO_STEPS, NO_STEPS, null, guidance)
             return score(decode(vae, latent)[0], image[0], (mask[0] > 0.5).float())
 
         return Reconstruction(photo.id, painted(replace(null_text, embeddings=empty)), painted(null_text), seconds)
@@ -91,7 +91,7 @@ def table(found: list[Reconstruction], steps: int, settings: NullTextSettings) -
 
 @dataclass(frozen=True)
 class Saving:
-    """A timestep of average length, three optimizer steps and the step onwards, in both orders of work."""
+    """One timestep of average length in both orders of work: three optimizer steps, then the step itself."""
 
     comparison: Comparison
     difference: float  # largest difference of the gradients, as a share of the largest gradient
@@ -100,7 +100,7 @@ class Saving:
 
 
 def conditional_once(denoise: Denoiser, latent: Tensor, context: Tensor, repeats: int, inner: int = 3) -> Saving:
-    """The conditional prediction once a timestep, against both rows in every evaluation; the results are gradients."""
+    """One conditional prediction for each timestep, against both rows in every evaluation. Results are gradients."""
     scale = NullTextSettings().guidance_scale
 
     def gradient(eps_of: Callable[[Tensor], Tensor]) -> Tensor:

@@ -24,12 +24,17 @@ COLORS = "inferno"
 def plot_word_maps(
     foreground: WordMaps, background: WordMaps, image: Tensor | None = None, mask: Tensor | None = None
 ) -> Tensor:
-    """IMAGE [B,H,W,3]: for each picture a heat map per word, before and after refinement.
+    """A heat map for each word, before and after refinement (paper fig. 11).
 
     Args:
-        foreground, background: of B pictures.
-        image: IMAGE [B or 1,H,W,3], shown beside the maps; None shows them alone.
-        mask: MASK [B or 1,H,W], 1 on the object: its outline is drawn, and each map's share on it is said.
+        foreground: the maps of the foreground's words, for B pictures.
+        background: the maps of the background's words.
+        image: [B,H,W,3] or [1,H,W,3], sRGB in 0-1, to show beside the maps; None shows them alone.
+        mask: [B,H,W] or [1,H,W], 1 on the object. Its outline is drawn, and below each map stands its share on the
+            object. None leaves both out.
+
+    Returns:
+        One sheet for each picture, [B,H',W',3] in 0-1.
     """
     count = len(foreground.before)
     return torch.cat([_plot(foreground, background, n, _row(image, n), _row(mask, n)) for n in range(count)])
@@ -92,7 +97,7 @@ def _outline(axes: Axes, mask: Tensor | None, extent: tuple[float, float, float,
 
 
 def _share(attention: Tensor, mask: Tensor) -> float:
-    """Of a map [h,w], what lies on the object."""
+    """The share of a map [h,w] that lies on the object."""
     plane = binarize_mask(mask[None, None], node="AttentionMaps")
     height, width = attention.shape
     return float((attention * mask_on_grid(plane, (height, width))[0, 0]).sum() / attention.sum())
