@@ -120,7 +120,7 @@ def test_norms_have_the_shapes_they_state():
 
 def test_alternatives_are_distinct_and_the_first_is_the_description(scene, mask):
     found = alternatives(moved(scene, mask, [-15.0, 0.0, -10.0]), mask, "car")
-    assert found[0] == describe(moved(scene, mask, [-15.0, 0.0, -10.0]), mask, "car")
+    assert str(found[0]) == str(describe(moved(scene, mask, [-15.0, 0.0, -10.0]), mask, "car"))
     assert len(found) == len(set(found)) == 3
     assert {description.foreground for description in found} == {found[0].foreground}
 
