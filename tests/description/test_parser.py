@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from diff_harmonization.core.types import ImagingDescription
 from diff_harmonization.description.parser import QUOTED, make, parse
-from diff_harmonization.description.vocabulary import SYNONYMS, WORDS
+from diff_harmonization.description.vocabulary import WORDS
 
 DOG = ImagingDescription("dog", ("bright", "summer"), ("winter", "dull", "greyscale"))
 TEXT = "dog & (foreground) bright summer & (background) winter dull greyscale"
@@ -148,11 +148,6 @@ def test_an_error_repeats_a_long_text_in_part():
     with pytest.raises(ValueError, match="expected|has the form") as error:
         parse("x" * 5000)
     assert len(str(error.value)) < QUOTED + 200
-
-
-def test_no_synonym_is_a_word_of_the_vocabulary():
-    assert set(SYNONYMS.values()) <= set(WORDS) and not set(SYNONYMS) & set(WORDS)
-    assert all(synonym == synonym.lower() and " " not in synonym for synonym in SYNONYMS)
 
 
 @pytest.mark.parametrize("name", ["", "   ", "dog2", "dog, cat", "-dog", "dog & cat"])
