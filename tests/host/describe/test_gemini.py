@@ -69,14 +69,6 @@ def test_an_answer_that_was_paid_for_needs_no_key(monkeypatch):
         gemini.ask_gemini(QUESTION, 1, 60, 3)
 
 
-def test_a_host_without_system_users_reads_the_environment_alone(monkeypatch):
-    monkeypatch.delattr(folder_paths, "get_system_user_directory")
-    assert gemini.key_file() is None
-    with pytest.raises(ValueError, match="GEMINI_API_KEY") as error:
-        run("a")
-    assert "file" not in str(error.value)
-
-
 def test_requests_are_counted_by_run(asked, monkeypatch):
     monkeypatch.setenv("GEMINI_API_KEY", "AIzaSy-planted")
     assert run("first") == (("answer",), 2)
