@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImagingDescription:
     """What the picture shows (paper eq. 1): an object and the words for each region's conditions.
 
-    >>> str(ImagingDescription("dog", ("bright", "summer"), ("winter", "dull")))
+    Two descriptions are equal when they say the same: the order of a region's words and repeated words do not count.
+    The text and the prompts keep the order.
+
+    >>> description = ImagingDescription("dog", ("bright", "summer"), ("winter", "dull"))
+    >>> str(description)
     'dog & (foreground) bright summer & (background) winter dull'
+    >>> description == ImagingDescription("dog", ("summer", "bright"), ("dull", "winter"))
+    True
     """
 
     object: str
     foreground: tuple[str, ...]
     background: tuple[str, ...]
+
+    def __eq__(self, other: Any) -> bool:
+        return self._said == other._said if isinstance(other, ImagingDescription) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._said)
 
     def __str__(self) -> str:
         foreground, background = " ".join(self.foreground), " ".join(self.background)
@@ -33,6 +45,10 @@ class ImagingDescription:
     @property
     def background_prompt(self) -> str:
         return " ".join((self.object, *self.background))
+
+    @property
+    def _said(self) -> tuple[str, frozenset[str], frozenset[str]]:
+        return self.object, frozenset(self.foreground), frozenset(self.background)
 
 
 class Callback(Protocol):

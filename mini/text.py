@@ -1,7 +1,7 @@
 """The embedded text encoder: a small CLIP through the host's classes, with CLIP's own tokenizer.
 
-Only the tokens of the words it was trained on have an embedding; every other word is read as its nearest known
-one (WORDS_FOR) or as "object", and the log says so.
+Only the tokens of the words it was trained on have an embedding. Every other word is read as the known word that stands
+for it (description/vocabulary.py) or as "object", and the log says so once in each run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any, cast
 from comfy.sd1_clip import SD1ClipModel, SDClipModel
 from comfy.text_encoders.sd2_clip import SD2Tokenizer
 
-from ..description.vocabulary import WORDS
+from ..description.vocabulary import OBJECT_SYNONYMS, OBJECTS, SYNONYMS, WORDS
+from ..host.runs import current_run
 from .unet import CONTEXT_DIM
 
 logger = logging.getLogger(__name__)
@@ -28,85 +29,47 @@ CONFIG = {
     "eos_token_id": 49407,
 }
 
-OBJECTS = (
-    "object",
-    "building",
-    "bush",
-    "car",
-    "field",
-    "flower",
-    "foliage",
-    "horse",
-    "house",
-    "motorcycle",
-    "mountain",
-    "person",
-    "plant",
-    "road",
-    "rock",
-    "sand",
-    "sky",
-    "snow",
-    "tree",
-    "truck",
-    "water",
-)
-
-SYNONYMS = {
-    "person": "man woman boy girl lady child kid baby people human face portrait astronaut player",
-    "car": "taxi van suv automobile vehicle sedan",
-    "truck": "bus lorry train",
-    "motorcycle": "bike bicycle motorbike scooter",
-    "horse": "dog cat animal cow sheep pet puppy kitten",
-    "building": "tower skyscraper castle church bridge temple lighthouse",
-    "house": "cabin hut cottage home barn",
-    "tree": "palm oak pine trunk",
-    "plant": "leaf leaves fern cactus",
-    "flower": "rose tulip daisy sunflower blossom",
-    "rock": "stone boulder statue",
-    "water": "sea river pond wave boat",
-    "field": "grass lawn meadow",
-    "sand": "beach dune",
-    "mountain": "hill cliff volcano",
-    "dusk": "dusky",
-    "dim": "gloomy murky",
-    "dark": "black nocturnal",
-    "sunny": "sunlit",
-    "greyscale": "gray grey monochrome",
-    "autumn": "fall",
-    "snowy": "frosty",
-    "cold": "chilly freezing",
-    "daylight": "noon midday day",
-    "indoor": "room interior",
-}
-WORDS_FOR = {synonym: word for word, synonyms in SYNONYMS.items() for synonym in synonyms.split()}
 KNOWN = frozenset((*OBJECTS, *WORDS))
+# A name of an object comes before a synonym of a condition: the parser has already replaced the latter.
+READ_AS = SYNONYMS | OBJECT_SYNONYMS | {word: word for word in KNOWN}
+WORD = r"[^\W\d_]+"
+_said: set[str] = set()  # words that the log has named, where there is no run
 
 
 def known_word(word: str) -> str:
     """The trained word that stands for `word`."""
-    key = re.sub(r"[^a-z]", "", word.lower())
-    return key if key in KNOWN else WORDS_FOR.get(key, "object")
+    return READ_AS.get(word.lower(), "object")
 
 
 class MiniTokenizer(SD2Tokenizer):
     """CLIP's tokenizer over the words the embedded model knows; (word:1.2) keeps its weight."""
 
     def tokenize_with_weights(self, text: str, return_word_ids: bool = False, **kwargs):
-        replaced = {}
+        replaced: dict[str, str] = {}
 
         def translate(match: re.Match) -> str:
-            word = known_word(match.group())
-            if word != match.group().lower():
-                replaced[match.group()] = word
-            return word
+            word = match.group()
+            if "-" in word and word.lower() not in READ_AS:
+                return re.sub(WORD, translate, word)
+            known = known_word(word)
+            if known != word.lower():
+                replaced[word] = known
+            return known
 
-        translated = re.sub(r"[^\W\d_]+", translate, text)
-        if replaced:
-            logger.warning(
-                "The embedded model does not know %s.", ", ".join(f"'{a}' (read as '{b}')" for a, b in replaced.items())
-            )
+        translated = re.sub(f"{WORD}(?:-{WORD})*", translate, text)
+        _warn(replaced)
         return super().tokenize_with_weights(translated, return_word_ids, **kwargs)
+
+
+def _warn(replaced: dict[str, str]) -> None:
+    """Log the words that are read as others, each once in a run: every prompt of every pass comes by here."""
+    run = current_run()
+    said = _said if run is None else run.said
+    new = {word: known for word, known in replaced.items() if word.lower() not in said}
+    said.update(word.lower() for word in new)
+    if new:
+        listing = ", ".join(f"'{word}' (read as '{known}')" for word, known in new.items())
+        logger.warning("The embedded model does not know %s.", listing)
 
 
 class MiniTextEncoder(SDClipModel):

@@ -165,10 +165,8 @@ class _Asking:
             raise Malformed(f"Gemini's reply is not in the form that was asked for. {error}") from None
         self.read += 1
         for description in descriptions:
-            if _look(description) in map(_look, self.found):
-                continue
-            new = _look(description) not in map(_look, self.taken)
-            (self.found if new else self.repeated).append(description)
+            if description not in self.found:
+                (self.repeated if description in self.taken else self.found).append(description)
         del self.found[self.question.count :]
         if len(self.found) < self.question.count:
             raise Malformed("Gemini gave fewer new descriptions than were asked for. Lower input count.")
@@ -221,11 +219,6 @@ def _prepare(
     ]
     client = genai.Client(vertexai=False, api_key=session.key.secret.get_secret_value(), http_options=options)
     return client, contents, config
-
-
-def _look(description: ImagingDescription) -> tuple[str, frozenset[str], frozenset[str]]:
-    """Equal for descriptions that differ in the order of their words alone."""
-    return description.object, frozenset(description.foreground), frozenset(description.background)
 
 
 def _host() -> str:

@@ -35,10 +35,16 @@ def describe_by_vlm(
     inputs = ask(processor, composite_and_mask(image, mask, SIDE), task_prompt())
     inputs = inputs.to(model.device, model.dtype)
     found: list[ImagingDescription] = []
-    for _ in range(count):
+    begun: set[str] = set()  # first words of the backgrounds so far
+    while len(found) < count:
         settled = found[0].foreground if found else ()
-        grammar = one_line(name, settled, {description.background[0] for description in found})
-        found.append(_reply(model, processor.tokenizer, inputs, grammar, _part(callback, len(found), count)))
+        reply = _reply(
+            model, processor.tokenizer, inputs, one_line(name, settled, begun), _part(callback, len(found), count)
+        )
+        begun.add(reply.background[0])
+        # The same words in another order are no other description. They end, since each begins with a word of its own.
+        if reply not in found:
+            found.append(reply)
     return tuple(found)
 
 

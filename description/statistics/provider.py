@@ -17,6 +17,7 @@ from torch.nn.functional import interpolate
 
 from ...core.masks import bounding_box, foreground, keep_visible
 from ...core.types import ImagingDescription
+from ..vocabulary import known_object
 from .appearance import region_appearance, words_for
 
 NORMS = Path(__file__).with_name("norms.json")
@@ -37,7 +38,7 @@ class Norms:
 
     def offset(self, name: str, appearance: Tensor) -> Tensor:
         """Offset [..., 5] of an appearance from the usual one of such an object, in units of `scale`."""
-        return (appearance - self.usual.get(name, self.usual["object"])) / self.scale
+        return (appearance - self.usual.get(known_object(name), self.usual["object"])) / self.scale
 
     def expected_offset(self, image: Tensor, mask: Tensor) -> Tensor:
         """Offset [5] that an object at `mask` would have if it belonged to the scene (ridge regression)."""

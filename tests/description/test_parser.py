@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from diff_harmonization.core.types import ImagingDescription
 from diff_harmonization.description.parser import QUOTED, make, parse
-from diff_harmonization.description.vocabulary import SYNONYMS, WORDS
+from diff_harmonization.description.vocabulary import WORDS
 
 DOG = ImagingDescription("dog", ("bright", "summer"), ("winter", "dull", "greyscale"))
 TEXT = "dog & (foreground) bright summer & (background) winter dull greyscale"
@@ -26,13 +26,14 @@ descriptions = st.builds(ImagingDescription, names, words, words)
 @given(descriptions)
 def test_round_trip(description):
     assert parse(str(description)) == description
+    assert str(parse(str(description))) == str(description)
 
 
 @relaxed
 @given(descriptions, st.sampled_from(["  ", "\t", "\n"]), st.sampled_from(FRAMES), st.booleans())
 def test_case_spacing_fences_and_a_trailing_dot_are_forgiven(description, space, frame, dotted):
     text = str(description).upper().replace(" ", space) + "." * dotted
-    assert parse(frame.format(text)) == description
+    assert str(parse(frame.format(text))) == str(description)
 
 
 near_misses = st.tuples(descriptions.map(str), st.integers(0, 200), st.text(max_size=3)).map(
@@ -48,7 +49,7 @@ def test_any_text_gives_a_description_that_round_trips_or_a_value_error(text, st
     except ValueError as error:
         assert "description" in str(error) or " words " in str(error)
         return
-    assert parse(str(description), strict) == description
+    assert str(parse(str(description), strict)) == str(description)
     assert len(str(description).split("&")) == 3
 
 
@@ -88,7 +89,7 @@ def test_nothing_outside_the_form_is_accepted(text):
     ],
 )
 def test_accepted_spellings(text):
-    assert parse(text) == DOG
+    assert str(parse(text)) == TEXT
 
 
 @pytest.mark.parametrize(
@@ -149,17 +150,7 @@ def test_an_error_repeats_a_long_text_in_part():
     assert len(str(error.value)) < QUOTED + 200
 
 
-def test_no_synonym_is_a_word_of_the_vocabulary():
-    assert set(SYNONYMS.values()) <= set(WORDS) and not set(SYNONYMS) & set(WORDS)
-    assert all(synonym == synonym.lower() and " " not in synonym for synonym in SYNONYMS)
-
-
 @pytest.mark.parametrize("name", ["", "   ", "dog2", "dog, cat", "-dog", "dog & cat"])
 def test_bad_object_names_are_refused(name):
     with pytest.raises(ValueError, match="object is one name in words"):
         make(name, "bright", "dull")
-
-
-def test_prompts_put_the_object_first():
-    assert DOG.foreground_prompt == "dog bright summer"
-    assert DOG.background_prompt == "dog winter dull greyscale"

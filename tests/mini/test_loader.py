@@ -5,9 +5,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from diff_harmonization.description.vocabulary import WORDS
+from diff_harmonization.description.vocabulary import OBJECTS, WORDS
 from diff_harmonization.mini import loader
-from diff_harmonization.mini.text import OBJECTS
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 import logging
 
 import pytest
+from comfy_execution.utils import CurrentNodeContext
 
-from diff_harmonization.description.vocabulary import WORDS
-from diff_harmonization.mini.text import CONFIG, KNOWN, OBJECTS, SYNONYMS, WORDS_FOR, MiniTokenizer, known_word
+from diff_harmonization.description.vocabulary import OBJECT_SYNONYMS, OBJECTS, SYNONYMS, WORDS
+from diff_harmonization.mini import text as mini
+from diff_harmonization.mini.text import CONFIG, KNOWN, MiniTokenizer, known_word
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,9 @@ def test_known_words_stay(word):
         ("taxi", "car"),
         ("grey", "greyscale"),
         ("fall", "autumn"),
+        ("gloomy", "dull"),
+        ("low-light", "dim"),
+        ("beach", "sand"),
         ("zeppelin", "object"),
         ("été", "object"),
     ],
@@ -44,11 +49,11 @@ def test_other_words_are_read_as_the_nearest_known(word, known):
     assert known_word(word) == known
 
 
-def test_synonyms_lead_to_known_words_once():
-    listed = [synonym for synonyms in SYNONYMS.values() for synonym in synonyms.split()]
-    assert set(SYNONYMS) <= KNOWN
-    assert len(listed) == len(set(listed)) == len(WORDS_FOR)
-    assert not set(listed) & KNOWN
+@pytest.mark.parametrize("word", sorted({*SYNONYMS, *OBJECT_SYNONYMS}))
+def test_no_word_of_the_tables_is_read_as_any_object(tokenizer, word):
+    expected = word if word in KNOWN else OBJECT_SYNONYMS.get(word) or SYNONYMS[word]
+    assert expected in KNOWN - {"object"}
+    assert ids(tokenizer, word) == ids(tokenizer, expected)
 
 
 def test_known_prompts_are_clips_own_tokens(tokenizer):
@@ -65,13 +70,48 @@ def test_weights_are_kept(tokenizer):
     assert words(tokenizer, "tree (zeppelin:0.5)") == [("tree", 1.0), ("object", 0.5)]
 
 
-def test_unknown_words_are_logged_and_known_ones_are_not(tokenizer, caplog):
-    with caplog.at_level(logging.WARNING, logger="diff_harmonization"):
-        tokenizer.tokenize_with_weights("Tree bright SUMMER")
-        assert not caplog.records
-        tokenizer.tokenize_with_weights("Dog moody bright")
-    (record,) = caplog.records
-    assert record.levelno == logging.WARNING
-    assert record.getMessage() == (
+def test_a_name_of_several_words_is_read_word_by_word(tokenizer):
+    assert words(tokenizer, "palm tree bright") == [("tree", 1.0), ("tree", 1.0), ("bright", 1.0)]
+    assert words(tokenizer, "palm-tree") == [("tree", 1.0), ("-", 1.0), ("tree", 1.0)]
+    assert words(tokenizer, "coffee cup") == [("object", 1.0), ("object", 1.0)]
+
+
+@pytest.fixture
+def warnings(tokenizer, caplog, monkeypatch):
+    """What the log says of a text; nothing was said before."""
+    monkeypatch.setattr(mini, "_said", set())
+
+    def warnings(*texts):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, logger="diff_harmonization"):
+            for text in texts:
+                tokenizer.tokenize_with_weights(text)
+        assert all(record.levelno == logging.WARNING for record in caplog.records)
+        return [record.getMessage() for record in caplog.records]
+
+    return warnings
+
+
+def test_unknown_words_are_logged_and_known_ones_are_not(warnings):
+    assert warnings("Tree bright SUMMER") == []
+    assert warnings("Dog moody bright") == [
         "The embedded model does not know 'Dog' (read as 'horse'), 'moody' (read as 'object')."
-    )
+    ]
+
+
+def test_a_run_logs_a_word_once(warnings):
+    horse = "The embedded model does not know 'cat' (read as 'horse')."
+    for run in ("a", "b"):
+        for node, expected in (("7", [horse]), ("8", [])):
+            with CurrentNodeContext(run, node):
+                assert warnings("cat dim", "cat", "Cat bright", "dim") == expected
+    with CurrentNodeContext("b", "9"):
+        assert warnings("cat moody") == ["The embedded model does not know 'moody' (read as 'object')."]
+
+
+def test_outside_of_a_run_the_process_logs_a_word_once(warnings):
+    assert len(warnings("cat", "cat", "cat dim")) == 1
+    assert warnings("cat") == []
+    with CurrentNodeContext("of its own", "7"):
+        assert len(warnings("cat", "cat")) == 1
+    assert warnings("cat") == []

@@ -2,6 +2,7 @@ import pytest
 import torch
 from vision_models import write_idefics3, write_llava, write_qwen2_vl
 
+from diff_harmonization.core.types import ImagingDescription
 from diff_harmonization.description.local.loading import load
 from diff_harmonization.description.local.vlm import describe_by_vlm, end_tokens
 from diff_harmonization.description.parser import parse
@@ -16,15 +17,24 @@ def llava(llava_folder):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_any_model_gives_distinct_descriptions(offline, tmp_path, composite, write, seed):
     found = describe_by_vlm(*load(write(tmp_path, seed), "vlm"), *composite, "palm tree", 3)
-    assert len(set(found)) == 3
-    assert all(parse(str(description)) == description for description in found)
+    assert len(found) == len(set(found)) == 3
+    assert all(str(parse(str(description))) == str(description) for description in found)
     assert {description.object for description in found} == {"palm tree"}
     assert {description.foreground for description in found} == {found[0].foreground}
     assert len({description.background[0] for description in found}) == 3
 
 
 def test_it_repeats(llava, composite):
-    assert describe_by_vlm(*llava, *composite, "dog", 2) == describe_by_vlm(*llava, *composite, "dog", 2)
+    first, second = (list(map(str, describe_by_vlm(*llava, *composite, "dog", 2))) for _ in range(2))
+    assert first == second
+
+
+def test_the_same_words_in_another_order_are_no_other_description(llava, composite, monkeypatch):
+    replies = iter([("warm", "dim"), ("dim", "warm"), ("cold",), ("hot",)])
+    say = lambda *_: ImagingDescription("dog", ("hot",), next(replies))  # noqa: E731
+    monkeypatch.setattr("diff_harmonization.description.local.vlm._reply", say)
+    found = describe_by_vlm(*llava, *composite, "dog", 3)
+    assert [description.background for description in found] == [("warm", "dim"), ("cold",), ("hot",)]
 
 
 def test_the_words_are_the_models_choice(llava, composite):
@@ -60,7 +70,7 @@ def test_settings_of_the_model_cannot_break_the_form(llava, composite, monkeypat
                         "suppress_tokens": list(range(len(processor.tokenizer)))}.items():  # fmt: skip
         monkeypatch.setattr(model.generation_config, name, value)
     for description in describe_by_vlm(model, processor, *composite, "dog", 3):
-        assert parse(str(description)) == description
+        assert str(parse(str(description))) == str(description)
 
 
 def test_it_can_be_cancelled_within_a_reply(llava, composite):

@@ -5,7 +5,7 @@ from kornia.color import lab_to_rgb, rgb_to_lab
 from diff_harmonization.description.statistics import provider as statistics
 from diff_harmonization.description.statistics.appearance import LEVELS
 from diff_harmonization.description.statistics.provider import alternatives, describe, load_norms, neighborhood
-from diff_harmonization.description.vocabulary import WORDS
+from diff_harmonization.description.vocabulary import OBJECTS, WORDS
 
 SIZE = 48
 
@@ -82,6 +82,17 @@ def test_an_unknown_object_is_read_as_any_object(scene, mask):
     assert unknown.object == "zeppelin"
 
 
+@pytest.mark.parametrize(("name", "kind"), [("taxi", "car"), ("palm tree", "tree"), ("Woman", "person")])
+def test_an_everyday_name_is_read_as_its_kind(scene, mask, name, kind):
+    found, known = describe(scene, mask, name), describe(scene, mask, kind)
+    assert (found.foreground, found.background) == (known.foreground, known.background)
+    assert found.object == name
+
+
+def test_norms_are_of_known_kinds():
+    assert set(load_norms().usual) <= set(OBJECTS)
+
+
 def test_words_are_of_the_vocabulary(scene, mask):
     description = describe(scene, mask, "car")
     assert {*description.foreground, *description.background} <= set(WORDS)
@@ -120,7 +131,7 @@ def test_norms_have_the_shapes_they_state():
 
 def test_alternatives_are_distinct_and_the_first_is_the_description(scene, mask):
     found = alternatives(moved(scene, mask, [-15.0, 0.0, -10.0]), mask, "car")
-    assert found[0] == describe(moved(scene, mask, [-15.0, 0.0, -10.0]), mask, "car")
+    assert str(found[0]) == str(describe(moved(scene, mask, [-15.0, 0.0, -10.0]), mask, "car"))
     assert len(found) == len(set(found)) == 3
     assert {description.foreground for description in found} == {found[0].foreground}
 
