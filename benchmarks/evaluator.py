@@ -21,7 +21,6 @@ from ..data.recoloring import FULL_STRENGTH, RANKS, Tones, jitter, rank_of, reco
 from ..description.statistics.appearance import region_appearance
 from ..description.statistics.provider import load_norms
 from ..evaluator.model import HarmonyEvaluator
-from ..training.evaluator.crops import read_split
 
 Score = Callable[[Tensor, Tensor, str], float]  # image [H,W,3] in 0-1, mask [H,W] and the object's name -> the score
 
@@ -42,7 +41,7 @@ def photos_of(folder: Path, limit: int | None = None) -> tuple[list[Photo], str]
     They are those held back from the evaluator's training, or all of a folder that holds none of them. Raises
     ValueError when a kind is missing.
     """
-    held_back = read_split(folder, "held_back")
+    held_back = read_photos(folder, "evaluator_held_back")
     found = held_back or [*read_photos(folder, "train"), *read_photos(folder, "tune"), *read_photos(folder, "report")]
     photos = [photo for kind in (True, False) for photo in [p for p in found if p.natural == kind][:limit]]
     natural = sum(photo.natural for photo in photos)

@@ -16,8 +16,8 @@ from diff_harmonization.benchmarks.evaluator import (
     versions,
 )
 from diff_harmonization.data.pairs import to_lab
+from diff_harmonization.data.photos import split_ids
 from diff_harmonization.data.recoloring import RANKS
-from diff_harmonization.training.evaluator.crops import split_ids
 
 
 @pytest.fixture
