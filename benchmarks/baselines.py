@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..data.pairs import Pair, to_lab, to_rgb
+from ..data.pairs import Pair
 from ..data.photos import Photo, read_photos
+from ..data.recoloring import to_lab, to_rgb
 from ..description.statistics.appearance import region_appearance
 
 Method = Callable[[Pair], Tensor]
@@ -27,7 +28,8 @@ def paste(pair: Pair, recolored: Tensor) -> Tensor:
 
 def shift_mean(pair: Pair, shift: Tensor) -> Tensor:
     """The composite with its foreground moved by a Lab shift [3]."""
-    return paste(pair, to_rgb(to_lab(pair.composite) + shift))
+    lab = to_lab(pair.composite.movedim(-1, 0)[None])
+    return paste(pair, to_rgb(lab + shift[:, None, None])[0].movedim(0, -1))
 
 
 def color_transfer(method: str) -> Method:

@@ -10,18 +10,27 @@ from typing import Any
 
 import numpy as np
 import torch
-from kornia.color import rgb_to_lab
 from rich.progress import track
 from rich.table import Table
 from scipy.stats import mannwhitneyu, spearmanr
 from torch import Tensor
 
+from ..data.pairs import channels_first
 from ..data.photos import Photo, read_photos
-from ..data.recoloring import FULL_STRENGTH, RANKS, Tones, jitter, rank_of, recolor, region_statistics, transfer
+from ..data.recoloring import (
+    FULL_STRENGTH,
+    RANKS,
+    Tones,
+    jitter,
+    rank_of,
+    recolor_by_degrees,
+    region_statistics,
+    to_lab,
+    transfer,
+)
 from ..description.statistics.appearance import region_appearance
 from ..description.statistics.provider import load_norms
 from ..evaluator.model import HarmonyEvaluator
-from ..training.evaluator.crops import read_split
 
 Score = Callable[[Tensor, Tensor, str], float]  # image [H,W,3] in 0-1, mask [H,W] and the object's name -> the score
 
@@ -42,7 +51,7 @@ def photos_of(folder: Path, limit: int | None = None) -> tuple[list[Photo], str]
     They are those held back from the evaluator's training, or all of a folder that holds none of them. Raises
     ValueError when a kind is missing.
     """
-    held_back = read_split(folder, "held_back")
+    held_back = read_photos(folder, "evaluator_held_back")
     found = held_back or [*read_photos(folder, "train"), *read_photos(folder, "tune"), *read_photos(folder, "report")]
     photos = [photo for kind in (True, False) for photo in [p for p in found if p.natural == kind][:limit]]
     natural = sum(photo.natural for photo in photos)
@@ -107,21 +116,21 @@ def versions(
     of object, or a random change of tones, in turn.
     """
     image, mask = _planes(photo)
-    mean, deviation = region_statistics(rgb_to_lab(image), mask)
+    mean, deviation = region_statistics(to_lab(image), mask)
 
     def tones(index: int) -> Tones:
         other = int(torch.randint(1 << 30, (1,), generator=generator))
-        jittered = jitter(mean, generator)
+        jittered = jitter(mean, torch.randn((1, 5, 1, 1), generator=generator))
         if not others or (index + other) % 2:
             return jittered
         there, plane = _planes(others[other // 2 % len(others)])
-        return transfer(mean, deviation, *region_statistics(rgb_to_lab(there), plane))
+        return transfer(mean, deviation, *region_statistics(to_lab(there), plane))
 
     ways = [tones(index) for index in range(directions)]
     result = []
     for rank in range(RANKS):
         wanted = torch.tensor([rank / (RANKS - 1) * FULL_STRENGTH])
-        recolored, reached = recolor(image, mask, ways[rank % directions], wanted)
+        recolored, reached = recolor_by_degrees(image, mask, ways[rank % directions], wanted)
         result.append(((recolored[0].movedim(0, -1) * 255).round() / 255, rank_of(reached).item()))
     return result
 
@@ -203,4 +212,4 @@ def write_json(results: dict[str, Figures], path: Path) -> None:
 
 def _planes(photo: Photo) -> tuple[Tensor, Tensor]:
     """Image [1,3,H,W] and mask [1,1,H,W]."""
-    return photo.image().movedim(-1, 0)[None], (photo.mask() > 0.5).float()[None, None]
+    return channels_first(photo.image(), photo.mask() > 0.5)

@@ -11,13 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from kornia.color import lab_to_rgb, rgb_to_lab
 from torch import Tensor
 
 from .photos import Photo, read_image, read_mask
-
-# Standard deviations of the tone jitter: shift of L*, a*, b*, and log gains of contrast and chroma.
-JITTER_SHIFT, JITTER_CONTRAST, JITTER_CHROMA = (14.0, 5.0, 10.0), 0.25, 0.35
+from .recoloring import Tones, jitter, pixel_statistics, recolor, to_lab, transfer
 
 
 @dataclass(frozen=True)
@@ -44,43 +41,38 @@ def build_pairs(photos: Sequence[Photo], seed: int = 0) -> Iterator[Pair]:
     for index, photo in enumerate(photos):
         truth, mask = photo.image(), (photo.mask() > 0.5).float()
         others = [other for other in photos if other.object == photo.object and other.id != photo.id]
-        jitter = torch.randn(5, generator=generator)
+        normal = torch.randn(5, generator=generator)
         choice = int(torch.randint(1 << 30, (1,), generator=generator))
         if index % 2 == 0 and others:
             other = others[choice % len(others)]
-            recolored = transfer_statistics(truth, mask, other.image(), (other.mask() > 0.5).float())
+            composite = transfer_statistics(truth, mask, other.image(), (other.mask() > 0.5).float())
         else:
-            recolored = jitter_tone(truth, mask, jitter)
-        composite = torch.where(mask[..., None] > 0, recolored, truth)
+            composite = jitter_tone(truth, mask, normal)
         yield Pair(photo.id, photo.object, (composite * 255).round() / 255, mask, truth)
 
 
 def transfer_statistics(image: Tensor, mask: Tensor, other: Tensor, other_mask: Tensor) -> Tensor:
-    """The image with its region's Lab mean and deviation set to those of another's region (Reinhard et al. 2001)."""
-    lab, reference = to_lab(image), to_lab(other)
-    inside, there = lab[mask > 0], reference[other_mask > 0]
-    gain = (there.std(0) / inside.std(0).clamp_min(1e-3)).clamp(0.5, 2.0)
-    return to_rgb((lab - inside.mean(0)) * gain + there.mean(0))
+    """The image [H,W,3] with the object's mean and deviation in Lab set to those of another image's object."""
+    image, mask = channels_first(image, mask)
+    other, other_mask = channels_first(other, other_mask)
+    look, other_look = (pixel_statistics(to_lab(x), where) for x, where in ((image, mask), (other, other_mask)))
+    return _recolored(image, mask, transfer(*look, *other_look))
 
 
 def jitter_tone(image: Tensor, mask: Tensor, normal: Tensor) -> Tensor:
-    """The image with its region's tones moved by five standard normal numbers."""
-    lab = to_lab(image)
-    mean = lab[mask > 0].mean(0)
-    gain = torch.stack(((JITTER_CONTRAST * normal[3]).exp(), *[(JITTER_CHROMA * normal[4]).exp()] * 2))
-    center = torch.stack((mean[0], torch.tensor(0.0), torch.tensor(0.0)))
-    return to_rgb((lab - center) * gain + center + normal[:3] * torch.tensor(JITTER_SHIFT))
+    """The image [H,W,3] with its object's tones moved by five standard normal numbers, as `jitter` takes them."""
+    image, mask = channels_first(image, mask)
+    mean, _ = pixel_statistics(to_lab(image), mask)
+    return _recolored(image, mask, jitter(mean, normal[None, :, None, None]))
 
 
-def to_lab(image: Tensor) -> Tensor:
-    """sRGB [H,W,3] in 0-1 to Lab [H,W,3]."""
-    return rgb_to_lab(image.movedim(-1, 0)[None])[0].movedim(0, -1)
+def channels_first(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Image [H,W,3] and mask [H,W] as [1,3,H,W] and [1,1,H,W], the mask 1 wherever it is not 0."""
+    return image.movedim(-1, 0)[None], (mask > 0).float()[None, None]
 
 
-def to_rgb(lab: Tensor) -> Tensor:
-    """Lab [H,W,3] to sRGB in 0-1, clipped to the gamut."""
-    lab = torch.cat((lab[..., :1].clamp(0, 100), lab[..., 1:]), dim=-1)
-    return lab_to_rgb(lab.movedim(-1, 0)[None])[0].movedim(0, -1).clamp(0, 1)
+def _recolored(image: Tensor, mask: Tensor, tones: Tones) -> Tensor:
+    return recolor(image, mask, tones)[0].movedim(0, -1)
 
 
 def read_pairs(folder: Path) -> Iterator[Pair]:

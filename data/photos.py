@@ -1,4 +1,4 @@
-"""The photo set (images/ID.jpg, masks/ID.png, index.csv) and its fixed split into train, tune and report."""
+"""A photo set (images/ID.jpg, masks/ID.png, index.csv) and its fixed splits."""
 
 from __future__ import annotations
 
@@ -14,8 +14,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+# For the benchmarks, and for whatever they measure against: "train" holds nothing that they set aside.
 Split = Literal["train", "tune", "report"]
+# The evaluator is measured on photos of its own, of both kinds, which its training leaves out as well.
+EvaluatorSplit = Literal["evaluator_train", "evaluator_held_back"]
 SPLITS = Path(__file__).with_name("splits.json")
+# Groups of splits.json: a split is one of them, or every photo that is in none of several.
+GROUP_OF = {"tune": "tune", "report": "report", "evaluator_held_back": "held_back"}
+SET_ASIDE_BY_BENCHMARKS = ("tune", "report", "benchmark_duplicates")
+LEFT_OUT_OF = {
+    "train": SET_ASIDE_BY_BENCHMARKS,
+    "evaluator_train": (*SET_ASIDE_BY_BENCHMARKS, "held_back", "held_back_duplicates"),
+}
 
 
 @dataclass(frozen=True)
@@ -37,32 +47,50 @@ class Photo:
 
 
 def read_image(path: Path) -> Tensor:
+    """A picture's file as sRGB [H,W,3] in 0-1."""
     with Image.open(path) as file:
         return torch.from_numpy(np.array(file.convert("RGB"))).float() / 255
 
 
 def read_mask(path: Path) -> Tensor:
+    """A mask's file as [H,W] in 0-1."""
     with Image.open(path) as file:
         return torch.from_numpy(np.array(file.convert("L"))).float() / 255
 
 
 @cache
 def split_ids() -> dict[str, list[str]]:
-    """Ids of the held-back natural photos ("tune", "report") and of near-duplicates of them ("duplicates")."""
+    """Group -> ids of its photos.
+
+    Returns:
+        "tune" and "report", natural photos for the benchmarks; "held_back", photos of both kinds to measure the
+        evaluator on; "benchmark_duplicates" and "held_back_duplicates", near-duplicates of these.
+    """
     return json.loads(SPLITS.read_text())
 
 
-def read_photos(folder: Path, split: Split) -> list[Photo]:
-    """Photos of a split. "train" is everything that is neither held back nor a near-duplicate of what is."""
+def read_photos(folder: Path, split: Split | EvaluatorSplit) -> list[Photo]:
+    """The photos of a split, in the order of the folder's index.
+
+    Args:
+        folder: photo set; photos that splits.json does not know belong to "train" and "evaluator_train".
+        split: "tune" or "report" for the benchmarks; "train" is everything that they do not set aside. Of that,
+            "evaluator_held_back" is for measuring the evaluator, and "evaluator_train" for its training.
+
+    Raises:
+        FileNotFoundError: when the folder has no index.csv.
+    """
+    photos, ids = _read_index(folder), split_ids()
+    if split in LEFT_OUT_OF:
+        left_out = {photo_id for group in LEFT_OUT_OF[split] for photo_id in ids[group]}
+        return [photo for photo in photos if photo.id not in left_out]
+    wanted = set(ids[GROUP_OF[split]])
+    return [photo for photo in photos if photo.id in wanted]
+
+
+def _read_index(folder: Path) -> list[Photo]:
     index = folder / "index.csv"
     if not index.is_file():
         raise FileNotFoundError(f"No photo set at {folder}: expected index.csv beside images/ and masks/.")
     with index.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    photos = [Photo(row["id"], row["object"], row["kind"] == "natural", folder) for row in rows]
-    ids = split_ids()
-    if split == "train":
-        held_back = {photo_id for group in ids.values() for photo_id in group}
-        return [photo for photo in photos if photo.id not in held_back]
-    wanted = set(ids[split])
-    return [photo for photo in photos if photo.id in wanted]
+        return [Photo(row["id"], row["object"], row["kind"] == "natural", folder) for row in csv.DictReader(file)]

@@ -1,9 +1,10 @@
 import pytest
 import torch
+from pairs import to_lab
 
 from diff_harmonization.benchmarks.baselines import MeanRegression, color_transfer, nothing, oracle_mean, shift_mean
 from diff_harmonization.benchmarks.metrics import score
-from diff_harmonization.data.pairs import build_pairs, read_pairs, to_lab
+from diff_harmonization.data.pairs import build_pairs, read_pairs
 
 
 @pytest.fixture

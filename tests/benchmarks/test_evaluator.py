@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from pairs import to_lab
 from typer.testing import CliRunner
 
 from diff_harmonization.benchmarks.__main__ import app
@@ -15,9 +16,8 @@ from diff_harmonization.benchmarks.evaluator import (
     statistics_score,
     versions,
 )
-from diff_harmonization.data.pairs import to_lab
+from diff_harmonization.data.photos import split_ids
 from diff_harmonization.data.recoloring import RANKS
-from diff_harmonization.training.evaluator.crops import split_ids
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from diff_harmonization.data import recoloring
 from diff_harmonization.data.photos import Photo
 
 SIZE = 40
@@ -28,6 +29,11 @@ def picture(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     mask[12:28, 10:26] = 1
     image = torch.where(mask[..., None] > 0, tone, base)
     return (image + 0.06 * torch.randn(SIZE, SIZE, 3, generator=generator)).clamp(0, 1), mask
+
+
+def to_lab(image: torch.Tensor) -> torch.Tensor:
+    """[H,W,3] in 0-1 to Lab."""
+    return recoloring.to_lab(image.movedim(-1, 0)[None])[0].movedim(0, -1)
 
 
 def write_index(path: Path, columns: list[str], rows: list[list]) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diff_harmonization.training.evaluator.crops import cut_crops, read_split
+from diff_harmonization.data.photos import read_photos
+from diff_harmonization.training.evaluator.crops import cut_crops
 
 
 @pytest.fixture(scope="session")
@@ -35,4 +36,4 @@ def photo_set(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def crops(photo_set):
-    return cut_crops(read_split(photo_set, "train"), 4, 2, random.Random(0))
+    return cut_crops(read_photos(photo_set, "evaluator_train"), 4, 2, random.Random(0))

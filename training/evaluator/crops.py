@@ -1,15 +1,11 @@
-"""The photographs that the evaluator learns from: which ones, and squares cut out of them."""
+"""The squares of photographs that the evaluator learns from."""
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,28 +13,9 @@ from torch.nn.functional import avg_pool2d
 
 from ...core.masks import bounding_box, foreground
 from ...core.view import Window, cut
-from ...data.photos import Photo, read_photos
+from ...data.photos import Photo
 from ...evaluator.model import place, square_window
 from ...evaluator.networks import SIDE
-
-SPLITS = Path(__file__).with_name("splits.json")
-
-Split = Literal["train", "held_back"]
-
-
-@cache
-def split_ids() -> dict[str, list[str]]:
-    """Ids of the photos held back from training, of both kinds, and of near-duplicates of them."""
-    return json.loads(SPLITS.read_text())
-
-
-def read_split(folder: Path, split: Split) -> list[Photo]:
-    """Photos of both kinds. "train" leaves out what this module or the benchmarks hold back, and near-duplicates."""
-    photos, ids = read_photos(folder, "train"), split_ids()
-    if split == "held_back":
-        return [photo for photo in photos if photo.id in set(ids["held_back"])]
-    left_out = {*ids["held_back"], *ids["duplicates"]}
-    return [photo for photo in photos if photo.id not in left_out]
 
 
 @dataclass(frozen=True)

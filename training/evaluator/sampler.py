@@ -11,13 +11,23 @@ from collections import Counter
 from collections.abc import Sequence
 
 import torch
-from kornia.color import rgb_to_lab
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
 
 from ...core.masks import bounding_box, foreground
-from ...data.recoloring import FULL_STRENGTH, Tones, jitter, label_of, probe, recolor, region_statistics, transfer
+from ...data.recoloring import (
+    FULL_STRENGTH,
+    Tones,
+    jitter,
+    join_tones,
+    label_of,
+    probe,
+    recolor_by_degrees,
+    region_statistics,
+    to_lab,
+    transfer,
+)
 from .crops import Crops
 
 COMPOSITE_LABEL = 0.25  # of an untouched composite; less would leave no room for worse versions of it
@@ -40,7 +50,7 @@ class Sampler:
             self.others[name].append(row)
         self.shapes = [edges_touched(mask) for mask in crops.masks]
         looks = [
-            region_statistics(rgb_to_lab(probe(images).float() / 255), probe(masks).float() / 255)
+            region_statistics(to_lab(probe(images).float() / 255), probe(masks).float() / 255)
             for images, masks in zip(crops.images.split(256), crops.masks.split(256), strict=True)
         ]
         self.means, self.deviations = (torch.cat(values) for values in zip(*looks, strict=True))
@@ -61,11 +71,10 @@ class Sampler:
         natural = bool(self.crops.natural[row])
         image, mask = self._square(row) if natural or self_made > SELF_MADE else self._pasted(row, generator)
         ways = [self._tones(image, mask, row, generator) for _ in range(1 if one_way < 0.5 else VERSIONS)]
-        tones = Tones(torch.cat([way.gain for way in ways]), torch.cat([way.offset for way in ways]))
         wanted = torch.rand(VERSIONS, generator=generator) * FULL_STRENGTH
         if untouched < UNTOUCHED:
             wanted[0] = 0
-        images, reached = recolor(image, mask, tones, wanted)
+        images, reached = recolor_by_degrees(image, mask, join_tones(ways), wanted)
         labels = (1.0 if natural else COMPOSITE_LABEL) * label_of(reached)
         images, mask = augment(images, mask, generator)
         return torch.cat((images * 2 - 1, mask.expand(VERSIONS, -1, -1, -1)), dim=1), labels
@@ -85,11 +94,11 @@ class Sampler:
 
     def _tones(self, image: Tensor, mask: Tensor, row: int, generator: torch.Generator) -> Tones:
         """Half the time another's look of the same kind of object, else jitter."""
-        look = region_statistics(rgb_to_lab(probe(image)), probe(mask))
+        look = region_statistics(to_lab(probe(image)), probe(mask))
         if torch.rand((), generator=generator) < 0.5:
             other = _choose(self.others[self.crops.objects[row]], generator)
             return transfer(*look, self.means[other, None], self.deviations[other, None])
-        return jitter(look[0], generator)
+        return jitter(look[0], torch.randn((1, 5, 1, 1), generator=generator))
 
 
 def edges_touched(mask: Tensor) -> str:

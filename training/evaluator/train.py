@@ -19,9 +19,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...data.photos import read_photos
 from ...evaluator.checkpoint import NETWORKS, read_network
 from ...evaluator.networks import HarmonyNetwork, RegionNetwork, with_pretrained
-from .crops import Crops, cut_crops, read_split
+from .crops import Crops, cut_crops
 from .sampler import VERSIONS, Sampler
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -53,7 +54,7 @@ def load_crops(photos: Path, work: Path, reduction: int, per_photo: int) -> Crop
     cache = work / f"crops-{reduction}-{per_photo}.pt"
     if not cache.is_file():
         temporary = cache.with_suffix(".tmp")
-        crops = cut_crops(read_split(photos, "train"), reduction, per_photo, random.Random(0))
+        crops = cut_crops(read_photos(photos, "evaluator_train"), reduction, per_photo, random.Random(0))
         torch.save(vars(crops), temporary)
         temporary.replace(cache)
     return Crops(**torch.load(cache, weights_only=True))

@@ -11,21 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from kornia.color import lab_to_rgb, rgb_to_lab
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ...core.masks import bounding_box
 from ...data.photos import Photo
+from ...data.recoloring import Spread, jitter, recolor, region_mean, to_lab
 from ...description.statistics.appearance import matching_compounds, region_appearance, words_for
 from ...description.statistics.provider import Norms
 
 SIZE = 64
 EMPTY_CAPTION = 0.1
 RECOLOR = {"none": 0.15, "everything": 0.2, "object": 0.65}
-# Standard deviations of the random recoloring in Lab: shift of L*, a*, b*; log of chroma's and contrast's gain.
-SHIFT, LOG_CHROMA, LOG_CONTRAST = (11.0, 4.5, 9.0), 0.35, 0.25
+SPREAD = Spread(shift=(11.0, 4.5, 9.0), log_contrast=0.25, log_chroma=0.35)
 
 
 @dataclass(frozen=True)
@@ -76,30 +75,11 @@ def random_view(mask: Tensor, generator: random.Random) -> tuple[int, int, int, 
     return top, left, height, width
 
 
-def recolor(images: Tensor, region: Tensor, generator: torch.Generator) -> Tensor:
+def recolor_at_random(images: Tensor, region: Tensor, generator: torch.Generator) -> Tensor:
     """Random shift and gain in Lab inside `region` [B,1,H,W]; images [B,3,H,W] in 0-1."""
-    count = len(images)
-
-    def normal(scale: float) -> Tensor:
-        return torch.randn((count, 1, 1), generator=generator) * scale
-
-    lab = rgb_to_lab(images)
-    lightness, red_green, yellow_blue = lab.unbind(1)
-    weight = region[:, 0]
-    area = weight.sum(dim=(1, 2), keepdim=True).clamp_min(1)
-    middle = (lightness * weight).sum(dim=(1, 2), keepdim=True) / area
-    contrast, chroma = normal(LOG_CONTRAST).exp(), normal(LOG_CHROMA).exp()
-    new = torch.stack(
-        (
-            middle + (lightness - middle) * contrast + normal(SHIFT[0]),
-            red_green * chroma + normal(SHIFT[1]),
-            yellow_blue * chroma + normal(SHIFT[2]),
-        ),
-        dim=1,
-    )
-    new[:, :1] = new[:, :1].clamp(0, 100)
-    recolored = lab_to_rgb(new).clamp(0, 1)
-    return images + (recolored - images) * region
+    contrast, chroma, *shift = (torch.randn((len(images), 1, 1), generator=generator) for _ in range(5))
+    normal = torch.stack((*shift, contrast, chroma), dim=1)
+    return recolor(images, region, jitter(region_mean(to_lab(images), region), normal, SPREAD))
 
 
 def caption(name: str, offset: Tensor, generator: random.Random) -> str:
@@ -139,7 +119,7 @@ class Sampler:
                 for k, s in zip(kinds, soft, strict=True)
             ]
         )
-        images = recolor(images, region, generator)
+        images = recolor_at_random(images, region, generator)
         looks = region_appearance(images.movedim(1, -1), (masks[:, 0] > 0.5).float() + 1e-4)
         names = [self.crops.objects[row] for row in rows.tolist()]
         captions = [caption(name, self.norms.offset(name, look), dice) for name, look in zip(names, looks, strict=True)]

@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from diff_harmonization.training.evaluator import sampler as sampler_module
 from diff_harmonization.training.evaluator.sampler import (
@@ -11,6 +14,8 @@ from diff_harmonization.training.evaluator.sampler import (
     paste,
 )
 
+GOLDENS = Path(__file__).with_name("goldens")
+
 
 def test_a_batch(crops):
     sampler = Sampler(crops, seed=0)
@@ -21,6 +26,18 @@ def test_a_batch(crops):
     again, other = sampler.batch(0, 3), sampler.batch(1, 3)
     assert torch.equal(again[0], inputs) and torch.equal(again[1], labels)
     assert not torch.equal(other[0], inputs)
+
+
+def test_a_seed_gives_the_batch_that_it_always_gave():
+    images = torch.randint(256, (6, 3, 64, 64), generator=torch.Generator().manual_seed(0)).byte()
+    masks = torch.zeros(6, 1, 64, 64, dtype=torch.uint8)
+    masks[..., 16:48, 16:48] = 255
+    natural, ids = torch.tensor([True] * 4 + [False] * 2), [f"t{index}" for index in range(6)]
+    crops = sampler_module.Crops(images, masks, natural, ["tree", "car"] * 3, ids)
+    inputs, labels = Sampler(crops, 5).batch(7, 20)
+    stored = load_file(GOLDENS / "batch.safetensors")
+    assert torch.allclose(inputs[..., ::8, ::8], stored["inputs"], atol=4e-6)  # a few roundings of a value in [-1,1]
+    assert torch.allclose(labels, stored["labels"])
 
 
 @pytest.mark.parametrize(("row", "best"), [(0, 1.0), (15, COMPOSITE_LABEL)])

@@ -1,15 +1,27 @@
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from diff_harmonization.data.photos import Photo
 from diff_harmonization.description.statistics.appearance import AXES, COMPOUNDS, offset_of, region_appearance
 from diff_harmonization.description.statistics.provider import load_norms
 from diff_harmonization.description.vocabulary import WORDS
-from diff_harmonization.training.mini.samples import SIZE, Crops, Sampler, caption, cut_crops, random_view, recolor
+from diff_harmonization.training.mini.samples import (
+    SIZE,
+    Crops,
+    Sampler,
+    caption,
+    cut_crops,
+    random_view,
+    recolor_at_random,
+)
+
+GOLDENS = Path(__file__).with_name("goldens")
 
 
 def box_mask(height: int, width: int, top: int, left: int, h: int, w: int) -> torch.Tensor:
@@ -77,7 +89,7 @@ def test_recoloring_leaves_the_rest_untouched():
     images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     region = box_mask(32, 32, 8, 8, 16, 16).expand(3, 1, 32, 32).clone()
     region[2] = 0
-    changed = recolor(images, region, torch.Generator().manual_seed(1))
+    changed = recolor_at_random(images, region, torch.Generator().manual_seed(1))
     outside = (region == 0).expand_as(images)
     assert torch.equal(changed[outside], images[outside])
     assert (changed - images)[:2][:, :, 8:24, 8:24].abs().mean(dim=(1, 2, 3)).min() > 0.01
@@ -120,6 +132,16 @@ def test_batches_depend_on_seed_and_step_alone(crops):
         assert torch.equal(got, same) if isinstance(got, torch.Tensor) else got == same
     assert not torch.equal(first.batch(7, 4)[0], first.batch(8, 4)[0])
     assert not torch.equal(first.batch(7, 4)[0], other_seed.batch(7, 4)[0])
+
+
+def test_a_seed_gives_the_batch_that_it_always_gave():
+    images = torch.randint(256, (6, 3, SIZE, SIZE), generator=torch.Generator().manual_seed(0)).byte()
+    masks = (box_mask(SIZE, SIZE, 16, 16, 32, 32) * 255).byte().expand(6, 1, SIZE, SIZE)
+    names = ["tree", "car", "person", "building", "sky", "zeppelin"]
+    images, masks, _ = Sampler(Crops(images, masks, names), load_norms(), 5).batch(7, 20)
+    stored = load_file(GOLDENS / "batch.safetensors")
+    assert torch.allclose(images[..., ::8, ::8], stored["images"], atol=1e-6)
+    assert torch.equal(masks[..., ::8, ::8], stored["masks"])
 
 
 def test_batches_are_pictures(crops):
