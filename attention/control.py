@@ -24,8 +24,15 @@ class AttentionLayer:
 class AttentionControl(Protocol):
     """Called in place of a layer's attention.
 
-    q [B, Nq, heads*d], k and v [B, Nk, heads*d], already projected; `attend` is the host's own attention.
-    Rows are those of the latent given to the denoiser. Returns [B, Nq, heads*d].
+    Args:
+        layer: the layer that asks.
+        q: [B,Nq,heads*d], already projected. The rows are those of the latent that the denoiser got.
+        k: [B,Nk,heads*d], already projected.
+        v: [B,Nk,heads*d], already projected.
+        attend: the host's own attention.
+
+    Returns:
+        [B,Nq,heads*d]
     """
 
     def __call__(self, layer: AttentionLayer, q: Tensor, k: Tensor, v: Tensor, attend: Attend) -> Tensor: ...

@@ -9,6 +9,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
+from ..core.errors import InputError
 from .control import Attend, AttentionLayer
 
 Grid = tuple[int, int]
@@ -19,7 +20,7 @@ class StopForward(Exception):
 
 
 def map_grid(height: int, width: int) -> Grid:
-    """The grid at a quarter of the latent's sides; UNets round odd sides up: 65 -> 33 -> 17.
+    """The grid (height, width) at a quarter of the latent's sides. UNets round odd sides up: 65 -> 33 -> 17.
 
     >>> map_grid(64, 65)
     (16, 17)
@@ -31,11 +32,12 @@ def attention_map(q: Tensor, k: Tensor, heads: int) -> Tensor:
     """softmax(q kᵀ / sqrt(d)) averaged over heads.
 
     Args:
-        q: [B, Nq, heads*d]
-        k: [B, Nk, heads*d]
+        q: [B,Nq,heads*d]
+        k: [B,Nk,heads*d]
+        heads: number of heads.
 
     Returns:
-        [B, Nq, Nk], at least float32; each row of keys sums to 1.
+        [B,Nq,Nk], at least float32. Each query's weights sum to 1.
     """
     dtype = torch.promote_types(q.dtype, torch.float32)
     q, k = (x.to(dtype).unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k))  # [B, heads, N, d]
@@ -71,18 +73,19 @@ class CrossAttentionMaps:
             raise StopForward
 
     def maps(self) -> Tensor:
-        """The maps averaged over heads and layers, [B, T, h, w].
+        """The maps, [B,T,h,w], averaged over heads and layers.
 
         Raises:
-            ValueError: when no layer matched the grid.
+            InputError: when no layer matched the grid.
         """
         height, width = self.grid
         if self._sum is None:
             seen = ", ".join(map(str, sorted(self._others))) or "none at all"
-            raise ValueError(
-                f"No cross-attention layer of the down or up blocks has {height}x{width} = {height * width} queries "
-                f"(theirs: {seen}). RefineEmbedding needs a `model` of the SD1/SD2 UNet family and a latent of the "
-                f"size that model works on."
+            raise InputError(
+                "model",
+                f"no cross-attention layer of its down or up blocks has {height}x{width} = {height * width} queries "
+                f"(theirs: {seen}). Expected a model of the SD1/SD2 UNet family and a latent of the size that it works "
+                f"on.",
             )
         return (self._sum / self.layers).transpose(1, 2).unflatten(-1, (height, width))
 
@@ -97,20 +100,22 @@ def record_maps(
 ) -> tuple[Tensor, int]:
     """Cross-attention maps of one evaluation, with gradients to context and latent.
 
-    The first call runs the whole network and learns how many layers match; given back as `last_layer`, that
-    number lets later calls stop there: nothing above it runs, forward or backward.
+    The first call runs the whole network and learns how many layers match. Give that number back as `last_layer`, and
+    later calls stop there: nothing above it runs, forward or backward.
 
     Args:
         denoise: a `Denoiser`, called as denoise(latent, sigma, context, control).
-        latent: [B, C, h, w], model space.
-        context: [B, T, D]
+        latent: [B,C,h,w], model space.
+        sigma: the noise level.
+        context: [B,T,D]
         grid: see `map_grid`.
+        last_layer: number of the last matching layer, from an earlier call.
 
     Returns:
-        (maps [B, T, h, w] averaged over heads and layers, number of the last matching layer)
+        The maps [B,T,h,w], averaged over heads and layers, and the number of the last matching layer.
 
     Raises:
-        ValueError: when no layer matches the grid.
+        InputError: when no layer matches the grid.
     """
     control = CrossAttentionMaps(grid, stop_after=last_layer)
     with suppress(StopForward):

@@ -20,11 +20,11 @@ class ShareAttention:
     Args:
         source_rows: rows whose attention maps are used, one for each target row.
         target_rows: rows whose maps are replaced.
-        cross: replace in cross-attention layers.
-        self_: replace in self-attention layers.
+        cross: whether to replace them in cross-attention layers.
+        self_: whether to replace them in self-attention layers.
 
     Raises:
-        ValueError: when the row lists differ in length, overlap, repeat a target or do not fit the batch.
+        ValueError: when the lists of rows differ in length, overlap, repeat a target or do not fit the batch.
     """
 
     def __init__(self, source_rows: Sequence[int], target_rows: Sequence[int], cross: bool, self_: bool) -> None:

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..core.errors import InputError
 from ..core.masks import bounding_box
-from .lut import ColorLUT, Interpolation
+from .lut import ColorLUT, Interpolation, require_interpolation
 
 TILE_PIXELS = 1 << 18  # a tile's temporaries stay within a few megabytes
 
@@ -22,22 +23,30 @@ def apply_lut(
     regions: Tensor | None = None,
     region_feather: int = 0,
 ) -> Tensor:
-    """The image with the LUT applied inside the mask, blended by mask times amount.
+    """Apply a LUT inside a mask, blended by mask times amount.
 
-    Inside a region its own LUT takes the place of the whole's; where regions overlap, the later one's.
+    Inside a region, the region's own LUT replaces the LUT of the whole. Where regions overlap, the later one wins.
 
-    image: [B,H,W,3], sRGB in 0-1. mask: [B,H,W] or [1,H,W] in 0-1; None means everywhere.
-    amount: 0 (nothing) to 1 (all of the LUT). feather: width in pixels of a ramp that grows inwards from the
-    mask's edge; the picture's border is no edge.
-    regions: [R,H,W] in 0-1, one for each of the LUT's regions, the same for all images. region_feather: width in
-    pixels of a ramp that grows inwards from a region's edge where another part of the mask lies beyond it.
-    Returns a new image [B,H,W,3]. Pixels with mask 0 are bit-identical to the input, and so is everything at amount 0.
-    Raises ValueError for shapes that do not match, or an amount, feather or interpolation out of range.
+    Args:
+        image: [B,H,W,3], sRGB in 0-1.
+        lut: the LUT.
+        mask: [B,H,W] or [1,H,W] in 0-1; None means everywhere.
+        amount: 0 (nothing) to 1 (all of the LUT).
+        feather: width in pixels of a ramp that grows inwards from the mask's edge. The picture's border is no edge.
+        interpolation: between grid points of the LUT.
+        regions: [R,H,W] in 0-1, one for each of the LUT's regions, the same for all images.
+        region_feather: width in pixels of a ramp that grows inwards from a region's edge, where another part of the
+            mask lies beyond that edge.
+
+    Returns:
+        A new image [B,H,W,3]. Pixels with mask 0 are bit-identical to the input, and so is everything at amount 0.
+
+    Raises:
+        InputError: for shapes that do not match, or an amount, feather or interpolation out of range.
     """
     mask = _checked_mask(image, mask, amount, feather)
     regions = _checked_regions(image, lut, regions, region_feather)
-    if interpolation not in ("trilinear", "tetrahedral"):
-        raise ValueError(f"interpolation is {interpolation!r}; choose 'trilinear' or 'tetrahedral' on Apply Color LUT.")
+    require_interpolation(interpolation)
     out = image.clone(memory_format=torch.contiguous_format)
     if amount == 0:
         return out
@@ -125,32 +134,32 @@ def _window_sums(plane: Tensor, radius: int) -> Tensor:
 
 def _checked_mask(image: Tensor, mask: Tensor | None, amount: float, feather: int) -> Tensor:
     if image.ndim != 4 or image.shape[-1] != 3:
-        raise ValueError(f"image is {tuple(image.shape)}; Apply Color LUT takes RGB images [B,H,W,3].")
+        raise InputError("image", f"got shape {tuple(image.shape)}, expected RGB images [B,H,W,3].")
     if not 0 <= amount <= 1:
-        raise ValueError(f"amount is {amount}; choose 0 to 1 on Apply Color LUT.")
+        raise InputError("amount", f"got {amount}, expected 0 to 1.")
     if feather < 0:
-        raise ValueError(f"feather is {feather}; choose 0 pixels or more on Apply Color LUT.")
+        raise InputError("feather", f"got {feather}, expected 0 pixels or more.")
     if mask is None:
         return torch.ones(1, *image.shape[1:3], device=image.device)
     if mask.ndim != 3 or mask.shape[1:] != image.shape[1:3] or len(mask) not in (1, len(image)):
-        raise ValueError(
-            f"mask is {tuple(mask.shape)} and the image is {tuple(image.shape)}; Apply Color LUT needs a mask "
-            f"[B,H,W] of the image's size, {tuple(image.shape[:3])}."
-        )
+        raise InputError("mask", f"got shape {tuple(mask.shape)}, expected {tuple(image.shape[:3])} like the image.")
     return mask.to(image.device)
 
 
 def _checked_regions(image: Tensor, lut: ColorLUT, regions: Tensor | None, feather: int) -> Tensor:
     size = tuple(image.shape[1:3])
     if feather < 0:
-        raise ValueError(f"region_feather is {feather}; choose 0 pixels or more on Apply Color LUT.")
+        raise InputError("region_feather", f"got {feather}, expected 0 pixels or more.")
     if regions is None:
         regions = torch.zeros(0, *size)
     if len(regions) != len(lut.regions):
-        raise ValueError(
-            f"lut has LUTs for {len(lut.regions)} regions and regions has {len(regions)} masks; give Apply Color LUT "
-            f"the regions that Fit Color LUT had, in the same order."
+        raise InputError(
+            "regions",
+            f"the LUT has LUTs for {len(lut.regions)} regions, and there are {len(regions)} masks. Give the "
+            f"regions that the LUT was fitted with, in the same order.",
         )
     if regions.ndim != 3 or tuple(regions.shape[1:]) != size:
-        raise ValueError(f"regions is {tuple(regions.shape)}; Apply Color LUT needs masks [R,H,W] of the size {size}.")
+        raise InputError(
+            "regions", f"got shape {tuple(regions.shape)}, expected masks [R,H,W] of {size} like the image."
+        )
     return regions.to(image.device)

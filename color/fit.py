@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..core.errors import InputError
 from .lut import ColorLUT, corner_weights, grid_colors, locate
 from .solve import grid_solver, kron3
 
@@ -24,21 +25,31 @@ def fit_lut(
     identity_weight: float = 1e-3,
     title: str = "harmonization",
 ) -> ColorLUT:
-    """The smooth LUT that takes the colours of `before` to those of `after`.
+    """The smooth LUT that takes the colors of `before` to those of `after` (paper app. E).
 
-    With r the LUT's residual from identity and (x, y) the pairs, it minimises
+    With r the LUT's residual from identity and (x, y) the pairs, it minimizes
 
         mean_w |r(x) - (y - x)|^2 + smoothness ∫|D²r|² + slope_weight ∫|Dr|² + identity_weight ∫|r|²
 
-    over the unit cube. Next to the data r goes on linearly; from a distance of about sqrt(smoothness / slope_weight)
-    it stays level, and it fades to identity over about sqrt(slope_weight / identity_weight). The weights are
-    independent of the number of pairs and of the grid.
+    over the unit cube. Next to the data, r continues linearly. From a distance of about sqrt(smoothness / slope_weight)
+    it stays level, and it fades to identity over about sqrt(slope_weight / identity_weight). The weights do not depend
+    on the number of pairs or on the grid.
 
-    before, after: sRGB in 0-1, pairs [N,3] or images [B,H,W,3] of one size.
-    mask: weights >= 0, [N] or [B,H,W] ([1,H,W] serves every image); None weighs every pixel alike.
-    size: side of the LUT.
-    Returns a LUT with a float32 table on the CPU, values in 0-1. Deterministic.
-    Raises ValueError for shapes that do not match, an empty mask, values that are not finite, or a bad parameter.
+    Args:
+        before: sRGB in 0-1, colors [N,3] or images [B,H,W,3].
+        after: the same colors or images after the edit.
+        mask: weights of at least 0, [N] or [B,H,W] ([1,H,W] serves every image); None weighs all alike.
+        size: side of the LUT, 2 to 129.
+        smoothness: weight of the curvature, above 0.
+        slope_weight: weight of the slope, at least 0.
+        identity_weight: weight of the change itself, above 0.
+        title: of the LUT.
+
+    Returns:
+        A LUT with a float32 table on the CPU, values in 0-1. The same inputs give the same bits.
+
+    Raises:
+        InputError: for shapes that do not match, an empty mask, values that are not finite, or a number out of range.
     """
     _check_parameters(size, smoothness, slope_weight, identity_weight)
     source, target, weights = _pairs(before, after, mask)
@@ -58,25 +69,26 @@ def fit_lut(
 
 def _check_parameters(size: int, smoothness: float, slope_weight: float, identity_weight: float) -> None:
     if not 2 <= size <= 129:
-        raise ValueError(f"LUT size is {size}; choose 2 to 129 on Fit Color LUT (33 is usual).")
+        raise InputError("size", f"got {size}, expected 2 to 129 (33 is usual).")
     for name, value in (("smoothness", smoothness), ("identity_weight", identity_weight)):
         if not value > 0:
-            raise ValueError(f"{name} is {value}; it must be above 0 on Fit Color LUT, or empty cells are undefined.")
+            raise InputError(name, f"got {value}, expected more than 0; otherwise cells without data are undefined.")
     if not slope_weight >= 0:
-        raise ValueError(f"slope_weight is {slope_weight}; it must be 0 or above on Fit Color LUT.")
+        raise InputError("slope_weight", f"got {slope_weight}, expected 0 or more.")
 
 
 def _pairs(before: Tensor, after: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """Float64 pairs [N,3], [N,3] and weights [N] that sum to 1."""
     if before.shape != after.shape:
-        raise ValueError(
-            f"before is {tuple(before.shape)} and after is {tuple(after.shape)}; both inputs of Fit Color LUT "
-            "must have one size. Scale the original picture to the edit's size."
+        raise InputError(
+            "after",
+            f"got shape {tuple(after.shape)}, expected {tuple(before.shape)} like `before`: both must have one size. "
+            f"Scale the original picture to the edit's size.",
         )
     if before.ndim not in (2, 4) or before.shape[-1] != 3:
-        raise ValueError(
-            f"before is {tuple(before.shape)}; Fit Color LUT takes RGB images [B,H,W,3] or colors [N,3]. "
-            "Remove the alpha channel if there is one."
+        raise InputError(
+            "before",
+            f"got shape {tuple(before.shape)}, expected RGB images [B,H,W,3] or colors [N,3]. Remove an alpha channel.",
         )
     lead = before.shape[:-1]
     if mask is None:
@@ -84,20 +96,15 @@ def _pairs(before: Tensor, after: Tensor, mask: Tensor | None) -> tuple[Tensor, 
     if mask.ndim == 3 and len(lead) == 3 and mask.shape[0] == 1:
         mask = mask.expand(lead[0], -1, -1)
     if mask.shape != lead:
-        raise ValueError(
-            f"mask is {tuple(mask.shape)} and the images are {tuple(before.shape)}; give Fit Color LUT "
-            f"a mask of {tuple(lead)}."
-        )
+        raise InputError("mask", f"got shape {tuple(mask.shape)}, expected {tuple(lead)} like the images.")
     weights = mask.detach().to("cpu", torch.float64).reshape(-1)
     chosen = weights > 0
     if not chosen.any():
-        raise ValueError(
-            "The mask is empty: Fit Color LUT found no foreground pixel. Connect a mask with 1 on the object."
-        )
+        raise InputError("mask", "the mask is empty; it must be above 0 on the object.")
     weights = weights[chosen]
     source, target = (x.detach().to("cpu", torch.float64).reshape(-1, 3)[chosen] for x in (before, after))
     if not (source.isfinite().all() and target.isfinite().all() and weights.isfinite().all()):
-        raise ValueError("Fit Color LUT got NaN or infinite values in the images or the mask; check the decoded edit.")
+        raise InputError("after", "got NaN or infinite values in the images or the mask; check the decoded edit.")
     return source.clamp(0, 1), target.clamp(0, 1), weights / weights.sum()
 
 

@@ -8,15 +8,20 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..core.errors import InputError
+
 Interpolation = Literal["trilinear", "tetrahedral"]
 
 
 @dataclass(frozen=True)
 class ColorLUT:
-    """A colour mapping from sRGB in 0-1 to sRGB in 0-1, sampled on a regular grid.
+    """A mapping of colors from sRGB in 0-1 to sRGB in 0-1, sampled on a regular grid.
 
-    `table[r, g, b]` is the output for the input (r, g, b) / (S - 1). Where a picture has regions that change each in
-    their own way, `regions` holds a LUT for each, complete in itself, and the table is that of the whole.
+    `table[r, g, b]` is the output for the input (r, g, b) / (S - 1). Where a picture has regions that change in their
+    own way, `regions` holds one complete LUT for each, and the table is that of the whole.
+
+    Raises:
+        InputError: when the table has another shape, or no floating point values.
     """
 
     table: Tensor  # [S, S, S, 3], indices in the order r, g, b
@@ -26,45 +31,48 @@ class ColorLUT:
     def __post_init__(self) -> None:
         shape = tuple(self.table.shape)
         if len(shape) != 4 or shape[3] != 3 or len(set(shape[:3])) != 1 or shape[0] < 2:
-            raise ValueError(
-                f"ColorLUT needs a table [S,S,S,3] with S of at least 2, got {shape}. "
-                "Only 3D LUTs with equal sides work; connect the output of Fit Color LUT or load a 3D .cube file."
-            )
+            raise InputError("table", f"got shape {shape}, expected [S,S,S,3] with S of at least 2: a 3D LUT.")
         if not self.table.is_floating_point():
-            raise ValueError(f"ColorLUT needs floating point values in 0-1, got {self.table.dtype}.")
+            raise InputError("table", f"got {self.table.dtype}, expected floating point values in 0-1.")
 
     @property
     def size(self) -> int:
         return self.table.shape[0]
 
-    @staticmethod
-    def identity(size: int = 33, title: str = "identity") -> ColorLUT:
-        """The LUT that changes nothing."""
-        return ColorLUT(grid_colors(size), title)
-
     def sample(self, colors: Tensor, interpolation: Interpolation = "trilinear") -> Tensor:
-        """Colours [N,3] in 0-1 (clamped) through the LUT: [N,3] in the colours' device and dtype.
+        """Send colors through the LUT.
 
-        Raises ValueError for an unknown interpolation.
+        Args:
+            colors: [N,3], sRGB; values outside 0-1 are clamped.
+            interpolation: between grid points; "tetrahedral" is what color grading programs do.
+
+        Returns:
+            [N,3], with the device and dtype of `colors`.
+
+        Raises:
+            InputError: for an unknown interpolation.
         """
-        if interpolation not in ("trilinear", "tetrahedral"):
-            raise ValueError(
-                f"interpolation is {interpolation!r}; choose 'trilinear' or 'tetrahedral' on Apply Color LUT."
-            )
+        require_interpolation(interpolation)
         table = self.table.to(colors.device, torch.float32)
         corner, fraction = locate(colors.float(), self.size)
         lookup = _trilinear if interpolation == "trilinear" else _tetrahedral
         return lookup(table.reshape(-1, 3), corner, fraction, self.size).to(colors.dtype)
 
 
+def require_interpolation(interpolation: str) -> None:
+    """Raises InputError for an interpolation that no LUT has."""
+    if interpolation not in ("trilinear", "tetrahedral"):
+        raise InputError("interpolation", f"got '{interpolation}', expected 'trilinear' or 'tetrahedral'.")
+
+
 def grid_colors(size: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """The grid's own colours [S,S,S,3], indices in the order r, g, b."""
+    """The grid's own colors [S,S,S,3], indices in the order r, g, b: the table of the LUT that changes nothing."""
     axis = torch.linspace(0, 1, size, dtype=dtype)
     return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
 
 
 def locate(colors: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The grid cell of colours [N,3]: flat index [N] of its darkest corner and the position in it, [N,3] in 0-1."""
+    """The grid cell of colors [N,3]: flat index [N] of its darkest corner, and the position in it, [N,3] in 0-1."""
     position = colors.clamp(0, 1) * (size - 1)
     cell = position.floor().clamp_(max=size - 2)
     fraction = position - cell

@@ -99,9 +99,9 @@ def test_the_bounding_box():
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"mask": torch.ones(1, 5, 5)}, r"mask is \(1, 5, 5\)"),
-        ({"amount": 1.5}, "amount is 1.5"),
-        ({"feather": -1}, "feather is -1"),
+        ({"mask": torch.ones(1, 5, 5)}, r"`mask`: got shape \(1, 5, 5\)"),
+        ({"amount": 1.5}, "`amount`: got 1.5"),
+        ({"feather": -1}, "`feather`: got -1"),
         ({"interpolation": "nearest"}, "nearest"),
         ({"image": torch.rand(1, 4, 4, 4)}, "RGB"),
     ],

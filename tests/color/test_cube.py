@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from cubes import read_cube
 
 from diff_harmonization.color import ColorLUT, apply_lut
-from diff_harmonization.color.cube import load_cube, save_cube
+from diff_harmonization.color.cube import save_cube
 from diff_harmonization.color.lut import grid_colors
 
 
@@ -15,7 +16,7 @@ def warm(size: int = 33) -> ColorLUT:
 
 def test_round_trip(tmp_path):
     path = save_cube(warm(), tmp_path / "warm.cube")
-    read = load_cube(path)
+    read = read_cube(path)
     assert read.title == "warm dusk"
     torch.testing.assert_close(read.table, warm().table, atol=1e-6, rtol=0)
 
@@ -42,22 +43,11 @@ def test_another_library_reads_it_and_gives_the_same_picture(tmp_path):
 
 def test_a_title_with_quotes_and_line_breaks_is_readable(tmp_path):
     lut = ColorLUT(warm(5).table, 'a "dusk"\nlook')
-    assert load_cube(save_cube(lut, tmp_path / "quoted.cube")).title == "a 'dusk' look"
+    assert read_cube(save_cube(lut, tmp_path / "quoted.cube")).title == "a 'dusk' look"
 
 
-def test_other_files_are_refused(tmp_path):
+def test_other_places_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"\.cube"):
         save_cube(warm(5), tmp_path / "warm.txt")
     with pytest.raises(FileNotFoundError, match="folder"):
         save_cube(warm(5), tmp_path / "missing" / "warm.cube")
-    with pytest.raises(FileNotFoundError, match=r"none\.cube"):
-        load_cube(tmp_path / "none.cube")
-    one_dimensional = tmp_path / "curve.cube"
-    one_dimensional.write_text('TITLE "curve"\nLUT_1D_SIZE 2\n0 0 0\n1 1 1\n')
-    with pytest.raises(ValueError, match="only 3D"):
-        load_cube(one_dimensional)
-    wide = tmp_path / "wide.cube"
-    rows = "\n".join(f"{r} {g} {b}" for b in (0, 1) for g in (0, 1) for r in (0, 1))
-    wide.write_text(f'TITLE "wide"\nLUT_3D_SIZE 2\nDOMAIN_MIN 0 0 0\nDOMAIN_MAX 2 2 2\n{rows}\n')
-    with pytest.raises(ValueError, match="domain"):
-        load_cube(wide)

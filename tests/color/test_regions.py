@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from cubes import read_cube
 
 from diff_harmonization.color import ColorLUT, apply_lut, fit_lut, fit_regions
-from diff_harmonization.color.cube import load_cube, save_cubes
+from diff_harmonization.color.cube import save_cubes
 from diff_harmonization.color.lut import grid_colors
 
 SIDE = 32
@@ -136,7 +137,7 @@ def test_one_file_each_which_give_the_same_picture(image, edited, mask, halves, 
     assert [path.name for path in paths] == [
         "look_00001_.cube", "look_00001_region1.cube", "look_00001_region2.cube"
     ]  # fmt: skip
-    whole, *regions = (load_cube(path) for path in paths)
+    whole, *regions = (read_cube(path) for path in paths)
     read = ColorLUT(whole.table, regions=tuple(regions))
     torch.testing.assert_close(
         apply_lut(image, read, mask, regions=halves), apply_lut(image, lut, mask, regions=halves), atol=1e-5, rtol=0
@@ -144,15 +145,15 @@ def test_one_file_each_which_give_the_same_picture(image, edited, mask, halves, 
 
 
 def test_what_does_not_fit_is_refused(image, edited, mask, halves):
-    with pytest.raises(ValueError, match="Region 2 of 2 holds no pixel of the mask"):
+    with pytest.raises(ValueError, match="region 2 of 2 holds no pixel of the mask"):
         fit_regions(image, edited, torch.stack([halves[0], 1 - mask[0]]), mask)
-    with pytest.raises(ValueError, match=r"regions is \(2, 16, 32\)"):
+    with pytest.raises(ValueError, match=r"`regions`: got shape \(2, 16, 32\)"):
         fit_regions(image, edited, halves[:, :16], mask)
-    with pytest.raises(ValueError, match="LUTs for 2 regions and regions has 0 masks"):
+    with pytest.raises(ValueError, match="LUTs for 2 regions, and there are 0 masks"):
         apply_lut(image, TWO, mask)
-    with pytest.raises(ValueError, match="LUTs for 0 regions and regions has 2 masks"):
+    with pytest.raises(ValueError, match="LUTs for 0 regions, and there are 2 masks"):
         apply_lut(image, DARKER, mask, regions=halves)
-    with pytest.raises(ValueError, match=r"regions is \(2, 16, 32\)"):
+    with pytest.raises(ValueError, match=r"`regions`: got shape \(2, 16, 32\)"):
         apply_lut(image, TWO, mask, regions=halves[:, :16])
-    with pytest.raises(ValueError, match="region_feather is -1"):
+    with pytest.raises(ValueError, match="`region_feather`: got -1"):
         apply_lut(image, TWO, mask, regions=halves, region_feather=-1)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from cubes import read_cube
 from graphs import add, edit_line, refusal, saved_picture
 from PIL import Image
 
 from diff_harmonization.color import ColorLUT, apply_lut
-from diff_harmonization.color.cube import load_cube
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_each_region_has_its_cube_and_the_picture_is_theirs(
     cubes = []
     for file in outputs["cubes"]["cube"]:
         (tmp_path / file["filename"]).write_bytes(server.view(file))
-        cubes.append(load_cube(tmp_path / file["filename"]))
+        cubes.append(read_cube(tmp_path / file["filename"]))
     assert [file["filename"][-12:] for file in outputs["cubes"]["cube"][1:]] == ["region1.cube", "region2.cube"]
     assert (cubes[1].table - cubes[2].table).abs().max() > 1e-2
     with Image.open(example[0]) as composite, Image.open(example[1]) as mask:
@@ -74,7 +74,7 @@ def test_regions_of_the_whole_picture_do_not_fit_the_view(server, composite_name
 def test_a_lut_with_regions_wants_them(server, composite_name, mask_name, halves):
     graph = with_regions(composite_name, mask_name, halves[0])
     del graph["apply"]["inputs"]["regions"]
-    assert "LUTs for 2 regions and regions has 0 masks" in refusal(server, graph)
+    assert "LUTs for 2 regions, and there are 0 masks" in refusal(server, graph)
 
 
 def test_an_empty_region_is_refused(server, composite_name, mask_name, halves):

@@ -6,11 +6,11 @@ import re
 import numpy as np
 import pytest
 import torch
+from cubes import read_cube
 from graphs import saved_picture, shipped, shorten
 from PIL import Image
 
 from diff_harmonization.color.apply import apply_lut
-from diff_harmonization.color.cube import load_cube
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_edit_is_the_working_view(server, outputs):
 def test_saved_lut_is_the_one_applied(server, outputs, pixels, tmp_path):
     """Read back and applied to the composite, the .cube gives the saved result."""
     (tmp_path / "lut.cube").write_bytes(server.view(outputs["save_lut"]["cube"][0]))
-    lut = load_cube(tmp_path / "lut.cube")
+    lut = read_cube(tmp_path / "lut.cube")
     composite, mask = (torch.from_numpy(x.copy()).float()[None] / 255 for x in pixels)
     amount = shipped("harmonize")["apply"]["inputs"]["amount"]
     expected = 255 * apply_lut(composite, lut, mask, amount)[0].numpy()
