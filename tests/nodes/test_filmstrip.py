@@ -1,37 +1,9 @@
-"""The nodes to look with, in the real host."""
+"""The filmstrip in the real host."""
 
-import numpy as np
 import pytest
-from graphs import add, edit_line, refusal, saved_picture
+from graphs import add, refusal, saved_picture
 
-
-@pytest.fixture
-def line(composite_name, mask_name):
-    graph = edit_line(composite_name, mask_name)
-    del graph["edit"], graph["save"]
-    links = {"model": ["model", 0], "clip": ["model", 1], "trajectory": ["invert", 0], "refined": ["refine", 0]}
-    add(graph, "maps", "AttentionMaps", description=["describe", 0], levels=2, **links)
-    return add(graph, "saved", "SaveImage", images=["maps", 0], filename_prefix="tests/maps")
-
-
-def test_attention_maps_with_and_without_the_picture(server, line):
-    alone = saved_picture(server, server.run(line), "saved")
-    line["maps"]["inputs"] |= {"image": ["view", 0], "mask": ["view", 1]}
-    beside = saved_picture(server, server.run(line), "saved")
-    assert beside.shape[0] == alone.shape[0] and beside.shape[1] > alone.shape[1] + 300
-    assert len(np.unique(alone.reshape(-1, 3), axis=0)) > 200  # a heat map's colors
-
-
-def test_attention_maps_of_another_description_are_refused(server, line):
-    add(line, "other", "TextDescribe", description="cat & (foreground) warm & (background) snowy winter cold")
-    line["maps"]["inputs"]["description"] = ["other", 0]
-    message = refusal(server, line)
-    assert "AttentionMaps: `refined` was made from other words" in message and "describe node" in message
-
-
-def test_attention_maps_of_the_whole_pictures_mask_are_refused(server, line):
-    line["maps"]["inputs"] |= {"image": ["view", 0], "mask": ["mask", 0]}
-    assert "AttentionMaps, input mask" in refusal(server, line)
+from diff_harmonization.nodes.filmstrip import caption
 
 
 def listed(graph, key, kind, values):
@@ -64,3 +36,9 @@ def test_a_filmstrip_of_the_hosts_lists(server, loop_results):
 def test_a_filmstrip_of_unequal_lists_is_refused(server, loop_results):
     listed(loop_results, "scores", "PrimitiveFloat", [0.25, 0.75, 0.5])
     assert "HarmonyFilmstrip, input scores: got 3 entries for 2 `passes`" in refusal(server, loop_results)
+
+
+def test_a_caption_is_the_parts_of_a_description_or_the_text_itself():
+    assert caption("cat & (foreground) warm dim & (background) cold") == ("cat", "from warm dim", "to cold")
+    assert caption("") == ("",)
+    assert caption("my own words") == ("my own words",)
