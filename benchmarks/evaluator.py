@@ -19,7 +19,7 @@ from torch import Tensor
 from ..data.photos import Photo, read_photos
 from ..data.recoloring import FULL_STRENGTH, RANKS, Tones, jitter, rank_of, recolor, region_statistics, transfer
 from ..description.statistics.appearance import region_appearance
-from ..description.statistics.provider import load_norms
+from ..description.statistics.norms import load_norms
 from ..evaluator.model import HarmonyEvaluator
 from ..training.evaluator.crops import read_split
 

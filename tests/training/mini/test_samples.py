@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 
 from diff_harmonization.data.photos import Photo
-from diff_harmonization.description.statistics.appearance import AXES, COMPOUNDS, offset_of, region_appearance
-from diff_harmonization.description.statistics.provider import load_norms
+from diff_harmonization.description.statistics.appearance import AXES, region_appearance
+from diff_harmonization.description.statistics.norms import load_norms
+from diff_harmonization.description.statistics.words import COMPOUNDS, offset_of
 from diff_harmonization.description.vocabulary import WORDS
 from diff_harmonization.training.mini.samples import SIZE, Crops, Sampler, caption, cut_crops, random_view, recolor
 
