@@ -11,8 +11,9 @@ from rich.table import Table
 
 from ..core.types import ImagingDescription
 from ..data.pairs import Pair
-from ..description.statistics.appearance import matching_compounds, region_appearance
-from ..description.statistics.provider import load_norms
+from ..description.statistics.appearance import region_appearance
+from ..description.statistics.norms import load_norms
+from ..description.statistics.words import matching_compounds
 from ..host.sampling.text import ClipEncoder
 from ..host.zero_shot.edges import find_pidinet
 from ..host.zero_shot.edit import Models, PassSettings, edit_inverted, edit_once, invert_view

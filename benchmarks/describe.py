@@ -13,8 +13,10 @@ from torch import Tensor
 
 from ..core.types import ImagingDescription
 from ..data.pairs import Pair
-from ..description.statistics.appearance import offset_of, region_appearance
-from ..description.statistics.provider import alternatives, load_norms
+from ..description.statistics.appearance import region_appearance
+from ..description.statistics.norms import load_norms
+from ..description.statistics.provider import alternatives
+from ..description.statistics.words import offset_of
 from ..description.vocabulary import CATEGORIES
 from .methods import describe_by_truth
 

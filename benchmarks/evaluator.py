@@ -29,7 +29,7 @@ from ..data.recoloring import (
     transfer,
 )
 from ..description.statistics.appearance import region_appearance
-from ..description.statistics.provider import load_norms
+from ..description.statistics.norms import load_norms
 from ..evaluator.model import HarmonyEvaluator
 
 Score = Callable[[Tensor, Tensor, str], float]  # image [H,W,3] in 0-1, mask [H,W] and the object's name -> the score

@@ -9,8 +9,10 @@ import torch
 
 from ..core.types import ImagingDescription
 from ..data.pairs import Pair
-from ..description.statistics.appearance import region_appearance, words_for
-from ..description.statistics.provider import alternatives, describe, load_norms
+from ..description.statistics.appearance import region_appearance
+from ..description.statistics.norms import load_norms
+from ..description.statistics.provider import alternatives, describe
+from ..description.statistics.words import words_for
 from ..host.zero_shot.edit import Models, PassSettings, edit_once
 from ..host.zero_shot.harmonize import Harmonized, harmonize
 from ..loop.policy import LoopPolicy

@@ -19,5 +19,9 @@ class InputError(ValueError):
         self.parameter, self.message = parameter, message
 
 
+class ServiceError(RuntimeError):
+    """A service on the network did not do what was asked. It says what the user can do about it."""
+
+
 class PassError(RuntimeError):
     """An error in the middle of a loop. It says in which pass, and which finished passes are saved."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ..core.errors import InputError
 from ..core.types import ImagingDescription
 from .vocabulary import CATEGORIES, SYNONYMS, WORDS
 
@@ -27,53 +28,88 @@ def parse(text: str, strict: bool = True) -> ImagingDescription:
         strict: whether condition words must be in the vocabulary. Otherwise a known synonym becomes its word ("gloomy"
             becomes "dull"), and any other word stays as it is.
 
+    Returns:
+        The description. Its words keep their order.
+
     Raises:
-        ValueError: with what came and what was expected.
+        InputError: with what came and what was expected.
+
+    >>> str(parse("Dog & (foreground) bright, summer & (background) gloomy.", strict=False))
+    'dog & (foreground) bright summer & (background) dull'
     """
     line = _single_line(text)
     match = PATTERN.fullmatch(line)
     if match is None:
         shown = text.strip()
         shown = shown if len(shown) <= QUOTED else f"{shown[:QUOTED]}..."
-        raise ValueError(f"A description has the form '{FORM}', for example '{EXAMPLE}'; got '{shown}'.")
-    return make(match["object"], match["fore"], match["back"], strict)
+        raise InputError("text", f"A description has the form '{FORM}', for example '{EXAMPLE}'; got '{shown}'.")
+    try:
+        return make(match["object"], match["fore"], match["back"], strict)
+    except InputError as error:
+        raise InputError("text", error.message) from None
 
 
 def make(name: str, foreground: str, background: str, strict: bool = True) -> ImagingDescription:
-    """A description from its three parts; words may be separated by spaces or commas. Raises ValueError."""
-    name = " ".join(name.lower().split())
-    if not all(part.isalpha() for part in re.split("[ '-]", name)):
-        raise ValueError(f"A description's object is one name in words, such as 'dog' or 'palm tree'; got '{name}'.")
+    """A description from its three parts.
+
+    Args:
+        name: the object's name, such as "dog" or "palm tree".
+        foreground: condition words of the pasted object, separated by spaces or commas.
+        background: condition words of the scene.
+        strict: as for `parse`.
+
+    Raises:
+        InputError: with what came and what was expected.
+    """
     return ImagingDescription(
-        name, split_words("foreground", foreground, strict), split_words("background", background, strict)
+        object_name(name), _words("foreground", foreground, strict), _words("background", background, strict)
     )
 
 
-def parse_lines(text: str, strict: bool = True) -> tuple[ImagingDescription, ...]:
-    """Read one description a line. Empty lines are skipped, and the `>` by which nodes mark the picked one is.
+def object_name(name: str) -> str:
+    """An object's name in lower case with single spaces.
 
-    Raises ValueError, which says the line.
+    Raises:
+        InputError: when it is not one name of letters, hyphens and apostrophes.
+    """
+    name = " ".join(name.lower().split())
+    if not all(part.isalpha() for part in re.split("[ '-]", name)):
+        raise InputError(
+            "name", f"A description's object is one name in words, such as 'dog' or 'palm tree'; got '{name}'."
+        )
+    return name
+
+
+def parse_lines(text: str, strict: bool = True) -> tuple[ImagingDescription, ...]:
+    """Read one description from each line.
+
+    Args:
+        text: the lines. Empty ones are skipped, and so is the `>` by which nodes mark the picked description.
+        strict: as for `parse`.
+
+    Raises:
+        InputError: with the number of the line.
     """
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             try:
                 found.append(parse(line.strip().removeprefix(">"), strict))
-            except ValueError as error:
-                raise ValueError(f"line {number}: {error}") from error
+            except InputError as error:
+                raise InputError("text", f"line {number}: {error.message}") from None
     return tuple(found)
 
 
-def split_words(part: str, text: str, strict: bool) -> tuple[str, ...]:
+def _words(part: str, text: str, strict: bool) -> tuple[str, ...]:
     words = text.lower().replace(",", " ").split()
     if not words:
-        raise ValueError(f"A description needs at least one word for the {part}, such as 'bright' or 'sunset'.")
+        raise InputError(part, f"A description needs at least one word for the {part}, such as 'bright' or 'sunset'.")
     if not strict:
         words = [SYNONYMS.get(word, word) for word in words]
     known = WORDS.__contains__ if strict else WORD.fullmatch
     unknown = [word for word in dict.fromkeys(words) if not known(word)]
     if unknown:
-        raise ValueError(f"The {part} words {', '.join(map(repr, unknown))} {_expected(strict)}")
+        raise InputError(part, f"The {part} words {', '.join(map(repr, unknown))} {_expected(strict)}")
     return tuple(dict.fromkeys(words))
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from ..core.errors import InputError
 from ..core.types import ImagingDescription
 from .parser import EXAMPLE, FORM, QUOTED, make, parse
 from .vocabulary import CATEGORIES, WORDS
@@ -66,15 +67,29 @@ def reply_schema(count: int, strict: bool = True) -> dict[str, Any]:
 
 
 def read_reply(text: str, strict: bool = True) -> tuple[ImagingDescription, ...]:
-    """The descriptions of a reply: JSON after `reply_schema`, or one in the one-line form on each line.
+    """The descriptions of a model's reply.
 
-    Raises ValueError when any part of the reply is neither, with what came and what was expected.
+    Args:
+        text: JSON after `reply_schema`, or one description in the one-line form on each line.
+        strict: as for `parser.parse`.
+
+    Raises:
+        ValueError: when any part of the reply is neither, with what came and what was expected.
     """
     body = text.strip()
     if body.startswith("```"):
         body = "\n".join(line for line in body.splitlines() if not line.strip().startswith("```")).strip()
-    if body[:1] not in ("[", "{"):
-        return tuple(parse(line, strict) for line in body.splitlines() if line.strip()) or (parse(body, strict),)
+    try:
+        return _read_json(body, strict) if body[:1] in ("[", "{") else _read_lines(body, strict)
+    except InputError as error:
+        raise ValueError(error.message) from None  # the fault is the model's, not an argument's
+
+
+def _read_lines(body: str, strict: bool) -> tuple[ImagingDescription, ...]:
+    return tuple(parse(line, strict) for line in body.splitlines() if line.strip()) or (parse(body, strict),)
+
+
+def _read_json(body: str, strict: bool) -> tuple[ImagingDescription, ...]:
     try:
         items = json.loads(body)
         parts = [_parts(item) for item in (items if isinstance(items, list) else [items])]
@@ -94,6 +109,6 @@ def _parts(item: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _letters(name: str) -> str:
-    """Without what no object's name may hold, such as digits and dots, for which no other reply is worth its price."""
+    """The name without signs that no object's name may hold, such as digits and dots. Another request costs more."""
     spaced = "".join(sign if sign.isalpha() or sign in "'-" else " " for sign in name)
     return " ".join(re.findall(r"\w+(?:['-]\w+)*", spaced))

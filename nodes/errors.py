@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..core.errors import InputError, PassError
+from ..core.errors import InputError, PassError, ServiceError
 
 # What the engine raises when the user can mend it. Everything else is the host's affair, out of memory first of all.
-EXPECTED = (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError)
+EXPECTED = (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError, ServiceError)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ...core.errors import ServiceError
 from .api_key import PAGE, ApiKey
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 MODELS = "https://ai.google.dev/gemini-api/docs/models"
 LIMITS = "https://aistudio.google.com/rate-limit"
-OFFLINE = "LocalDescribe and TextDescribe need no service"
+OFFLINE = "statistics, a model on this machine and words of your own need no service"
 QUOTED = 300  # characters of the service's own words that an error repeats
 PATIENCE = 60.0  # seconds; a service that asks for a longer pause is not waited for
 WITHHELD = (
@@ -30,7 +31,7 @@ WITHHELD = (
 )
 
 
-class GeminiError(RuntimeError):
+class GeminiError(ServiceError):
     """No description, and asking again would not help."""
 
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
+from ...core.errors import InputError
 from ...core.types import ImagingDescription
 from ..pictures import Pictures
 from ..prompt import read_reply, reply_schema, task_prompt
@@ -52,7 +53,7 @@ class Question:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", self.model):
-            raise ValueError(f"GeminiDescribe, input model: '{self.model}' is no model name, such as '{MODEL}'.")
+            raise InputError("model", f"'{self.model}' is no model name, such as '{MODEL}'.")
 
     @property
     def fingerprint(self) -> str:
@@ -133,8 +134,8 @@ class _Asking:
             answer = self.found or self.repeated[: self.question.count]  # what was paid for is used
             if not answer:
                 tried = retrying.statistics["attempt_number"]
-                raise GeminiError(f"GeminiDescribe: {error}{f' Asked {tried} times.' if tried > 1 else ''}") from None
-            logger.warning("GeminiDescribe: %s Going on with: %s", error, "; ".join(map(str, answer)))
+                raise GeminiError(f"{error}{f' Asked {tried} times.' if tried > 1 else ''}") from None
+            logger.warning("Gemini: %s Going on with: %s", error, "; ".join(map(str, answer)))
             # Every request brought a reply, but for the one that showed that there is no structured output.
             return tuple(answer), self.read + (not self.structured) == retrying.statistics["attempt_number"]
         return tuple(self.found), True
@@ -146,7 +147,7 @@ class _Asking:
         prompt = task_prompt(wanted, known[-REMINDED:], self.structured)
         schema = reply_schema(wanted, self.question.strict) if self.structured else None
         self.session.spend()
-        logger.info("GeminiDescribe: sending the composite and its mask to %s at %s.", self.question.model, _host())
+        logger.info("Gemini: sending the composite and its mask to %s at %s.", self.question.model, _host())
         try:
             work = _generate(self.question, prompt, schema, self.session)
             response = await_in_thread(work, self.session.check, self.session.timeout)
@@ -234,5 +235,5 @@ def _pause(state: RetryCallState) -> float:
 
 def _log_retry(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    message = "GeminiDescribe: %s Asking again in %.0f s (%d of %d)."
+    message = "Gemini: %s Asking again in %.0f s (%d of %d)."
     logger.warning(message, error, state.upcoming_sleep, state.attempt_number + 1, ATTEMPTS)

@@ -9,7 +9,7 @@ from diff_harmonization.benchmarks.__main__ import app
 from diff_harmonization.benchmarks.describe import METHODS, agreements, describe_pairs, named_shift, shift_table
 from diff_harmonization.core.types import ImagingDescription
 from diff_harmonization.data.pairs import read_pairs
-from diff_harmonization.description.statistics.provider import load_norms
+from diff_harmonization.description.statistics.norms import load_norms
 
 
 def row(category, said, true):

@@ -1,7 +1,7 @@
 import pytest
 
 from diff_harmonization.description import vocabulary
-from diff_harmonization.description.statistics.appearance import COMPOUNDS, LEVELS
+from diff_harmonization.description.statistics.words import COMPOUNDS, LEVELS
 from diff_harmonization.description.vocabulary import (
     CATEGORIES,
     OBJECT_SYNONYMS,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from diff_harmonization.core.errors import InputError, PassError
+from diff_harmonization.core.errors import InputError, PassError, ServiceError
 from diff_harmonization.nodes.errors import errors_name
 
 
@@ -24,7 +24,7 @@ def test_an_input_may_go_by_another_name():
     assert str(told(error, captions="descriptions")) == "DDIMInvert, input descriptions: got 1 entry."
 
 
-@pytest.mark.parametrize("kind", [ValueError, TypeError, FileNotFoundError, ModuleNotFoundError])
+@pytest.mark.parametrize("kind", [ValueError, TypeError, FileNotFoundError, ModuleNotFoundError, ServiceError])
 def test_what_the_user_can_mend_is_told_with_the_node(kind):
     error = told(kind("There is no such file."))
     assert type(error) is kind and str(error) == "DDIMInvert: There is no such file."

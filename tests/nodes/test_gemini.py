@@ -205,7 +205,7 @@ def test_the_key_is_nowhere(keyed, base, endpoint, graph):
         metadata = json.dumps(image.text)
     assert "GeminiDescribe" in metadata
     log = (base / "server.log").read_bytes()
-    assert b"GeminiDescribe: sending the composite" in log and b"[API key]" in log and b"DEBUG" in log
+    assert b"Gemini: sending the composite" in log and b"[API key]" in log and b"DEBUG" in log
     places = {
         "metadata": metadata.encode(),
         "picture": saved,

@@ -18,8 +18,9 @@ from torch.nn.functional import interpolate
 from ...core.masks import bounding_box
 from ...data.photos import Photo
 from ...data.recoloring import Spread, jitter, recolor, region_mean, to_lab
-from ...description.statistics.appearance import matching_compounds, region_appearance, words_for
-from ...description.statistics.provider import Norms
+from ...description.statistics.appearance import region_appearance
+from ...description.statistics.norms import Norms
+from ...description.statistics.words import matching_compounds, words_for
 
 SIZE = 64
 EMPTY_CAPTION = 0.1

@@ -28,7 +28,7 @@ from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
 from ...data.photos import read_photos  # noqa: E402
-from ...description.statistics.provider import load_norms  # noqa: E402
+from ...description.statistics.norms import load_norms  # noqa: E402
 from ...mini.text import CONFIG, KNOWN, MiniTextEncoder, MiniTokenizer  # noqa: E402
 from ...mini.unet import SIGMA_DATA, MiniConfig, MiniLatent, MiniUNet  # noqa: E402
 from .samples import Crops, Sampler, cut_crops  # noqa: E402

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ...data.photos import read_photos
 from ...description.statistics.appearance import region_appearance
-from ...description.statistics.provider import NORMS, scene_features
+from ...description.statistics.norms import NORMS
+from ...description.statistics.scene import scene_features
 
 PRIOR = 8.0  # photos' worth of the average object that a rare object's usual look is drawn towards
 RIDGE = 10.0

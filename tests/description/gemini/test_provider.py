@@ -13,6 +13,7 @@ from PIL import Image
 from pydantic import SecretStr
 from tenacity import wait_none
 
+from diff_harmonization.core.errors import InputError
 from diff_harmonization.description.gemini import provider as gemini
 from diff_harmonization.description.gemini.api_key import ApiKey
 from diff_harmonization.description.gemini.errors import GeminiError
@@ -74,7 +75,7 @@ def refused(call):
     assert KEY not in printed and KEY.lower() not in printed
     assert "During handling" not in printed and "direct cause" not in printed
     message = str(caught.value)
-    assert message.startswith("GeminiDescribe: ")
+    assert message[0].isupper() and "Describe:" not in message
     return message
 
 
@@ -209,9 +210,13 @@ def test_timeout(endpoint, ask, monkeypatch):
 @pytest.mark.parametrize(
     ("reply", "expected", "requests"),
     [
-        (sends({"promptFeedback": {"blockReason": "SAFETY"}}), r"blocked the request \(SAFETY\).*TextDescribe", 1),
+        (
+            sends({"promptFeedback": {"blockReason": "SAFETY"}}),
+            r"blocked the request \(SAFETY\).*words of your own need no service",
+            1,
+        ),
         (sends({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}), r"blocked .*PROHIBITED_CONTENT", 1),
-        (says("", "SAFETY"), r"withheld its reply \(SAFETY\).*LocalDescribe", 1),
+        (says("", "SAFETY"), r"withheld its reply \(SAFETY\).*a model on this machine", 1),
         (says(LINES[0], "RECITATION"), r"withheld its reply \(RECITATION\)", 1),
         (sends({"candidates": []}), "empty reply, without candidates.*another model", ATTEMPTS),
         (sends({"usageMetadata": {"promptTokenCount": 9}}), "empty reply, without candidates", ATTEMPTS),
@@ -286,7 +291,7 @@ def test_names_of_the_newest_model_go_to_the_beta_version(endpoint, ask):
 
 @pytest.mark.parametrize("model", ["", "gemini 3", "gemini?key=x", "https://example.com"])
 def test_what_is_no_model_name_is_not_asked(endpoint, ask, model):
-    with pytest.raises(ValueError, match="input model: .* is no model name"):
+    with pytest.raises(InputError, match="`model`: .* is no model name"):
         ask(model=model)
     assert endpoint.requests == []
 

@@ -8,8 +8,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from diff_harmonization.data.photos import Photo
-from diff_harmonization.description.statistics.appearance import AXES, COMPOUNDS, offset_of, region_appearance
-from diff_harmonization.description.statistics.provider import load_norms
+from diff_harmonization.description.statistics.appearance import AXES, region_appearance
+from diff_harmonization.description.statistics.norms import load_norms
+from diff_harmonization.description.statistics.words import COMPOUNDS, offset_of
 from diff_harmonization.description.vocabulary import WORDS
 from diff_harmonization.training.mini.samples import (
     SIZE,

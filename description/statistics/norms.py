@@ -1,0 +1,61 @@
+"""How objects usually look, and how they would look in a scene: the numbers of norms.json."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..vocabulary import known_object
+from .scene import scene_features
+
+NORMS = Path(__file__).with_name("norms.json")
+
+
+@dataclass(frozen=True)
+class Norms:
+    """How objects usually look, and how that follows from the scene around them."""
+
+    usual: dict[str, Tensor]  # kind of object -> appearance [5], Lab units; "object" stands for every other kind
+    scale: Tensor  # [5], the spread of appearance within one kind of object, Lab units
+    scene_mean: Tensor  # [F]
+    scene_weights: Tensor  # [F, 5]: expected offset = (scene features - scene_mean) @ scene_weights
+
+    def offset(self, name: str, appearance: Tensor) -> Tensor:
+        """How far an appearance lies from the usual one of such an object.
+
+        Args:
+            name: the object's name; one that stands for no known kind is read as any object.
+            appearance: [...,5], Lab units.
+
+        Returns:
+            [...,5] in units of `scale`.
+        """
+        return (appearance - self.usual.get(known_object(name), self.usual["object"])) / self.scale
+
+    def expected_offset(self, image: Tensor, mask: Tensor) -> Tensor:
+        """The offset that an object would have if it belonged to the scene (ridge regression).
+
+        Args:
+            image: sRGB [H,W,3] in 0-1.
+            mask: [H,W], 1 on the object.
+
+        Returns:
+            [5] in units of `scale`.
+        """
+        return (scene_features(image, mask) - self.scene_mean) @ self.scene_weights
+
+
+@cache
+def load_norms() -> Norms:
+    data = json.loads(NORMS.read_text())
+    return Norms(
+        usual={name: torch.tensor(value) for name, value in data["usual"].items()},
+        scale=torch.tensor(data["scale"]),
+        scene_mean=torch.tensor(data["scene_mean"]),
+        scene_weights=torch.tensor(data["scene_weights"]),
+    )
