@@ -1,10 +1,10 @@
-from functools import partial
+from dataclasses import replace
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from diff_harmonization.benchmarks import harmonize
+from diff_harmonization.benchmarks import quality
 from diff_harmonization.benchmarks.__main__ import app
 from diff_harmonization.benchmarks.describe import METHODS, agreements, describe_pairs, named_shift, shift_table
 from diff_harmonization.core.types import ImagingDescription
@@ -60,7 +60,7 @@ def test_no_pairs_are_an_error():
 
 @pytest.fixture
 def run(monkeypatch, photos):
-    monkeypatch.setattr(harmonize, "Line", partial(harmonize.Line, steps=2))
+    monkeypatch.setattr(quality, "ONE_PASS", replace(quality.ONE_PASS, steps=2))
     monkeypatch.setenv("COLUMNS", "250")
     monkeypatch.setattr("diff_harmonization.data.photos.split_ids", lambda: {"report": [photo.id for photo in photos]})
     given = ["describe", "--photos", str(photos[0].folder)]
