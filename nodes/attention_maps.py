@@ -1,10 +1,18 @@
 """Looking at what the words attend to."""
 
-from comfy_api.latest import io
+from __future__ import annotations
 
+from comfy.model_patcher import ModelPatcher
+from comfy.sd import CLIP
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..core.types import ImagingDescription as Description
 from ..host.image import check_mask
 from ..host.zero_shot.stages import read_word_maps
+from ..methods.zero_shot import types as zero_shot
 from ..plots.attention import plot_word_maps
+from .errors import errors_name
 from .types import CATEGORY, ImagingDescription, RefinedEmbedding, Trajectory
 
 
@@ -15,8 +23,8 @@ class AttentionMaps(io.ComfyNode):
             node_id="AttentionMaps",
             display_name="Attention Maps",
             category=CATEGORY,
-            description="Show where the model looks for each word of the description, before and after its refinement, "
-            "as heat maps (paper fig. 11).",
+            description="Shows where the model looks for each word of the description, before and after the "
+            "refinement, as heat maps (paper fig. 11).",
             inputs=[
                 io.Model.Input("model", tooltip="The model that inverted the composite."),
                 io.Clip.Input("clip", tooltip="The model's text encoder."),
@@ -28,25 +36,38 @@ class AttentionMaps(io.ComfyNode):
                     default=10,
                     min=1,
                     max=1000,
-                    tooltip="Noise levels to average over, spread along the trajectory. 10 tells nearly what all tell.",
+                    tooltip="Number of noise levels to average over. They are spread along the trajectory. 10 shows "
+                    "nearly the same as all of them.",
                 ),
                 io.Image.Input(
                     "image",
                     optional=True,
-                    tooltip="The working view, to show beside the maps. Unconnected: maps alone.",
+                    tooltip="The working view. It is shown beside the maps. Unconnected: the maps alone.",
                 ),
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="The view's mask, to draw its outline and say each map's share on it. None by default.",
+                    tooltip="The view's mask. Its outline is drawn, and each map shows its share on the object. "
+                    "Unconnected: neither.",
                 ),
             ],
-            outputs=[io.Image.Output("plot", tooltip="A heat map per word, before and after, as one picture.")],
+            outputs=[io.Image.Output("plot", tooltip="A heat map for each word, before and after, as one picture.")],
         )
 
     @classmethod
-    def execute(cls, model, clip, trajectory, description, refined, levels, image=None, mask=None) -> io.NodeOutput:
-        if image is not None and mask is not None:
-            mask = check_mask(mask, image, "AttentionMaps")
-        maps = read_word_maps(model, clip, trajectory, description, refined, levels)
-        return io.NodeOutput(plot_word_maps(*maps, image, mask))
+    def execute(
+        cls,
+        model: ModelPatcher,
+        clip: CLIP,
+        trajectory: zero_shot.Trajectory,
+        description: Description,
+        refined: zero_shot.RefinedEmbedding,
+        levels: int,
+        image: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> io.NodeOutput:
+        with errors_name("AttentionMaps"):
+            if image is not None and mask is not None:
+                mask = check_mask(mask, image)
+            maps = read_word_maps(model, clip, trajectory, description, refined, levels)
+            return io.NodeOutput(plot_word_maps(*maps, image, mask))

@@ -16,9 +16,7 @@ from ..color.lut import Interpolation
 from ..color.regions import fit_regions
 from ..host.image import check_mask, check_regions
 from .errors import errors_name
-from .types import CATEGORY, ColorLUT
-
-CATEGORY = f"{CATEGORY}/color"
+from .types import CATEGORY_COLOR, ColorLUT
 
 
 class FitColorLUT(io.ComfyNode):
@@ -27,7 +25,7 @@ class FitColorLUT(io.ComfyNode):
         return io.Schema(
             node_id="FitColorLUT",
             display_name="Fit Color LUT",
-            category=CATEGORY,
+            category=CATEGORY_COLOR,
             description="Explains the change of color between two pictures as a smooth 3D LUT (paper app. E).",
             inputs=[
                 io.Image.Input("before", tooltip="The picture before the edit."),
@@ -94,7 +92,7 @@ class ApplyColorLUT(io.ComfyNode):
         return io.Schema(
             node_id="ApplyColorLUT",
             display_name="Apply Color LUT",
-            category=CATEGORY,
+            category=CATEGORY_COLOR,
             description="Carries an edit to a picture of any size. Outside the mask every pixel stays as it is.",
             inputs=[
                 io.Image.Input("image", tooltip="The full-resolution composite."),
@@ -169,7 +167,7 @@ class SaveColorLUT(io.ComfyNode):
         return io.Schema(
             node_id="SaveColorLUT",
             display_name="Save Color LUT",
-            category=CATEGORY,
+            category=CATEGORY_COLOR,
             description="Writes the LUT as a .cube file (sRGB, domain 0 to 1), which photo and video programs read. "
             "Each region's LUT gets its own file.",
             inputs=[

@@ -1,12 +1,17 @@
 """Attention-controlled edit (prompt-to-prompt)."""
 
+from __future__ import annotations
+
+from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 
 from ..host.zero_shot.stages import edit_trajectory
-from .types import CATEGORY, CONDITIONING_TOOLTIP, NullText, RefinedEmbedding, Trajectory
+from ..methods.zero_shot import types as zero_shot
+from .errors import errors_name
+from .types import CATEGORY, CONDITIONING_TOOLTIP, Conditioning, NullText, RefinedEmbedding, Trajectory
 
 
-def _window_input(name: str, default: float, tooltip: str) -> io.Float.Input:
+def _share_input(name: str, default: float, tooltip: str) -> io.Float.Input:
     return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.01, advanced=True, tooltip=tooltip)
 
 
@@ -17,8 +22,8 @@ class AttentionControlledEdit(io.ComfyNode):
             node_id="AttentionControlledEdit",
             display_name="Attention-Controlled Edit",
             category=CATEGORY,
-            description="Paint the composite anew with the background's words under the foreground's own attention, so "
-            "that light and color change and structure stays.",
+            description="Paints the composite again with the background's words, under the foreground's own attention. "
+            "Light and color change, and the structure stays.",
             inputs=[
                 io.Model.Input("model", tooltip="The model that inverted the composite."),
                 Trajectory.Input("trajectory", tooltip="From DDIM Invert."),
@@ -29,21 +34,35 @@ class AttentionControlledEdit(io.ComfyNode):
                     min=0.0,
                     max=10.0,
                     step=0.05,
-                    tooltip="How far the edit goes when no null-text is connected (direct inversion). 0.7 suits "
-                    "the embedded model, 0 gives the composite back.",
+                    tooltip="How far the edit goes if no null-text is connected (direct inversion). 0 gives the "
+                    "composite back. 0.7 suits the embedded model, 1 suits SD1.5 and SD2. Larger values change more.",
                 ),
-                _window_input("cross_start", 0.0, "Where the source's cross-attention begins to hold. 0 is the start."),
-                _window_input("cross_end", 1.0, "Where the source's cross-attention stops holding. 1 is the end."),
-                _window_input("self_start", 0.0, "Where the source's self-attention begins to hold. 0 is the start."),
-                _window_input(
+                _share_input(
+                    "cross_start",
+                    0.0,
+                    "Step from which the composite's cross-attention is used, as a share of all steps. 0 is the first.",
+                ),
+                _share_input(
+                    "cross_end",
+                    1.0,
+                    "Step up to which the composite's cross-attention is used, as a share of all steps. 1 is the last.",
+                ),
+                _share_input(
+                    "self_start",
+                    0.0,
+                    "Step from which the composite's self-attention is used, as a share of all steps. 0 is the first. "
+                    "A later start lets the structure change.",
+                ),
+                _share_input(
                     "self_end",
                     1.0,
-                    "Where the source's self-attention stops holding. 1 is the end; earlier lets the structure change.",
+                    "Step up to which the composite's self-attention is used, as a share of all steps. 1 is the last. "
+                    "An earlier end lets the structure change.",
                 ),
                 NullText.Input(
                     "null_text",
                     optional=True,
-                    tooltip="From Edge Null-Text Optimize: the edit then follows guidance_scale, as the paper does. "
+                    tooltip="From Edge Null-Text Optimize. The edit then follows guidance_scale, as in the paper. "
                     "Unconnected: direct inversion.",
                 ),
                 io.Float.Input(
@@ -54,30 +73,32 @@ class AttentionControlledEdit(io.ComfyNode):
                     step=0.1,
                     optional=True,
                     advanced=True,
-                    tooltip="Classifier-free guidance with a null-text, in the paper 2.5. Without one it does nothing.",
+                    tooltip="Classifier-free guidance, used only with a null-text. The paper's value is 2.5. Use the "
+                    "same value as in Edge Null-Text Optimize.",
                 ),
                 io.Conditioning.Input("conditioning", optional=True, tooltip=CONDITIONING_TOOLTIP),
             ],
-            outputs=[io.Latent.Output("latent", tooltip="The edited picture, to be decoded.")],
+            outputs=[io.Latent.Output("latent", tooltip="The edited picture. Connect it to VAE Decode.")],
         )
 
     @classmethod
     def execute(
         cls,
-        model,
-        trajectory,
-        refined,
-        strength,
-        cross_start,
-        cross_end,
-        self_start,
-        self_end,
-        null_text=None,
-        guidance_scale=2.5,
-        conditioning=None,
+        model: ModelPatcher,
+        trajectory: zero_shot.Trajectory,
+        refined: zero_shot.RefinedEmbedding,
+        strength: float,
+        cross_start: float,
+        cross_end: float,
+        self_start: float,
+        self_end: float,
+        null_text: zero_shot.NullText | None = None,
+        guidance_scale: float = 2.5,
+        conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
-        windows = (cross_start, cross_end), (self_start, self_end)
-        latent = edit_trajectory(
-            model, trajectory, refined, strength, *windows, null_text, guidance_scale, conditioning
-        )
+        spans = (cross_start, cross_end), (self_start, self_end)
+        with errors_name("AttentionControlledEdit"):
+            latent = edit_trajectory(
+                model, trajectory, refined, strength, *spans, null_text, guidance_scale, conditioning
+            )
         return io.NodeOutput({"samples": latent})

@@ -1,12 +1,15 @@
 """The harmony score (paper 3.3)."""
 
-from comfy_api.latest import io, ui
+from __future__ import annotations
 
+from comfy_api.latest import io, ui
+from torch import Tensor
+
+from ..evaluator.model import HarmonyEvaluator as Evaluator
 from ..host.evaluator import EMBEDDED, evaluator_names, load_evaluator
 from ..host.image import check_mask
-from .types import CATEGORY, HarmonyEvaluator
-
-CATEGORY = f"{CATEGORY}/evaluate"
+from .errors import errors_name
+from .types import CATEGORY_EVALUATE, HarmonyEvaluator
 
 
 class LoadHarmonyEvaluator(io.ComfyNode):
@@ -15,23 +18,24 @@ class LoadHarmonyEvaluator(io.ComfyNode):
         return io.Schema(
             node_id="LoadHarmonyEvaluator",
             display_name="Load Harmony Evaluator",
-            category=CATEGORY,
-            description="A classifier that says how likely a picture with a pasted object is to be harmonious.",
+            category=CATEGORY_EVALUATE,
+            description="Loads a classifier that says how likely it is that a pasted object belongs to its picture.",
             inputs=[
                 io.Combo.Input(
                     "name",
                     options=evaluator_names(),
                     default=EMBEDDED,
-                    tooltip="embedded: the small one that ships with the pack. Others are files in "
-                    "models/harmony_evaluator: your own training's, or the paper's ResNet-50.",
+                    tooltip="embedded: the small one that ships with the pack. The others are files in "
+                    "models/harmony_evaluator: one that you trained, or the paper's ResNet-50.",
                 )
             ],
-            outputs=[HarmonyEvaluator.Output("evaluator", tooltip="For Harmony Score.")],
+            outputs=[HarmonyEvaluator.Output("evaluator", tooltip="For Harmony Score and Harmonize Composite.")],
         )
 
     @classmethod
     def execute(cls, name: str) -> io.NodeOutput:
-        return io.NodeOutput(load_evaluator(name))
+        with errors_name("LoadHarmonyEvaluator"):
+            return io.NodeOutput(load_evaluator(name))
 
 
 class HarmonyScore(io.ComfyNode):
@@ -40,22 +44,25 @@ class HarmonyScore(io.ComfyNode):
         return io.Schema(
             node_id="HarmonyScore",
             display_name="Harmony Score",
-            category=CATEGORY,
-            description="How well the object's light and color belong to its scene, from 0 to 1. Compare versions of "
-            "one picture by it; across pictures it also depends on what they show.",
+            category=CATEGORY_EVALUATE,
+            description="Scores from 0 to 1 how well the object's light and color belong to its scene. Use it to "
+            "compare versions of one picture. Scores of different pictures also depend on what the pictures show.",
             has_intermediate_output=True,  # a cached result shows its text again
             inputs=[
                 HarmonyEvaluator.Input("evaluator", tooltip="From Load Harmony Evaluator."),
-                io.Image.Input("image", tooltip="The picture to judge, at any size; a batch is judged one by one."),
-                io.Mask.Input("mask", tooltip="1 on the pasted object, of the image's size."),
+                io.Image.Input(
+                    "image", tooltip="The picture to judge, at any size. The pictures of a batch are judged one by one."
+                ),
+                io.Mask.Input("mask", tooltip="1 on the pasted object. The same size as the image."),
             ],
             outputs=[
-                io.Float.Output("score", tooltip="Of the first picture: 1 is harmonious, 0 is not."),
-                io.Float.Output("scores", is_output_list=True, tooltip="Of every picture of the batch, as a list."),
+                io.Float.Output("score", tooltip="The score of the first picture. 1 belongs, 0 does not."),
+                io.Float.Output("scores", is_output_list=True, tooltip="The score of every picture, as a list."),
             ],
         )
 
     @classmethod
-    def execute(cls, evaluator, image, mask) -> io.NodeOutput:
-        scores = evaluator.score(image[..., :3], check_mask(mask, image, "HarmonyScore")).tolist()
+    def execute(cls, evaluator: Evaluator, image: Tensor, mask: Tensor) -> io.NodeOutput:
+        with errors_name("HarmonyScore"):
+            scores = evaluator.score(image[..., :3], check_mask(mask, image)).tolist()
         return io.NodeOutput(scores[0], scores, ui=ui.PreviewText(", ".join(f"{score:.3f}" for score in scores)))

@@ -1,8 +1,11 @@
 """Loading the embedded model."""
 
+from __future__ import annotations
+
 from comfy_api.latest import io
 
 from ..mini.loader import load_mini
+from .errors import errors_name
 from .types import CATEGORY
 
 
@@ -13,16 +16,19 @@ class LoadMiniHarmonyModel(io.ComfyNode):
             node_id="LoadMiniHarmonyModel",
             display_name="Load Mini Harmony Model",
             category=CATEGORY,
-            description="The small model that ships with the pack: 64x64 pixels, an SD2-like UNet, runs on a CPU in "
-            "seconds. Put CheckpointLoaderSimple with an SD2 checkpoint in its place for the paper's quality.",
+            description="Loads the small model that ships with the pack: 64x64 pixels, an SD2-like UNet. It runs on a "
+            "CPU in seconds. For the paper's own model, use CheckpointLoaderSimple with an SD2 checkpoint instead.",
             inputs=[],
             outputs=[
-                io.Model.Output("model", tooltip="The UNet; working view size 64."),
-                io.Clip.Output("clip", tooltip="Its text encoder, which knows the vocabulary and some twenty objects."),
-                io.Vae.Output("vae", tooltip="Pixels are the latents: encoding and decoding lose nothing."),
+                io.Model.Output("model", tooltip="The UNet. It works on views of 64x64 pixels."),
+                io.Clip.Output(
+                    "clip", tooltip="Its text encoder. It knows the words of the vocabulary and some twenty objects."
+                ),
+                io.Vae.Output("vae", tooltip="Its VAE. Pixels are the latents, so nothing is lost."),
             ],
         )
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
-        return io.NodeOutput(*load_mini())
+        with errors_name("LoadMiniHarmonyModel"):
+            return io.NodeOutput(*load_mini())

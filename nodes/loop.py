@@ -12,9 +12,8 @@ from ..host.loop.expansion import NextPass, end_pass, start_loop
 from ..loop.policy import LoopPolicy, NewDescriptions
 from ..loop.states import LoopResult
 from .errors import errors_name
-from .types import CATEGORY, ImagingDescription, LoopFlow
+from .types import CATEGORY_LOOP, ImagingDescription, LoopFlow
 
-CATEGORY = f"{CATEGORY}/loop"
 LIMITS = LoopPolicy()
 
 
@@ -77,7 +76,7 @@ class IterateLoop(io.ComfyNode):
         return io.Schema(
             node_id="IterateLoop",
             display_name="Iterate Loop",
-            category=CATEGORY,
+            category=CATEGORY_LOOP,
             description="The loop begins here. Everything between this node and Iterate Loop End runs in every pass. "
             "Each pass starts from the picture of an earlier one.",
             inputs=[
@@ -116,7 +115,7 @@ def end_schema(node_id: str, display_name: str, lists: bool) -> io.Schema:
     return io.Schema(
         node_id=node_id,
         display_name=display_name,
-        category=CATEGORY,
+        category=CATEGORY_LOOP,
         description="The loop ends here. It judges each pass by its score, and runs the next pass or stops. It gives "
         "the best picture of all; the composite counts, too. Finished passes are shown here and kept in ComfyUI's temp "
         "folder, even if a later pass fails.",

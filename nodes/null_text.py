@@ -1,12 +1,19 @@
 """Edge-constrained null-text optimization (paper eq. 5-6)."""
 
-from comfy_api.latest import io, ui
+from __future__ import annotations
 
-from ..host.zero_shot.edges import find_pidinet
+from comfy.model_patcher import ModelPatcher
+from comfy.sd import VAE
+from comfy_api.latest import io, ui
+from torch import Tensor
+
+from ..host.zero_shot.edges import Edges, find_pidinet
 from ..host.zero_shot.null_text import optimize_null
-from ..methods.zero_shot.null_text import NullTextSettings
+from ..methods.zero_shot import types as zero_shot
+from ..methods.zero_shot.null_text import EdgeImage, NullTextSettings
 from ..plots.curves import loss_curve
-from .types import CATEGORY, CONDITIONING_TOOLTIP, NullText, RefinedEmbedding, Trajectory
+from .errors import errors_name
+from .types import CATEGORY, CONDITIONING_TOOLTIP, Conditioning, NullText, RefinedEmbedding, Trajectory
 
 DEFAULTS = NullTextSettings()
 
@@ -24,26 +31,30 @@ class EdgeNullTextOptimize(io.ComfyNode):
             node_id="EdgeNullTextOptimize",
             display_name="Edge Null-Text Optimize",
             category=CATEGORY,
-            description="Find the unconditional embedding of each step under which guidance gives the composite back, "
-            "with the object's edges in place (paper eq. 5-6). Makes the edit follow guidance_scale.",
+            description="Finds the unconditional embedding of each step with which guidance gives the composite back, "
+            "and keeps the object's edges in place (paper eq. 5-6). The edit then follows guidance_scale.",
             has_intermediate_output=True,  # a cached result shows its text again
             inputs=[
                 io.Model.Input("model", tooltip="The model that inverted the composite."),
                 io.Vae.Input(
                     "vae",
-                    tooltip="The VAE that encoded the composite, or a TAESD of its kind: coarser, for far less work.",
+                    tooltip="The VAE that encoded the composite. A TAESD of the same kind works, too: less exact and "
+                    "much faster.",
                 ),
                 Trajectory.Input("trajectory", tooltip="From DDIM Invert."),
                 RefinedEmbedding.Input("refined", tooltip="From Refine Embedding."),
                 io.Image.Input("image", tooltip="The picture that was encoded and inverted."),
-                io.Mask.Input("mask", tooltip="1 on the pasted object, of the image's size. Edges count inside it."),
+                io.Mask.Input(
+                    "mask", tooltip="1 on the pasted object. The same size as the image. Only edges inside it count."
+                ),
                 io.Combo.Input(
                     "edges",
                     options=["auto", "sobel", "sobel + pidinet", "none"],
                     default="auto",
-                    tooltip="auto: Sobel, and PiDiNet where its weights are: put table5_pidinet.pth, which is under a "
-                    "research license and never downloaded, into models/edge, and install controlnet-aux. "
-                    "none: plain null-text inversion, which never decodes: far less work with a large VAE.",
+                    tooltip="Which edges to keep. auto: Sobel, and PiDiNet if its weights are there. For PiDiNet, put "
+                    "table5_pidinet.pth into models/edge (it is under a research license and never downloaded) and "
+                    "install controlnet-aux. none: plain null-text inversion. It never decodes, which saves much work "
+                    "with a large VAE.",
                 ),
                 io.Float.Input(
                     "guidance_scale",
@@ -51,7 +62,8 @@ class EdgeNullTextOptimize(io.ComfyNode):
                     min=1.1,
                     max=30.0,
                     step=0.1,
-                    tooltip="The guidance of the edit that follows; give it the same. 2.5 is the paper's.",
+                    tooltip="The guidance of the edit that follows. Use the same value there. The paper's value is "
+                    "2.5. Larger values change more.",
                 ),
                 io.Int.Input(
                     "inner_steps",
@@ -59,7 +71,7 @@ class EdgeNullTextOptimize(io.ComfyNode):
                     min=0,
                     max=100,
                     advanced=True,
-                    tooltip="Optimizer steps at the first noise level. 1 is the paper's; 0 starts without any.",
+                    tooltip="Optimizer steps at the first noise level. The authors' code uses 1. 0 does nothing there.",
                 ),
                 io.Int.Input(
                     "growth_interval",
@@ -67,35 +79,47 @@ class EdgeNullTextOptimize(io.ComfyNode):
                     min=0,
                     max=1000,
                     advanced=True,
-                    tooltip="One optimizer step more after so many noise levels. 10 is the paper's; 0 adds none.",
+                    tooltip="After this many noise levels, each level gets one optimizer step more. The authors' code "
+                    "uses 10. 0 never adds one.",
                 ),
                 _weight_input(
-                    "learning_rate", DEFAULTS.learning_rate, 10.0, 0.01, "Of the embedding. 0.1 is the paper's."
+                    "learning_rate",
+                    DEFAULTS.learning_rate,
+                    10.0,
+                    0.01,
+                    "Learning rate of the embedding. The authors' code uses 0.1. 0 learns nothing.",
                 ),
                 _weight_input(
-                    "weight_decay", DEFAULTS.weight_decay, 1.0, 0.001, "AdamW's. 0.01 is the paper's; 0 is none."
+                    "weight_decay",
+                    DEFAULTS.weight_decay,
+                    1.0,
+                    0.001,
+                    "Weight decay of the AdamW optimizer. The paper's value is 0.01. 0 is none.",
                 ),
                 _weight_input(
                     "latent_weight",
                     DEFAULTS.latent_weight,
                     1000.0,
                     0.1,
-                    "How strongly a step is drawn to the inverted latent. 10 is the paper's; 0 leaves the edges alone.",
+                    "How strongly each step is drawn to the inverted latent. The authors' code uses 10. At 0 the "
+                    "latent does not count, only the edges do.",
                 ),
                 _weight_input(
                     "gamma",
                     0.1,
                     100.0,
                     0.01,
-                    "Weight of PiDiNet's edges beside Sobel's. 0.1 is the paper's; 0 drops them.",
+                    "Weight of PiDiNet's edges. Sobel's edges have weight 1. The paper's value is 0.1. At 0 PiDiNet's "
+                    "edges do not count.",
                 ),
                 io.Combo.Input(
                     "edge_image",
                     options=["step", "predicted"],
                     default=DEFAULTS.edge_image,
                     advanced=True,
-                    tooltip="Whose edges are compared with the composite's. step: the decoded step, noise and all, as "
-                    "the paper does. predicted: the clean picture predicted at that step.",
+                    tooltip="Which edges to compare with the composite's. step: those of the decoded step with its "
+                    "noise, as in the paper. predicted: those of the clean picture that the model predicts at that "
+                    "step.",
                 ),
                 io.Conditioning.Input("conditioning", optional=True, tooltip=CONDITIONING_TOOLTIP),
             ],
@@ -112,28 +136,35 @@ class EdgeNullTextOptimize(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        model,
-        vae,
-        trajectory,
-        refined,
-        image,
-        mask,
-        edges,
-        guidance_scale,
-        inner_steps,
-        growth_interval,
-        learning_rate,
-        weight_decay,
-        latent_weight,
-        gamma,
-        edge_image,
-        conditioning=None,
+        model: ModelPatcher,
+        vae: VAE,
+        trajectory: zero_shot.Trajectory,
+        refined: zero_shot.RefinedEmbedding,
+        image: Tensor,
+        mask: Tensor,
+        edges: Edges,
+        guidance_scale: float,
+        inner_steps: int,
+        growth_interval: int,
+        learning_rate: float,
+        weight_decay: float,
+        latent_weight: float,
+        gamma: float,
+        edge_image: EdgeImage,
+        conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
-        settings = NullTextSettings(
-            guidance_scale, latent_weight, learning_rate, weight_decay, inner_steps, growth_interval, edge_image
-        )
-        null_text, notice = optimize_null(
-            model, vae, trajectory, refined, image, mask, settings, edges, gamma, conditioning
-        )
+        with errors_name("EdgeNullTextOptimize"):
+            settings = NullTextSettings(
+                guidance_scale=guidance_scale,
+                latent_weight=latent_weight,
+                learning_rate=learning_rate,
+                weight_decay=weight_decay,
+                inner_steps=inner_steps,
+                growth_interval=growth_interval,
+                edge_image=edge_image,
+            )
+            null_text, notice = optimize_null(
+                model, vae, trajectory, refined, image, mask, settings, edges, gamma, conditioning
+            )
         curve = loss_curve(null_text.losses, "Null-text optimization")
         return io.NodeOutput(null_text, curve, ui=ui.PreviewText(notice))

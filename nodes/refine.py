@@ -1,12 +1,20 @@
 """Text embedding refinement in its two styles (paper eq. 2-4)."""
 
-from comfy_api.latest import io
+from __future__ import annotations
 
+from comfy.model_patcher import ModelPatcher
+from comfy.sd import CLIP
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..core.types import ImagingDescription as Description
 from ..host.zero_shot.stages import refine_words, scheduled_conditioning
+from ..methods.zero_shot import types as zero_shot
 from ..methods.zero_shot.refinement import RefinementSettings
 from ..methods.zero_shot.training_refinement import TrainingSettings
 from ..plots.curves import loss_curve
-from .types import CATEGORY, CONDITIONING_TOOLTIP, ImagingDescription, RefinedEmbedding, Trajectory
+from .errors import errors_name
+from .types import CATEGORY, CONDITIONING_TOOLTIP, Conditioning, ImagingDescription, RefinedEmbedding, Trajectory
 
 OPTIMIZING, TRAINING = RefinementSettings(), TrainingSettings()
 
@@ -17,7 +25,7 @@ def _what_is_refined() -> list[io.Input]:
         io.Clip.Input("clip", tooltip="The model's text encoder."),
         Trajectory.Input("trajectory", tooltip="From DDIM Invert."),
         ImagingDescription.Input("description", tooltip="From a describe node."),
-        io.Mask.Input("mask", tooltip="1 on the pasted object, framed as the inverted picture is."),
+        io.Mask.Input("mask", tooltip="1 on the pasted object. It must show the same part as the inverted picture."),
     ]
 
 
@@ -40,8 +48,8 @@ def _how_firmly(defaults: RefinementSettings | TrainingSettings, learning_rate_t
             max=1e6,
             step=100.0,
             advanced=True,
-            tooltip="How strongly the embeddings are held near their words. "
-            f"{defaults.regularization_weight:g} is the paper's; 0 lets go.",
+            tooltip="How strongly the embeddings are held near their words. The paper's value is "
+            f"{defaults.regularization_weight:g}. At 0 they move freely.",
         ),
         io.Float.Input(
             "weight_decay",
@@ -50,7 +58,7 @@ def _how_firmly(defaults: RefinementSettings | TrainingSettings, learning_rate_t
             max=1.0,
             step=0.001,
             advanced=True,
-            tooltip="AdamW's weight decay. 0.01 is the paper's; 0 is none.",
+            tooltip="Weight decay of the AdamW optimizer. The paper's value is 0.01. 0 is none.",
         ),
         io.Float.Input(
             "weight_learning_rate",
@@ -59,22 +67,22 @@ def _how_firmly(defaults: RefinementSettings | TrainingSettings, learning_rate_t
             max=10.0,
             step=0.01,
             advanced=True,
-            tooltip="Learning rate of the background words' weights; 0 keeps all words equal.",
+            tooltip="Learning rate of the weights between the background's words. At 0 all words count equally.",
         ),
     ]
 
 
 def _outputs() -> list[io.Output]:
     return [
-        RefinedEmbedding.Output("refined", tooltip="Both rows' embeddings at every step."),
+        RefinedEmbedding.Output("refined", tooltip="The embeddings of both rows of text at every step."),
         io.Conditioning.Output("source", tooltip="The foreground's words, scheduled over the steps."),
         io.Conditioning.Output("target", tooltip="The words of the edit, scheduled over the steps."),
         io.Image.Output("loss_curve", tooltip="The refinement's loss at each optimizer step, as a plot."),
     ]
 
 
-def _refined(model, clip, trajectory, description, mask, settings, conditioning) -> io.NodeOutput:
-    refined = refine_words(model, clip, trajectory, description, mask, settings, conditioning)
+def _refined(refined: zero_shot.RefinedEmbedding) -> io.NodeOutput:
+    """The values of `_outputs`."""
     source, target = (scheduled_conditioning(x, refined.sigmas) for x in (refined.source, refined.target))
     return io.NodeOutput(refined, source, target, loss_curve(refined.losses, "Embedding refinement, L_Emb"))
 
@@ -86,9 +94,9 @@ class RefineEmbedding(io.ComfyNode):
             node_id="RefineEmbedding",
             display_name="Refine Embedding",
             category=CATEGORY,
-            description="Refine the words' embeddings until their attention covers the right region, then write the "
-            "background's words over the foreground's (paper eq. 2-4). In the optimizing style: an embedding for each "
-            "noise level.",
+            description="Refines the words' embeddings until their attention covers the right part of the picture. "
+            "Then it writes the background's words over the foreground's (paper eq. 2-4). The paper's optimizing "
+            "style: each noise level has its own embedding.",
             inputs=[
                 *_what_is_refined(),
                 io.Int.Input(
@@ -96,12 +104,13 @@ class RefineEmbedding(io.ComfyNode):
                     default=OPTIMIZING.steps_per_timestep,
                     min=0,
                     max=100,
-                    tooltip="Optimizer steps at each noise level. 2 is the paper's; 0 takes the words as they are.",
+                    tooltip="Optimizer steps at each noise level. The paper's value is 2. 0 uses the words as "
+                    "they are.",
                 ),
                 *_how_firmly(
                     OPTIMIZING,
-                    "Learning rate of the words' embeddings. 0.001 is the paper's; larger ones lower the loss and "
-                    "spoil the edit.",
+                    "Learning rate of the words' embeddings. The paper's value is 0.001. Larger values lower the loss "
+                    "and make the edit worse.",
                 ),
                 io.Conditioning.Input("conditioning", optional=True, tooltip=CONDITIONING_TOOLTIP),
             ],
@@ -111,22 +120,27 @@ class RefineEmbedding(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        model,
-        clip,
-        trajectory,
-        description,
-        mask,
-        steps_per_timestep,
-        learning_rate,
-        regularization_weight,
-        weight_decay,
-        weight_learning_rate,
-        conditioning=None,
+        model: ModelPatcher,
+        clip: CLIP,
+        trajectory: zero_shot.Trajectory,
+        description: Description,
+        mask: Tensor,
+        steps_per_timestep: int,
+        learning_rate: float,
+        regularization_weight: float,
+        weight_decay: float,
+        weight_learning_rate: float,
+        conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
-        settings = RefinementSettings(
-            steps_per_timestep, learning_rate, regularization_weight, weight_decay, weight_learning_rate
-        )
-        return _refined(model, clip, trajectory, description, mask, settings, conditioning)
+        with errors_name("RefineEmbedding"):
+            settings = RefinementSettings(
+                steps_per_timestep=steps_per_timestep,
+                learning_rate=learning_rate,
+                regularization_weight=regularization_weight,
+                weight_decay=weight_decay,
+                weight_learning_rate=weight_learning_rate,
+            )
+            return _refined(refine_words(model, clip, trajectory, description, mask, settings, conditioning))
 
 
 class RefineEmbeddingTraining(io.ComfyNode):
@@ -137,7 +151,7 @@ class RefineEmbeddingTraining(io.ComfyNode):
             display_name="Refine Embedding (Training Style)",
             category=CATEGORY,
             description="Refine Embedding in the paper's other style: one embedding for all noise levels, trained on "
-            "noise levels drawn at random. It takes the place of Refine Embedding.",
+            "noise levels drawn at random. Use it instead of Refine Embedding.",
             inputs=[
                 *_what_is_refined(),
                 io.Int.Input(
@@ -145,18 +159,20 @@ class RefineEmbeddingTraining(io.ComfyNode):
                     default=TRAINING.epochs,
                     min=0,
                     max=10000,
-                    tooltip="Optimizer steps, each on one batch of noise levels. 50 is the paper's; 0 takes the words "
-                    "as they are.",
+                    tooltip="Optimizer steps. Each works on one batch of noise levels. The paper's value is 50. 0 uses "
+                    "the words as they are.",
                 ),
                 io.Int.Input(
                     "batch_size",
                     default=TRAINING.batch_size,
                     min=1,
                     max=1000,
-                    tooltip="Noise levels that an optimizer step averages over. 4 is the paper's; 1 is the noisiest.",
+                    tooltip="Number of noise levels that each optimizer step averages over. The paper's value is 4. "
+                    "Larger values learn more evenly and take longer.",
                 ),
                 *_how_firmly(
-                    TRAINING, "Learning rate of the words' embeddings. 0.01 is the paper's; 0 learns nothing."
+                    TRAINING,
+                    "Learning rate of the words' embeddings. The paper's value is 0.01. 0 learns nothing.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -164,7 +180,7 @@ class RefineEmbeddingTraining(io.ComfyNode):
                     min=0,
                     max=2**63 - 1,
                     advanced=True,
-                    tooltip="Which noise levels are drawn; any value is as good as another.",
+                    tooltip="Which noise levels are drawn. Any value is good; the same value gives the same result.",
                 ),
                 io.Conditioning.Input("conditioning", optional=True, tooltip=CONDITIONING_TOOLTIP),
             ],
@@ -174,21 +190,28 @@ class RefineEmbeddingTraining(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        model,
-        clip,
-        trajectory,
-        description,
-        mask,
-        epochs,
-        batch_size,
-        learning_rate,
-        regularization_weight,
-        weight_decay,
-        weight_learning_rate,
-        seed,
-        conditioning=None,
+        model: ModelPatcher,
+        clip: CLIP,
+        trajectory: zero_shot.Trajectory,
+        description: Description,
+        mask: Tensor,
+        epochs: int,
+        batch_size: int,
+        learning_rate: float,
+        regularization_weight: float,
+        weight_decay: float,
+        weight_learning_rate: float,
+        seed: int,
+        conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
-        settings = TrainingSettings(
-            epochs, batch_size, learning_rate, regularization_weight, weight_decay, weight_learning_rate, seed
-        )
-        return _refined(model, clip, trajectory, description, mask, settings, conditioning)
+        with errors_name("RefineEmbeddingTraining"):
+            settings = TrainingSettings(
+                epochs=epochs,
+                batch_size=batch_size,
+                learning_rate=learning_rate,
+                regularization_weight=regularization_weight,
+                weight_decay=weight_decay,
+                weight_learning_rate=weight_learning_rate,
+                seed=seed,
+            )
+            return _refined(refine_words(model, clip, trajectory, description, mask, settings, conditioning))

@@ -1,7 +1,8 @@
-"""The sockets of values that cross stages; each carries the dataclass of the same name."""
+"""The sockets of values that cross stages, and what all node files share."""
 
 from comfy_api.latest import io
 
+# Each socket carries the dataclass of the same name.
 ImagingDescription = io.Custom("DIFFHARM_DESCRIPTION")
 Trajectory = io.Custom("DIFFHARM_TRAJECTORY")
 RefinedEmbedding = io.Custom("DIFFHARM_REFINED_EMBEDDING")
@@ -11,8 +12,15 @@ Descriptions = io.Custom("DIFFHARM_DESCRIPTIONS")  # tuple[ImagingDescription, .
 HarmonyEvaluator = io.Custom("DIFFHARM_EVALUATOR")
 LoopFlow = io.Custom("DIFFHARM_LOOP_FLOW")
 
+Conditioning = list[list]  # what a CONDITIONING socket carries: [[text tensor, options], ...]
+
 CATEGORY = "Diff-Harmonization"
+CATEGORY_COLOR = f"{CATEGORY}/color"
+CATEGORY_DESCRIBE = f"{CATEGORY}/describe"
+CATEGORY_EVALUATE = f"{CATEGORY}/evaluate"
+CATEGORY_LOOP = f"{CATEGORY}/loop"
+
 CONDITIONING_TOOLTIP = (
-    "Optional. Its ControlNets, hooks and areas apply to every evaluation of this stage; its text is not used. "
+    "Optional. Its ControlNets, hooks and areas apply to every evaluation in this stage. Its text is not used. "
     "Unconnected: none."
 )

@@ -1,10 +1,14 @@
 """The square that the model sees."""
 
+from __future__ import annotations
+
 import torch
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..core.view import ViewMode, working_view
 from ..host.image import check_mask, check_regions
+from .errors import errors_name
 from .types import CATEGORY
 
 
@@ -15,45 +19,50 @@ class WorkingView(io.ComfyNode):
             node_id="WorkingView",
             display_name="Working View",
             category=CATEGORY,
-            description="Cut the square that the model works on out of the composite. The color LUT carries the edit "
-            "back to the whole picture.",
+            description="Cuts the square that the model works on out of the composite. Later the color LUT carries the "
+            "edit back to the whole picture.",
             inputs=[
                 io.Image.Input("image", tooltip="The composite, at any size."),
-                io.Mask.Input("mask", tooltip="1 on the pasted object, of the image's size."),
+                io.Mask.Input("mask", tooltip="1 on the pasted object. The same size as the image."),
                 io.Int.Input(
                     "size",
                     default=64,
                     min=32,
                     max=2048,
                     step=8,
-                    tooltip="Side of the square in pixels, as the model was trained: 64 for the embedded model, 512 "
-                    "for SD1.5 and SD2, 768 for SD2.1-v.",
+                    tooltip="Side of the square in pixels. Use the size that the model was trained on: 64 for the "
+                    "embedded model, 512 for SD1.5 and SD2, 768 for SD2.1-v.",
                 ),
                 io.Combo.Input(
                     "mode",
                     options=["crop", "whole"],
                     default="crop",
-                    tooltip="crop: a square around the mask, twice its size where the picture allows. whole: the whole "
-                    "picture, stretched to a square as the paper's authors do.",
+                    tooltip="crop: a square around the object, twice its size where the picture allows. whole: the "
+                    "whole picture, stretched to a square as in the authors' code.",
                 ),
                 io.Mask.Input(
                     "regions",
                     optional=True,
-                    tooltip="Masks of the object's parts, as a batch, to be cut likewise. Unconnected: none.",
+                    tooltip="Masks of parts of the object, as a batch. They are cut in the same way. Unconnected: "
+                    "none.",
                 ),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The square."),
                 io.Mask.Output("mask", tooltip="The mask of the square."),
                 io.Mask.Output(
-                    "regions", tooltip="The regions of the square, for Fit Color LUT; nothing without regions."
+                    "regions", tooltip="The regions of the square, for Fit Color LUT. Empty if none are connected."
                 ),
             ],
         )
 
     @classmethod
-    def execute(cls, image, mask, size: int, mode: ViewMode, regions=None) -> io.NodeOutput:
-        image, mask = image[..., :3], check_mask(mask, image, "WorkingView")
-        planes = mask if regions is None else torch.cat([mask, check_regions(regions, image, "WorkingView")])
-        view, planes = working_view(image, planes, size, mode)
+    def execute(
+        cls, image: Tensor, mask: Tensor, size: int, mode: ViewMode, regions: Tensor | None = None
+    ) -> io.NodeOutput:
+        image = image[..., :3]
+        with errors_name("WorkingView"):
+            mask = check_mask(mask, image)
+            planes = mask if regions is None else torch.cat([mask, check_regions(regions, image)])
+            view, planes = working_view(image, planes, size, mode)
         return io.NodeOutput(view, planes[: len(mask)], None if regions is None else planes[len(mask) :])
