@@ -8,7 +8,8 @@ from comfy_api.latest import io, ui
 
 from ..core.types import ImagingDescription as Description
 from ..description.parser import make, parse
-from ..host.describe.vision import KEY, describe_locally, model_folders
+from ..host.describe.local import describe_locally
+from ..host.describe.model_folders import KEY, model_folders
 from ..host.image import check_mask
 from .types import CATEGORY, Descriptions, ImagingDescription
 
