@@ -1,34 +1,39 @@
 """Describing the picture: by hand, by statistics or by a vision model on this machine (paper eq. 1)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from __future__ import annotations
+
 from typing import Any
 
 from comfy_api.latest import io, ui
+from torch import Tensor
 
 from ..core.types import ImagingDescription as Description
-from ..description.parser import make, parse
-from ..host.describe.vision import KEY, describe_locally, model_folders
+from ..description.parser import make, object_name, parse
+from ..host.describe.local import describe_locally
+from ..host.describe.model_folders import KEY, model_folders
 from ..host.image import check_mask
+from .errors import errors_name
 from .types import CATEGORY, Descriptions, ImagingDescription
 
 CATEGORY = f"{CATEGORY}/describe"
+STRICT_TOOLTIP = (
+    "On: words outside the vocabulary are refused. Off: a synonym becomes the vocabulary's word ('gloomy' becomes "
+    "'dull'). Any other word stays, and the model understands it or not."
+)
 
 
-@contextmanager
-def errors_name(place: str) -> Iterator[None]:
-    """Let an error say which node and input it is about."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{place}: {error}") from error
+def picked(found: tuple[Description, ...], index: int, note: str = "") -> io.NodeOutput:
+    """One of several descriptions, its text and all of them. The node shows the list, the picked one marked.
 
-
-def picked(found: tuple[Description, ...], index: int) -> io.NodeOutput:
-    """One of several descriptions, its text and all of them, which the node shows; past the last they begin anew."""
-    chosen = found[index % len(found)]
-    listing = "\n".join(f"{'>' if description is chosen else '  '} {description}" for description in found)
-    return io.NodeOutput(chosen, str(chosen), found, ui=ui.PreviewText(listing))
+    Args:
+        found: at least one description.
+        index: from 0; after the last description comes the first again.
+        note: a line below the list.
+    """
+    index %= len(found)
+    lines = [f"{'>' if number == index else '  '} {description}" for number, description in enumerate(found)]
+    shown = "\n".join([*lines, note] if note else lines)
+    return io.NodeOutput(found[index], str(found[index]), found, ui=ui.PreviewText(shown))
 
 
 class TextDescribe(io.ComfyNode):
@@ -47,34 +52,29 @@ class TextDescribe(io.ComfyNode):
                     default="",
                     optional=True,
                     tooltip="The whole description in one line, such as 'cat & (foreground) bright summer & "
-                    "(background) dusk cold'. Leave it empty to use the three fields below.",
+                    "(background) dusk cold'. If it is empty, the three fields below are used.",
                 ),
                 io.String.Input(
                     "object",
                     default="object",
                     optional=True,
-                    tooltip="Name of the pasted object, such as 'cat'; 'object' says nothing.",
+                    tooltip="Name of the pasted object, such as 'cat'. 'object' is neutral.",
                 ),
                 io.String.Input(
                     "foreground",
                     default="daylight",
                     optional=True,
-                    tooltip="How the pasted object looks now: words from the vocabulary; 'daylight' is neutral.",
+                    tooltip="How the pasted object looks now, in words of the vocabulary. The edit leads away from "
+                    "them. 'daylight' is neutral.",
                 ),
                 io.String.Input(
                     "background",
                     default="daylight",
                     optional=True,
-                    tooltip="How the scene looks, which the object shall look like; 'daylight' is neutral.",
+                    tooltip="How the scene looks, in words of the vocabulary. The edit leads the object towards them. "
+                    "'daylight' is neutral.",
                 ),
-                io.Boolean.Input(
-                    "strict",
-                    default=True,
-                    optional=True,
-                    advanced=True,
-                    tooltip="Refuse words outside the vocabulary. Off: a synonym becomes the vocabulary's word "
-                    "('gloomy': 'dull'), any other word stays, as far as the model understands it.",
-                ),
+                io.Boolean.Input("strict", default=True, optional=True, advanced=True, tooltip=STRICT_TOOLTIP),
             ],
             outputs=[
                 ImagingDescription.Output("description", tooltip="Object, foreground words and background words."),
@@ -91,12 +91,9 @@ class TextDescribe(io.ComfyNode):
         background: str = "daylight",
         strict: bool = True,
     ) -> io.NodeOutput:
-        if description.strip():
-            with errors_name("TextDescribe, input description"):
-                result = parse(description, strict)
-        else:
-            with errors_name("TextDescribe"):
-                result = make(object, foreground, background, strict)
+        with errors_name("TextDescribe", text="description", name="object"):
+            written = description.strip()
+            result = parse(written, strict) if written else make(object, foreground, background, strict)
         return io.NodeOutput(result, str(result), ui=ui.PreviewText(str(result)))
 
 
@@ -107,7 +104,7 @@ class LocalDescribe(io.ComfyNode):
         model = io.Combo.Input(
             "model",
             options=models,
-            tooltip=f"A folder in models/{KEY}: a model's repository as it is, with config.json and safetensors. "
+            tooltip=f"A folder in models/{KEY}: a copy of a model's repository with config.json and safetensors. "
             "Nothing is downloaded.",
         )
         return io.Schema(
@@ -118,13 +115,13 @@ class LocalDescribe(io.ComfyNode):
             "vision model of yours. Nothing is uploaded or downloaded.",
             has_intermediate_output=True,  # a cached result shows its text again
             inputs=[
-                io.Image.Input("image", tooltip="The composite, at any size."),
+                io.Image.Input("image", tooltip="The composite, at any size; of a batch, the first."),
                 io.Mask.Input("mask", tooltip="1 on the pasted object, of the image's size."),
                 io.String.Input(
                     "object",
                     default="object",
-                    tooltip="Name of the pasted object, such as 'car', 'tree' or 'person': its usual look is what the "
-                    "words of statistics are relative to. 'object' is the neutral choice.",
+                    tooltip="Name of the pasted object, such as 'car', 'tree' or 'cat'. The provider statistics "
+                    "compares the object with the usual look of its kind. 'object' is neutral: any object.",
                 ),
                 io.DynamicCombo.Input(
                     "provider",
@@ -134,8 +131,8 @@ class LocalDescribe(io.ComfyNode):
                         io.DynamicCombo.Option("vlm", [model]),
                     ],
                     optional=True,
-                    tooltip="statistics: color statistics, no model. clip: the words that a CLIP or SigLIP model finds "
-                    "most like each region. vlm: a vision-language model answers the task prompt.",
+                    tooltip="statistics: from color statistics, without a model. clip: the words that a CLIP or SigLIP "
+                    "model finds most like each region. vlm: a vision-language model answers the task prompt.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -144,8 +141,8 @@ class LocalDescribe(io.ComfyNode):
                     max=2**32 - 1,
                     optional=True,
                     control_after_generate=io.ControlAfterGenerate.fixed,
-                    tooltip="Which of the alternatives to give: 0 is the best, past the last they begin anew. Link the "
-                    "loop's description_seed here.",
+                    tooltip="Which of the alternatives to give. 0 is the best; higher numbers are less likely. After "
+                    "the last comes the first again. In a loop, link description_seed here.",
                 ),
             ],
             outputs=[
@@ -156,9 +153,16 @@ class LocalDescribe(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, image, mask, object: str, provider: dict[str, Any] | None = None, seed: int = 0) -> io.NodeOutput:  # noqa: A002
+    def execute(
+        cls,
+        image: Tensor,
+        mask: Tensor,
+        object: str,  # noqa: A002 (the input's name)
+        provider: dict[str, Any] | None = None,  # the choice and its own inputs
+        seed: int = 0,
+    ) -> io.NodeOutput:
         mask = check_mask(mask, image, "LocalDescribe")
-        with errors_name("LocalDescribe, input object"):
-            name = make(object, "daylight", "daylight").object
-        found = describe_locally(image[0, ..., :3], mask[0], name, **provider or {"provider": "statistics"})
+        with errors_name("LocalDescribe", name="object", model="provider.model"):
+            name, choice = object_name(object), provider or {"provider": "statistics"}
+            found = describe_locally(image[0, ..., :3], mask[0], name, **choice)
         return picked(found, seed)

@@ -1,9 +1,15 @@
 """Descriptions in the user's hands: picked, edited and added to in the graph."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 from comfy_api.latest import io
 
+from ..core.types import ImagingDescription as Description
 from ..description.parser import parse_lines
-from .describe import CATEGORY, errors_name, picked
+from .describe import CATEGORY, STRICT_TOOLTIP, picked
+from .errors import errors_name
 from .types import Descriptions, ImagingDescription
 
 
@@ -14,29 +20,30 @@ class DescribePicker(io.ComfyNode):
             node_id="DescribePicker",
             display_name="Pick Description",
             category=CATEGORY,
-            description="Pick one of several descriptions, and edit them or add your own. Shows them all.",
+            description="Pick one of several descriptions. You can edit them and add your own. The node shows them "
+            "all.",
             has_intermediate_output=True,  # a cached result shows its text again
             inputs=[
                 Descriptions.Input(
                     "descriptions",
                     optional=True,
-                    tooltip="From a describe node. Unconnected: only what is written here.",
+                    tooltip="From a describe node. If nothing is connected, only the text below counts.",
                 ),
                 io.String.Input(
                     "text",
                     default="",
                     multiline=True,
                     optional=True,
-                    tooltip="Descriptions of your own, one a line, such as 'cat & (foreground) bright summer & "
-                    "(background) dusk cold'. Empty: none.",
+                    tooltip="Your own descriptions, each on a line of its own, such as 'cat & (foreground) bright "
+                    "summer & (background) dusk cold'. Empty: only the connected descriptions count.",
                 ),
                 io.Combo.Input(
                     "mode",
                     options=["append", "replace"],
                     default="append",
                     optional=True,
-                    tooltip="append: the text's lines follow the connected descriptions. replace: they take their "
-                    "place; copy the lines shown below into the text and edit them.",
+                    tooltip="append: your lines follow the connected descriptions. replace: your lines take their "
+                    "place. To edit descriptions, copy the lines that this node shows into the text.",
                 ),
                 io.Int.Input(
                     "index",
@@ -44,34 +51,30 @@ class DescribePicker(io.ComfyNode):
                     min=0,
                     max=2**32 - 1,
                     optional=True,
-                    tooltip="Which one to give, from 0; past the last they begin anew. Link the loop's "
+                    tooltip="Which description to give, from 0. After the last comes the first again. In a loop, link "
                     "description_seed here.",
                 ),
-                io.Boolean.Input(
-                    "strict",
-                    default=True,
-                    optional=True,
-                    advanced=True,
-                    tooltip="Refuse words outside the vocabulary. Off: any word may be used, as far as the model "
-                    "understands it.",
-                ),
+                io.Boolean.Input("strict", default=True, optional=True, advanced=True, tooltip=STRICT_TOOLTIP),
             ],
             outputs=[
-                ImagingDescription.Output("description", tooltip="The one picked."),
-                io.String.Output("text", tooltip="The one picked, in its one-line form."),
-                Descriptions.Output("descriptions", tooltip="All of them."),
+                ImagingDescription.Output("description", tooltip="The picked description."),
+                io.String.Output("text", tooltip="The picked description in its one-line form."),
+                Descriptions.Output("descriptions", tooltip="All descriptions, the picked one among them."),
             ],
         )
 
     @classmethod
     def execute(
-        cls, descriptions=(), text: str = "", mode: str = "append", index: int = 0, strict: bool = True
+        cls,
+        descriptions: tuple[Description, ...] = (),
+        text: str = "",
+        mode: Literal["append", "replace"] = "append",
+        index: int = 0,
+        strict: bool = True,
     ) -> io.NodeOutput:
-        with errors_name("DescribePicker, input text"):
+        with errors_name("DescribePicker"):
             written = parse_lines(text, strict)
-        found = written if mode == "replace" else (*descriptions, *written)
-        if not found:
-            raise ValueError(
-                "DescribePicker: there is nothing to pick from; connect input descriptions, or write one in input text."
-            )
-        return picked(found, index)
+            found = written if mode == "replace" else (*descriptions, *written)
+            if not found:
+                raise ValueError("There is nothing to pick from. Connect input descriptions, or write into input text.")
+            return picked(found, index)

@@ -30,7 +30,7 @@ def outcome(server, graph):
 
 
 @pytest.mark.parametrize(("index", "expected"), [(0, DOG), (1, CAT), (2, TREE), (3, DOG), (2**32 - 1, DOG)])
-def test_it_picks_and_begins_anew(server, picker, index, expected):
+def test_it_picks_and_starts_again_after_the_last(server, picker, index, expected):
     picked, shown = outcome(server, picker(f"{DOG}\n{CAT}", text=TREE, index=index))
     assert picked == expected
     assert [line.strip("> ") for line in shown.splitlines()] == [DOG, CAT, TREE]

@@ -9,12 +9,14 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import torch
 from gemini_endpoint import Endpoint, Silence, describes, fails, says
 from graphs import add, refusal
 from PIL import Image
 
 from diff_harmonization.cli.client import WorkflowError
 from diff_harmonization.cli.server import HostServer
+from diff_harmonization.nodes.gemini import GeminiDescribe
 
 KEY = "AIzaSy-planted.in-the-environment_0123456789"
 FILE_KEY = "AIzaSy-planted.in-the-file_0123456789"
@@ -161,6 +163,13 @@ def test_cancelling(keyed, endpoint, graph, pausing):
     assert time.monotonic() - start < 10
     assert len(endpoint.requests) == 1
     assert pausing or endpoint.hung_up.wait(5)
+
+
+def test_a_name_that_is_no_models_is_told_with_its_input():
+    mask = torch.zeros(1, 8, 8)
+    mask[:, 2:5, 2:5] = 1
+    with pytest.raises(ValueError, match="^GeminiDescribe, input model: 'gemini 3' is no model name"):
+        GeminiDescribe.execute(torch.rand(1, 8, 8, 3), mask, "gemini 3", 0, 3)
 
 
 def test_an_empty_mask_is_not_sent(keyed, endpoint, graph, tmp_path):

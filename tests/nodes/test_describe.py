@@ -1,13 +1,15 @@
-"""The providers of LocalDescribe in the real host; models are tiny ones with random weights."""
+"""TextDescribe, and the providers of LocalDescribe in the real host; models are tiny ones with random weights."""
 
 import json
 
 import pytest
+import torch
 from graphs import add, refusal
 from vision_models import write_clip, write_llava
 
 from diff_harmonization.cli.client import WorkflowError
 from diff_harmonization.description.parser import parse
+from diff_harmonization.nodes.describe import LocalDescribe, TextDescribe
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +75,40 @@ def test_a_folder_that_is_not_there(server, models, describe):
     with pytest.raises(WorkflowError) as error:
         server.run(describe(provider="vlm", **{"provider.model": "gone"}))
     assert "gone" in str(error.value) + json.dumps(error.value.details)
+
+
+def test_a_line_comes_before_the_three_fields():
+    line = "dog & (foreground) bright & (background) dull"
+    assert TextDescribe.execute(f" {line}\n", "cat", "dim", "hot").args[1] == line
+    assert TextDescribe.execute(" ", "cat", "dim", "hot").args[1] == "cat & (foreground) dim & (background) hot"
+    assert TextDescribe.execute().args[1] == "object & (foreground) daylight & (background) daylight"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"description": "a cat"}, "^TextDescribe, input description: A description has the form"),
+        ({"description": "cat & (foreground) odd & (background) dim"}, "^TextDescribe, input description: The foregr"),
+        ({"object": "7"}, "^TextDescribe, input object: A description's object"),
+        ({"foreground": ""}, "^TextDescribe, input foreground: A description needs"),
+        ({"background": "odd"}, "^TextDescribe, input background: The background words 'odd'"),
+    ],
+)
+def test_a_refused_text_is_told_with_its_input(inputs, message):
+    with pytest.raises(ValueError, match=message):
+        TextDescribe.execute(**inputs)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"object": "7"}, "^LocalDescribe, input object: A description's object"),
+        ({"provider": {"provider": "vlm", "model": "gone"}}, "^LocalDescribe, input provider.model: .* 'gone'"),
+        ({"mask": torch.ones(1, 8, 8)}, "^LocalDescribe, input mask: .* covers the whole picture"),
+    ],
+)
+def test_a_refused_input_is_told_by_its_name(inputs, message):
+    mask = torch.zeros(1, 8, 8)
+    mask[:, 2:5, 2:5] = 1
+    with pytest.raises(ValueError, match=message):
+        LocalDescribe.execute(**{"image": torch.rand(1, 8, 8, 3), "mask": mask, "object": "cat"} | inputs)

@@ -1,0 +1,47 @@
+"""Describing on this machine: by statistics, or by one of the user's vision models."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ...core.errors import InputError
+from ...core.types import ImagingDescription
+from ...description.local.clip import describe_by_clip
+from ...description.local.loading import ModelProvider
+from ...description.local.vlm import describe_by_vlm
+from ...description.statistics.provider import alternatives
+from ..sampling.progress import progress
+from .memory import at_work
+from .model_folders import find_model
+
+Provider = ModelProvider | Literal["statistics"]
+ALTERNATIVES = 3  # the paper's K
+BY_MODEL = {"clip": describe_by_clip, "vlm": describe_by_vlm}
+
+
+def describe_locally(
+    image: Tensor, mask: Tensor, name: str, provider: Provider, model: str = ""
+) -> tuple[ImagingDescription, ...]:
+    """Alternative descriptions of a composite, the best first.
+
+    Args:
+        image: sRGB [H,W,3] in 0-1.
+        mask: [H,W], 1 on the object, not empty.
+        name: the object's name, "object" if unknown.
+        provider: who describes.
+        model: name of a folder in models/VLM, for the providers "clip" and "vlm".
+
+    Raises:
+        InputError: when the folder is missing or holds no model for the provider, or the mask covers everything.
+    """
+    if provider == "statistics":
+        return alternatives(image, mask, name)
+    folder = find_model(model)
+    try:
+        with at_work(folder, provider) as (network, processor), torch.inference_mode():
+            return BY_MODEL[provider](network, processor, image, mask, name, ALTERNATIVES, progress(1))
+    except (FileNotFoundError, ValueError) as error:  # of the folder's files or of the model's settings
+        raise InputError("model", str(error)) from error

@@ -1,0 +1,48 @@
+"""Vision models in the host's hands: errors and cancelling."""
+
+import comfy.model_management as management
+import pytest
+
+from diff_harmonization.core.errors import InputError
+from diff_harmonization.host.describe.local import describe_locally
+
+pytestmark = pytest.mark.usefixtures("models")
+
+
+def test_statistics_read_no_model(executor, composite, loads):
+    assert len(describe_locally(*composite, "dog", "statistics")) > 1
+    assert loads == []
+
+
+@pytest.mark.parametrize("provider", ["clip", "vlm"])
+def test_the_users_cancelling_ends_it_and_the_next_run_works(executor, composite, provider):
+    model = {"clip": "clip", "vlm": "llava"}[provider]
+    management.interrupt_current_processing()
+    with pytest.raises(management.InterruptProcessingException):
+        describe_locally(*composite, "dog", provider, model)
+    assert describe_locally(*composite, "dog", provider, model)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "message"),
+    [
+        ("vlm", "gone", "there is no model folder 'gone' in"),
+        ("vlm", "clip", "holds a model of type 'clip'"),
+        ("clip", "llava", "holds a model of type 'llava'"),
+    ],
+)
+def test_a_model_that_does_not_serve_is_refused(composite, provider, model, message):
+    with pytest.raises(InputError, match=f"^`model`: .*{message}"):
+        describe_locally(*composite, "dog", provider, model)
+
+
+def test_a_model_with_a_file_missing_is_refused(composite, models):
+    (models / "llava" / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="^`model`: .*llava holds no .*safetensors"):
+        describe_locally(*composite, "dog", "vlm", "llava")
+
+
+def test_a_model_that_cannot_be_asked_is_refused(executor, composite, models):
+    (models / "llava" / "chat_template.jinja").unlink()
+    with pytest.raises(InputError, match="^`model`: .*chat template"):
+        describe_locally(*composite, "dog", "vlm", "llava")
