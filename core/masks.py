@@ -8,35 +8,80 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from .errors import InputError
+
 logger = logging.getLogger(__name__)
 
 THRESHOLD = 100 / 255
 NEARLY_ALL = 0.95
 
 
-def binarize_mask(mask: Tensor, node: str = "RefineEmbedding") -> Tensor:
-    """Foreground mask [B,1,H,W] in [0,1] -> the same shape, 1 where it selects, else 0.
+def empty_mask(parameter: str = "mask", which: str = "the mask") -> InputError:
+    """The error for a mask that selects nothing, in the one wording that the pack has.
+
+    Args:
+        parameter: the name that the refusing function has for the mask.
+        which: the words for the mask, such as "mask 2 of 3".
+    """
+    return InputError(
+        parameter,
+        f"{which} is empty (no value reaches 100/255). It must be 1 on the pasted object. For a black-and-white file "
+        f"use LoadImageMask, because LoadImage reads only the alpha channel.",
+    )
+
+
+def binarize_mask(mask: Tensor) -> Tensor:
+    """1 where a mask selects (its value is at least 100/255), else 0.
+
+    Args:
+        mask: [B,H,W] in 0-1.
+
+    Returns:
+        [B,H,W], at least float32.
 
     Raises:
-        ValueError: when the shape is another, or a mask has no foreground.
+        InputError: when the shape is another, or a mask selects nothing.
     """
-    if mask.ndim != 4 or mask.shape[1] != 1:
-        raise ValueError(f"{node}: `mask` must be [B,1,H,W], got {tuple(mask.shape)}.")
+    if mask.ndim != 3:
+        raise InputError("mask", f"got shape {tuple(mask.shape)}, expected [B,H,W].")
     binary = foreground(mask).to(torch.promote_types(mask.dtype, torch.float32))
-    coverage = binary.mean((1, 2, 3))
-    if bool((coverage == 0).any()):
-        raise ValueError(
-            f"{node}: `mask` is empty (no value reaches {THRESHOLD:.3f}; the largest is {float(mask.max()):.3f}). "
-            f"It must be 1 on the foreground; load a black-and-white picture with LoadImageMask rather than LoadImage."
-        )
-    if bool((coverage > NEARLY_ALL).any()):
-        logger.warning("%s: `mask` covers %.0f%% of the picture; is it inverted?", node, 100 * float(coverage.max()))
+    warn_if_inverted(require_selection(mask))
     return binary
 
 
 def foreground(mask: Tensor) -> Tensor:
-    """Where a mask of any shape in [0,1] selects: bool of its shape."""
+    """Where a mask of any shape in 0-1 selects: bool of its shape."""
     return mask >= THRESHOLD
+
+
+def require_selection(mask: Tensor, parameter: str = "mask") -> float:
+    """Refuse masks [B,H,W] of which one selects nothing.
+
+    Args:
+        mask: [B,H,W] in 0-1.
+        parameter: the name that the calling function has for the mask.
+
+    Returns:
+        The largest share of a picture that one of the masks covers, in 0-1.
+
+    Raises:
+        InputError: when a mask selects nothing.
+    """
+    coverage = foreground(mask).float().mean((1, 2))
+    if bool((coverage == 0).any()):
+        raise empty_mask(parameter)
+    return float(coverage.max())
+
+
+def warn_if_inverted(coverage: float) -> None:
+    """Say in the log that a mask which covers nearly everything may be inverted."""
+    if coverage > NEARLY_ALL:
+        logger.warning(
+            "The mask covers %.0f%% of the picture. Is it inverted? LoadImage gives 1 - alpha: if so, use InvertMask. "
+            "If the file has a white object on a transparent ground, use channel alpha of LoadImageMask, then "
+            "InvertMask.",
+            100 * coverage,
+        )
 
 
 def keep_visible(mask: Tensor) -> Tensor:
@@ -59,23 +104,28 @@ def bounding_box(mask: Tensor) -> tuple[int, int, int, int] | None:
 
 
 def mask_on_grid(mask: Tensor, grid: tuple[int, int]) -> Tensor:
-    """The share of each grid cell that a mask covers: [B,1,H,W] -> [B,1,h,w] in [0,1] (area interpolation)."""
-    return interpolate(mask, size=grid, mode="area")
+    """The share of each grid cell that a mask covers: [B,H,W] -> [B,h,w] in 0-1 (area interpolation)."""
+    return interpolate(mask[:, None], size=grid, mode="area")[:, 0]
 
 
-def require_same_frame(mask: Tensor, latent_shape: tuple[int, ...], node: str = "RefineEmbedding") -> None:
-    """Refuse a mask [B,1,H,W] that cannot be of the picture behind a latent (B, C, h, w).
+def require_same_frame(mask: Tensor, latent_shape: tuple[int, ...]) -> None:
+    """Refuse a mask that cannot be of the picture behind a latent.
+
+    Args:
+        mask: [B,H,W] or [1,H,W].
+        latent_shape: (B, C, h, w). A VAE may have cut up to one latent pixel on each side.
 
     Raises:
-        ValueError: when batch or aspect differ; a VAE may have cut up to one latent pixel a side.
+        InputError: when the number of masks or their aspect does not fit.
     """
     batch, _, height, width = latent_shape
     if mask.shape[0] not in (1, batch):
-        raise ValueError(f"{node}: `mask` has {mask.shape[0]} rows, `trajectory` {batch}; give one, or one for each.")
+        raise InputError("mask", f"got {mask.shape[0]} masks for {batch} pictures. Give one mask, or one for each.")
     aspect = (mask.shape[-2] / height) / (mask.shape[-1] / width)
     slack = 1 + 1 / min(height, width)
     if not 1 / slack <= aspect <= slack:
-        raise ValueError(
-            f"{node}: `mask` is {mask.shape[-1]}x{mask.shape[-2]} (width x height), which does not have the aspect of "
-            f"`trajectory`'s latent, {width}x{height}; give the mask of the picture that was inverted."
+        raise InputError(
+            "mask",
+            f"got {mask.shape[-1]}x{mask.shape[-2]} (width x height), which does not have the aspect of the inverted "
+            f"latent, {width}x{height}. Give the mask of the picture that was inverted.",
         )

@@ -8,14 +8,14 @@ from typing import Literal
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from .masks import bounding_box, foreground, keep_visible
+from .masks import bounding_box, empty_mask, foreground, keep_visible
 
 ViewMode = Literal["crop", "whole"]
 MARGIN = 2.0  # the crop's side over the mask's
 
 
 @dataclass(frozen=True)
-class Window:
+class Rectangle:
     """A rectangle of a picture, in pixels."""
 
     top: int
@@ -24,42 +24,66 @@ class Window:
     width: int
 
     def of(self, picture: Tensor) -> Tensor:
-        """Cut [..., H, W] to the window."""
+        """The part of a picture [..., H, W] inside the rectangle."""
         return picture[..., self.top : self.top + self.height, self.left : self.left + self.width]
 
 
-def find_window(mask: Tensor, mode: ViewMode = "crop") -> Window:
-    """The window that shows mask [H,W]: a square around it, twice its size where the picture allows, or everything.
+def find_view(mask: Tensor, mode: ViewMode = "crop") -> Rectangle:
+    """The rectangle that the working view shows.
 
-    A picture narrower than the square gives its whole side, so the mask is always inside. Raises ValueError for an
-    empty mask.
+    Args:
+        mask: [H,W], nonzero on the object.
+        mode: "crop": a square around the mask, twice its size. Where the picture is narrower than the square, the
+            picture's whole side: the mask is always inside. "whole": the whole picture.
+
+    Raises:
+        InputError: when a crop is asked for and the mask is empty.
     """
     height, width = mask.shape
     if mode == "whole":
-        return Window(0, 0, height, width)
+        return Rectangle(0, 0, height, width)
     box = bounding_box(mask)
     if box is None:
-        raise ValueError("WorkingView, input mask: the mask is empty; it must be 1 on the pasted object.")
+        raise empty_mask()
     top, bottom, left, right = box
     side = round(MARGIN * max(bottom - top, right - left))
     top, h = _place(top, bottom, min(side, height), height)
     left, w = _place(left, right, min(side, width), width)
-    return Window(top, left, h, w)
+    return Rectangle(top, left, h, w)
 
 
 def working_view(image: Tensor, mask: Tensor, size: int, mode: ViewMode = "crop") -> tuple[Tensor, Tensor]:
-    """Cut and resize to the model's square.
+    """Cut a picture and resize it to the model's square.
 
-    image: [B,H,W,3] in 0-1; mask: [B,H,W], 1 on the foreground; the first row's mask places the window.
-    Returns image [B,size,size,3] and mask [B,size,size], antialiased when they shrink.
+    Args:
+        image: [B,H,W,3] in 0-1.
+        mask: [B,H,W], 1 on the foreground. The first one places the rectangle for all.
+        size: side of the square in pixels.
+        mode: see `find_view`.
+
+    Returns:
+        image [B,size,size,3] and mask [B,size,size], antialiased where they shrink.
+
+    Raises:
+        InputError: when a crop is asked for and the first mask is empty.
     """
-    return cut(image, mask, find_window(foreground(mask[0]), mode), size)
+    return cut(image, mask, find_view(foreground(mask[0]), mode), size)
 
 
-def cut(image: Tensor, mask: Tensor, window: Window, size: int) -> tuple[Tensor, Tensor]:
-    """What a window shows, as a square: image [B,size,size,3] and mask [B,size,size]."""
-    pixels, planes = window.of(image.movedim(-1, 1)), window.of(mask)[:, None]
-    shrinks = window.height > size or window.width > size
+def cut(image: Tensor, mask: Tensor, rectangle: Rectangle, size: int) -> tuple[Tensor, Tensor]:
+    """What a rectangle shows, resized to a square.
+
+    Args:
+        image: [B,H,W,3] in 0-1.
+        mask: [B,H,W] in 0-1.
+        rectangle: inside the picture.
+        size: side of the square in pixels.
+
+    Returns:
+        image [B,size,size,3] and mask [B,size,size].
+    """
+    pixels, planes = rectangle.of(image.movedim(-1, 1)), rectangle.of(mask)[:, None]
+    shrinks = rectangle.height > size or rectangle.width > size
     kernel, corners = ("area", None) if shrinks else ("bilinear", False)
     square = [interpolate(x, (size, size), mode=kernel, align_corners=corners).clamp(0, 1) for x in (pixels, planes)]
     return square[0].movedim(1, -1), keep_visible(square[1][:, 0])

@@ -1,1 +1,1 @@
-"""The harmony classifier and the loop's decision policy (paper 3.3)."""
+"""The harmony classifier (paper sec. 3.3): its networks, their checkpoints and the score."""

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ..core.errors import InputError
 from ..core.view import ViewMode
 from .networks import HarmonyNetwork, RegionNetwork, ResNet50
 
@@ -26,9 +27,8 @@ REFERENCE = (
     (r"classify_fc\.", "fc."),
 )
 
-
 EXPECTED = (
-    "expected are weights of evaluator.train, or a ResNet-50 with four input channels and two classes in "
+    "expected are weights that this pack trained, or a ResNet-50 with four input channels and two classes in "
     "torchvision's names or in those of the authors' evaluator (inp_encoder, encoder, classify_fc)"
 )
 # The unpickler stumbles in many ways over bytes that are no pickle.
@@ -36,21 +36,23 @@ UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, Value
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors or a PyTorch file, of which only tensors are read. Raises ValueError otherwise."""
+    """The tensors of a safetensors or a PyTorch file. Nothing but tensors is read: no code of the file runs.
+
+    Raises:
+        InputError: when the file cannot be read, or holds something else than a table of weights.
+    """
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         value = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
-        raise ValueError(
-            f"LoadHarmonyEvaluator, input name: {path.name} cannot be read as weights, being damaged or something "
-            f"else; {EXPECTED}."
+        raise InputError(
+            "path", f"{path.name} cannot be read as weights, being damaged or something else; {EXPECTED}."
         ) from error
     value = value.get("state_dict", value) if isinstance(value, dict) else value
     if not isinstance(value, dict) or not all(isinstance(item, Tensor) for item in value.values()):
-        raise ValueError(
-            f"LoadHarmonyEvaluator, input name: {path.name} holds a {type(value).__name__}, which is no table of "
-            f"weights; {EXPECTED}."
+        raise InputError(
+            "path", f"{path.name} holds a {type(value).__name__}, which is no table of weights; {EXPECTED}."
         )
     return value
 
@@ -58,9 +60,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
 def read_network(state: dict[str, Tensor], source: str) -> tuple[HarmonyNetwork, ViewMode]:
     """The network of a state dict in evaluation mode, float32, and what it was trained to look at.
 
-    Known are evaluator.train's exports, ResNet-50 in torchvision's (and timm's) names, and the layout of the authors'
-    evaluator, which looks at the whole picture stretched to a square. `source` names the file in errors. Raises
-    ValueError when the layout is none of these.
+    Args:
+        state: weights that training exported, a ResNet-50 in torchvision's (and timm's) names, or the authors'
+            evaluator, which looks at the whole picture stretched to a square.
+        source: name of the file, for the error.
+
+    Raises:
+        InputError: when the layout is none of these.
     """
     view: ViewMode = "crop"
     if REFERENCE_STEM in state:
@@ -78,9 +84,10 @@ def read_network(state: dict[str, Tensor], source: str) -> tuple[HarmonyNetwork,
         ),
     ]
     if wrong:
-        raise ValueError(
-            f"LoadHarmonyEvaluator, input name: {source} is no harmony evaluator: {sorted(wrong)[0]} (and "
-            f"{len(wrong) - 1} more differences); {EXPECTED}."
+        raise InputError(
+            "state",
+            f"{source} is no harmony evaluator: {sorted(wrong)[0]} (and {len(wrong) - 1} more differences); "
+            f"{EXPECTED}.",
         )
     values = {name: value.float() for name, value in state.items() if name not in counters}
     network.load_state_dict({**own, **values})

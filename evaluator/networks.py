@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, pad
 
+from ..core.errors import InputError
+
 SIDE = 256  # of the square that the classifiers take, pixels
 CHANNELS = 4
 CLASSES = 2
@@ -133,7 +135,7 @@ class RegionNetwork(HarmonyNetwork):
 
 
 def region_means(values: Tensor, mask: Tensor) -> Tensor:
-    """Means [B,2C] of values [B,C,h,w] inside and outside of mask [B,1,H,W]."""
+    """Means [B,2C] of values [B,C,h,w] inside and outside of a mask [B,1,H,W]."""
     inside = adaptive_avg_pool2d(mask, (values.shape[-2], values.shape[-1]))
     means = [(values * part).sum((2, 3)) / part.sum((2, 3)).clamp_min(1e-3) for part in (inside, 1 - inside)]
     return torch.cat(means, dim=1)
@@ -160,18 +162,25 @@ class ResNet50(HarmonyNetwork):
 
 
 def with_pretrained(network: RegionNetwork, state: dict[str, Tensor]) -> RegionNetwork:
-    """Start from published ImageNet weights of EfficientNet-Lite0 (PyTorch names with leading underscores).
+    """Start from published ImageNet weights of EfficientNet-Lite0, which too take RGB in [-1,1].
 
-    They too take RGB in [-1,1]. The mask's channel starts at zero; the published classes are left aside. Raises
-    ValueError when the weights are of another network.
+    The mask's channel starts at zero. The published classes are left aside.
+
+    Args:
+        network: its body takes the weights.
+        state: PyTorch names with leading underscores.
+
+    Raises:
+        InputError: when the weights are of another network.
     """
     state = {re.sub(r"(^|\.)_", r"\1", name): value for name, value in state.items()}
     own = network.body.state_dict()
     stem = state.get("conv_stem.weight")
     if stem is None or stem.shape[1] != CHANNELS - 1 or not own.keys() <= state.keys():
-        raise ValueError(
-            f"The initial backbone has {len(state)} tensors, first {next(iter(state), 'none')}; expected those of an "
-            "EfficientNet-Lite0 of RGB pictures in the published PyTorch layout (_conv_stem.weight, ...)."
+        raise InputError(
+            "state",
+            f"the initial backbone has {len(state)} tensors, first {next(iter(state), 'none')}; expected those of an "
+            f"EfficientNet-Lite0 of RGB pictures in the published PyTorch layout (_conv_stem.weight, ...).",
         )
     widened = {"conv_stem.weight": torch.cat((stem, torch.zeros_like(stem[:, :1])), dim=1)}
     network.body.load_state_dict({name: state[name] for name in own} | widened)

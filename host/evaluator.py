@@ -24,9 +24,14 @@ def evaluator_names() -> list[str]:
 
 
 def load_evaluator(name: str) -> HarmonyEvaluator:
-    """An evaluator by its name in `evaluator_names`. Raises FileNotFoundError or ValueError when it cannot be read."""
+    """An evaluator by its name in `evaluator_names`.
+
+    Raises:
+        FileNotFoundError: when its file is missing.
+        ValueError: when its file is damaged or holds something else.
+    """
     if name == EMBEDDED:
-        path = shipped_weights(MANIFEST, "LoadHarmonyEvaluator")
+        path = shipped_weights(MANIFEST)
     else:
         path = Path(folder_paths.get_full_path_or_raise(FOLDER, name))
     network, view = read_network(read_state(path), path.name)

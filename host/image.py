@@ -2,81 +2,77 @@
 
 from __future__ import annotations
 
-import logging
-from typing import Any
-
+from comfy.sd import VAE
 from torch import Tensor
 
-from ..core.masks import NEARLY_ALL, foreground
+from ..core.errors import InputError
+from ..core.masks import empty_mask, foreground, require_selection, warn_if_inverted
 
-logger = logging.getLogger(__name__)
+
+def as_batch(mask: Tensor) -> Tensor:
+    """A MASK, which the host allows to be [H,W], as [B,H,W]."""
+    return mask[None] if mask.ndim == 2 else mask
 
 
-def check_mask(mask: Tensor, image: Tensor, node: str = "The loop") -> Tensor:
-    """The foreground mask of an image, [B,H,W] with B that of the image, values unchanged.
+def check_mask(mask: Tensor, image: Tensor) -> Tensor:
+    """The foreground mask of an image, one for each of its pictures, values unchanged.
 
     Args:
-        mask: MASK, [H,W] or [B,H,W] or [1,H,W], in [0,1], 1 on the foreground.
+        mask: MASK, [H,W], [1,H,W] or [B,H,W], in 0-1, 1 on the foreground.
         image: IMAGE [B,H,W,C].
-        node: name of the node that asks, for the errors.
+
+    Returns:
+        [B,H,W].
 
     Raises:
-        ValueError: when the mask has another size or selects nothing.
+        InputError: when the mask has another size or selects nothing.
     """
-    mask = mask[None] if mask.ndim == 2 else mask
+    mask = as_batch(mask)
     (batch, height, width), count = image.shape[:3], len(mask)
     if mask.ndim != 3 or mask.shape[1:] != (height, width) or count not in (1, batch):
-        raise ValueError(
-            f"{node}, input mask: got {_size(mask)}, expected {_size(image[..., 0])} like the image. Load both from "
-            f"files of the same size (the alpha channel of LoadImage is 64x64 when the file has none)."
+        raise InputError(
+            "mask",
+            f"got {_size(mask)}, expected {_size(image[..., 0])} like the image. Load both from files of the same size "
+            f"(the alpha channel of LoadImage is 64x64 when the file has none).",
         )
-    covered = foreground(mask).float().mean(dim=(1, 2))
-    if covered.min() == 0:
-        raise ValueError(
-            f"{node}, input mask: the mask is empty (no value reaches 100/255). It must be 1 on the foreground; for a "
-            f"black-and-white file use LoadImageMask, since LoadImage reads only the alpha channel."
-        )
-    if covered.max() > NEARLY_ALL:
-        logger.warning(
-            "%s: the mask covers %.0f%% of the image; it may be inverted (LoadImage gives 1 - alpha: use InvertMask if "
-            "so), or a white object on a transparent ground (use channel alpha of LoadImageMask, then InvertMask).",
-            node,
-            100 * float(covered.max()),
-        )
+    warn_if_inverted(require_selection(mask))
     return mask.expand(batch, -1, -1)
 
 
-def check_regions(regions: Tensor, image: Tensor, node: str = "The loop", name: str = "regions") -> Tensor:
-    """Several masks of one image, [R,H,W], values unchanged.
+def check_regions(regions: Tensor, image: Tensor, parameter: str = "regions") -> Tensor:
+    """Several masks of one image, values unchanged.
 
     Args:
-        regions: MASK, [H,W] or [R,H,W], in [0,1].
+        regions: MASK, [H,W] or [R,H,W], in 0-1.
         image: IMAGE [B,H,W,C]; all its pictures have the same regions.
-        node: name of the node that asks, for the errors.
-        name: of its input.
+        parameter: the name that the calling function has for the masks.
+
+    Returns:
+        [R,H,W].
 
     Raises:
-        ValueError: when the masks have another size or one selects nothing.
+        InputError: when the masks have another size, or one of them selects nothing.
     """
-    regions = regions[None] if regions.ndim == 2 else regions
+    regions = as_batch(regions)
     if regions.ndim != 3 or regions.shape[1:] != image.shape[1:3]:
-        raise ValueError(
-            f"{node}, input {name}: got {_size(regions)}, expected masks of {image.shape[2]}x{image.shape[1]} like "
-            f"the image. Join masks of one size with Batch Masks; the working view's come from Working View."
+        raise InputError(
+            parameter,
+            f"got {_size(regions)}, expected masks of {image.shape[2]}x{image.shape[1]} like the image. Join masks of "
+            f"one size with Batch Masks. For a working view, cut them together with it.",
         )
-    empty = [number for number, region in enumerate(regions, 1) if not foreground(region).any()]
-    if empty:
-        raise ValueError(f"{node}, input {name}: mask {empty[0]} of {len(regions)} is empty; leave it out.")
+    for number, region in enumerate(regions, 1):
+        if not foreground(region).any():
+            raise empty_mask(parameter, f"mask {number} of {len(regions)}")
     return regions
 
 
-def encode(vae: Any, image: Tensor) -> Tensor:
-    """IMAGE [B,H,W,3+] in [0,1] to LATENT samples [B,C,h,w]; the host crops sides to the VAE's multiple."""
+def encode(vae: VAE, image: Tensor) -> Tensor:
+    """IMAGE [B,H,W,3+] in 0-1 to LATENT samples [B,C,h,w]; the host crops sides to the VAE's multiple."""
     return vae.encode(image[..., :3])
 
 
-def decode(vae: Any, latent: Tensor) -> Tensor:
-    """LATENT samples [B,C,h,w] to IMAGE [B,H,W,3] in [0,1]."""
+def decode(vae: VAE, latent: Tensor) -> Tensor:
+    """LATENT samples [B,C,h,w] to IMAGE [B,H,W,3] in 0-1."""
     image = vae.decode(latent)
     return image.flatten(0, 1) if image.ndim == 5 else image  # video VAEs add a frame axis
 

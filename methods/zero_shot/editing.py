@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...attention.sharing import ShareAttention
+from ...core.errors import InputError
 from ...core.types import Callback, silent
 from .inversion import ddim_step
 from .paths import require_refined, require_same_path
@@ -15,7 +16,6 @@ from .types import Denoiser, NullText, RefinedEmbedding, Trajectory
 
 logger = logging.getLogger(__name__)
 
-NODE = "AttentionControlledEdit"
 StepRange = tuple[float, float]  # [start, end) as fractions of the steps
 ALL_STEPS: StepRange = (0.0, 1.0)
 
@@ -25,37 +25,38 @@ def edit_direct(
     denoise: Denoiser,
     trajectory: Trajectory,
     refined: RefinedEmbedding,
+    *,
     strength: float = 1.0,
-    cross_window: StepRange = ALL_STEPS,
-    self_window: StepRange = ALL_STEPS,
+    cross_steps: StepRange = ALL_STEPS,
+    self_steps: StepRange = ALL_STEPS,
     callback: Callback = silent,
 ) -> Tensor:
-    """Edits by direct inversion in its closed form: no null text, no guidance, the source exact by construction.
+    """Edits by direct inversion in its closed form: ε = ε* + g (ε(target) - ε(source)).
 
-    With ε* the noise that carries the stored latent z_i to the stored z_{i+1}, the target takes
-    ε* + g (ε(target) - ε(source)). Its difference d from the trajectory thus obeys
-    d_{i+1} = d_i + (σ_{i+1} - σ_i) g (ε(z_i + d_i, target) - ε(z_i, source)), and is what is integrated: where it
-    is 0 the result equals the inverted latent bit for bit.
+    ε* is the noise that carries the stored latent z_i to the stored z_{i+1}. It needs no null text and no guidance,
+    and the source is exact by construction. The target's difference d from the trajectory obeys
+    d_{i+1} = d_i + (σ_{i+1} - σ_i) g (ε(z_i + d_i, target) - ε(z_i, source)). This difference is what is integrated:
+    where it is 0, the result equals the inverted latent bit for bit.
 
     Args:
         denoise: evaluated once a step on 2B rows, sources first.
         trajectory: of B images.
         refined: contexts of the source and the target.
         strength: g; 0 returns the composite's latent.
-        cross_window: steps whose cross-attention maps come from the source, as fractions [start, end).
-        self_window: the same for self-attention; an early end lets the target's structure change.
+        cross_steps: the steps whose cross-attention maps come from the source, as fractions [start, end).
+        self_steps: the same for self-attention; an early end lets the target's structure change.
         callback: called after each of the N steps with the predicted clean target.
 
     Returns:
         The edited latent [B, C, h, w].
 
     Raises:
-        ValueError: when `refined` belongs to another trajectory, or a window is none.
+        InputError: when `refined` belongs to another trajectory, or a range of steps is not 0 <= start <= end <= 1.
     """
-    require_refined(trajectory, refined, NODE)
+    require_refined(trajectory, refined)
     latents, steps, batch = trajectory.latents, trajectory.steps, trajectory.latent_shape[0]
     sigmas = trajectory.sigmas.to(latents.device)
-    windows = _Windows(cross_window, self_window, steps)
+    shared = _SharedSteps(cross_steps, self_steps, steps)
     sources, targets = range(batch), range(batch, 2 * batch)
     difference = torch.zeros_like(latents[0])
     for step in range(steps):
@@ -64,7 +65,7 @@ def edit_direct(
             torch.cat([latents[step], latents[step] + difference]),
             sigma,
             torch.cat([refined.source[step], refined.target[step]]).to(latents),
-            windows.control(step, sources, targets),
+            shared.control(step, sources, targets),
         ).chunk(2)
         eps = strength * (eps_target - eps_source)
         eps_star = (latents[step + 1] - latents[step]) / (next_sigma - sigma)
@@ -80,33 +81,41 @@ def edit_guided(
     trajectory: Trajectory,
     refined: RefinedEmbedding,
     null_text: NullText | None = None,
+    *,
     guidance_scale: float = 2.5,
-    cross_window: StepRange = ALL_STEPS,
-    self_window: StepRange = ALL_STEPS,
+    cross_steps: StepRange = ALL_STEPS,
+    self_steps: StepRange = ALL_STEPS,
     callback: Callback = silent,
 ) -> Tensor:
     """Edits by classifier-free guidance: ε = ε(null) + s (ε(target) - ε(null)), as the paper does.
 
-    The source row is put back on the inverted trajectory at each step, where null-text optimization would carry
-    it, so it needs no unconditional row of its own: 3B rows, (target with the null text, source, target).
-    Attention is shared between the conditional rows alone.
+    At each step the source row is put back on the inverted trajectory, where null-text optimization would carry it.
+    So it needs no unconditional row of its own: 3B rows, (target with the null text, source, target). Attention is
+    shared between the conditional rows alone.
 
     Args:
-        null_text: per-step unconditional embeddings; without it the empty prompt's, which drifts from the composite.
-        guidance_scale: s; the null text holds for the scale it was optimized for.
-        Others: see `edit_direct`.
+        denoise: evaluated once a step on 3B rows.
+        trajectory: of B images.
+        refined: contexts of the source and the target.
+        null_text: the unconditional embedding of each step. Without it the empty prompt's, and the edit drifts from
+            the composite.
+        guidance_scale: s; the null text holds for the scale that it was optimized for.
+        cross_steps: the steps whose cross-attention maps come from the source, as fractions [start, end).
+        self_steps: the same for self-attention.
+        callback: called after each of the N steps with the predicted clean target.
 
     Returns:
         The edited latent [B, C, h, w].
 
     Raises:
-        ValueError: when `refined` or `null_text` belongs to another trajectory, or a window is none.
+        InputError: when `refined` or `null_text` belongs to another trajectory, or a range of steps is not
+            0 <= start <= end <= 1.
     """
-    require_refined(trajectory, refined, NODE)
+    require_refined(trajectory, refined)
     latents, steps, batch = trajectory.latents, trajectory.steps, trajectory.latent_shape[0]
     null = _null_embeddings(trajectory, refined, null_text, guidance_scale)
     sigmas = trajectory.sigmas.to(latents.device)
-    windows = _Windows(cross_window, self_window, steps)
+    shared = _SharedSteps(cross_steps, self_steps, steps)
     sources, targets = range(batch, 2 * batch), range(2 * batch, 3 * batch)
     target = latents[0]
     for step in range(steps):
@@ -115,7 +124,7 @@ def edit_guided(
             torch.cat([target, latents[step], target]),
             sigma,
             torch.cat([x.to(latents) for x in (null[step], refined.source[step], refined.target[step])]),
-            windows.control(step, sources, targets),
+            shared.control(step, sources, targets),
         ).chunk(3)
         eps = eps_null + guidance_scale * (eps_target - eps_null)
         preview = target - sigma * eps
@@ -124,13 +133,13 @@ def edit_guided(
     return target
 
 
-class _Windows:
+class _SharedSteps:
     """Which attention is shared at which step."""
 
     def __init__(self, cross: StepRange, self_: StepRange, steps: int) -> None:
-        for name, (start, end) in (("cross_window", cross), ("self_window", self_)):
+        for parameter, (start, end) in (("cross_steps", cross), ("self_steps", self_)):
             if not 0 <= start <= end <= 1:
-                raise ValueError(f"{NODE}: `{name}` must be 0 <= start <= end <= 1, got ({start}, {end}).")
+                raise InputError(parameter, f"got ({start}, {end}), expected 0 <= start <= end <= 1.")
         self.cross, self.self_, self.steps = cross, self_, steps
 
     def control(self, step: int, sources: range, targets: range) -> ShareAttention | None:
@@ -144,16 +153,16 @@ def _null_embeddings(
 ) -> Tensor:
     if null_text is None:
         return refined.negative.expand(trajectory.steps, -1, -1, -1)
-    require_same_path("null_text", null_text.sigmas, null_text.latent_shape, trajectory, NODE)
+    require_same_path("null_text", null_text.sigmas, null_text.latent_shape, trajectory)
     if null_text.embeddings.shape != refined.source.shape:
-        raise ValueError(
-            f"{NODE}: `null_text` has embeddings {tuple(null_text.embeddings.shape)}, `refined` has contexts "
-            f"{tuple(refined.source.shape)}; both must come from the same trajectory and text encoder."
+        raise InputError(
+            "null_text",
+            f"it has embeddings {tuple(null_text.embeddings.shape)}, the refined contexts are "
+            f"{tuple(refined.source.shape)}. Both must come from the same trajectory and text encoder.",
         )
     if null_text.guidance_scale != guidance_scale:
         logger.warning(
-            "%s: guidance_scale is %g, but the null text was optimized for %g; the edit will drift from the composite.",
-            NODE,
+            "The guidance scale is %g, but the null text was optimized for %g: the edit will drift from the composite.",
             guidance_scale,
             null_text.guidance_scale,
         )

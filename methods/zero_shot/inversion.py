@@ -1,4 +1,4 @@
-"""DDIM inversion and its replay, as Euler steps in sigma.
+"""DDIM inversion as Euler steps in sigma.
 
 Latents are kept as x = z / sqrt(alpha_bar), with sigma = sqrt((1 - alpha_bar) / alpha_bar). The deterministic
 DDIM step z' = sqrt(a') (z - sqrt(1-a) eps) / sqrt(a) + sqrt(1-a') eps then reads x' = x + (sigma' - sigma) eps.
@@ -6,17 +6,16 @@ DDIM step z' = sqrt(a') (z - sqrt(1-a) eps) / sqrt(a) + sqrt(1-a') eps then read
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor
 
+from ...core.errors import InputError
 from ...core.types import Callback, silent
 from .types import Denoiser, Trajectory
 
 
 def ddim_step(latent: Tensor, eps: Tensor, sigma: Tensor | float, next_sigma: Tensor | float) -> Tensor:
-    """One deterministic DDIM step in model space, towards more or less noise."""
+    """One deterministic DDIM step in model space, towards more or less noise: x' = x + (sigma' - sigma) eps."""
     return latent + (next_sigma - sigma) * eps
 
 
@@ -26,6 +25,7 @@ def invert(
     latent: Tensor,
     sigmas: Tensor,
     context: Tensor,
+    *,
     fixed_point_iterations: int = 0,
     callback: Callback = silent,
 ) -> Trajectory:
@@ -44,12 +44,15 @@ def invert(
         fixed_point_iterations: further evaluations a step; 0 is the paper's.
         callback: called after each of the N steps with the predicted clean latent.
 
+    Returns:
+        Every latent on the way, noisiest first.
+
     Raises:
-        ValueError: when sigmas, latent or context have another form.
+        InputError: when sigmas, latent or context have another form, or the number of iterations is negative.
     """
     _require_descending(sigmas)
     if fixed_point_iterations < 0:
-        raise ValueError(f"DDIMInvert: `fixed_point_iterations` must be 0 or more, got {fixed_point_iterations}.")
+        raise InputError("fixed_point_iterations", f"got {fixed_point_iterations}, expected 0 or more.")
     context = _rows(context, latent)
     sigmas = sigmas.to(latent.device)
     path = [latent]
@@ -64,39 +67,19 @@ def invert(
     return Trajectory(torch.stack(path[::-1]), sigmas)
 
 
-@torch.no_grad()
-def replay(denoise: Denoiser, trajectory: Trajectory, context: Tensor, callback: Callback = silent) -> Trajectory:
-    """Plain DDIM from a trajectory's noisiest latent down: what its inversion loses, this shows.
-
-    Args:
-        trajectory: only `latents[0]` and `sigmas` are used.
-        context: [B, T, D] or [1, T, D]
-
-    Returns:
-        The path taken; `latents[-1]` is the reconstruction.
-    """
-    path, sigmas = [trajectory.latents[0]], trajectory.sigmas.to(trajectory.latents.device)
-    context = _rows(context, path[0])
-    for step, (high, low) in enumerate(pairwise(sigmas)):
-        eps = denoise(path[-1], high, context)
-        path.append(ddim_step(path[-1], eps, high, low))
-        callback(step + 1, trajectory.steps, path[-2] - high * eps)
-    return Trajectory(torch.stack(path), sigmas)
-
-
 def _require_descending(sigmas: Tensor) -> None:
     ok = sigmas.ndim == 1 and len(sigmas) >= 2 and float(sigmas[-1]) == 0 and bool((sigmas[:-1] > sigmas[1:]).all())
     if not ok:
         levels = [round(sigma, 4) for sigma in sigmas.flatten().tolist()]
-        raise ValueError(f"DDIMInvert: `sigmas` must fall strictly and end in 0, got {levels}.")
+        raise InputError("sigmas", f"got {levels}, expected levels that fall strictly and end in 0.")
 
 
 def _rows(context: Tensor, latent: Tensor) -> Tensor:
     if latent.ndim != 4:
-        raise ValueError(f"DDIMInvert: `latent` must be [B,C,h,w], got {tuple(latent.shape)}.")
+        raise InputError("latent", f"got shape {tuple(latent.shape)}, expected [B,C,h,w].")
     if context.ndim != 3 or context.shape[0] not in (1, len(latent)):
-        raise ValueError(
-            f"DDIMInvert: the context must be [1,T,D] or [{len(latent)},T,D], one row for each latent, "
-            f"got {tuple(context.shape)}."
+        raise InputError(
+            "context",
+            f"got shape {tuple(context.shape)}, expected [1,T,D] or [{len(latent)},T,D], one row for each latent.",
         )
     return context.to(latent).expand(len(latent), -1, -1)

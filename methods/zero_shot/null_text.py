@@ -9,18 +9,21 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ...core.errors import InputError
 from ...core.types import Callback, silent
 from .inversion import ddim_step
 from .paths import require_refined
 from .types import Denoiser, NullText, RefinedEmbedding, Trajectory
 
-NODE = "EdgeNullTextOptimize"
 EdgeImage = Literal["step", "predicted"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NullTextSettings:
-    """The constants of the optimization; defaults are the paper's, and its authors' code's where it is silent."""
+    """The constants of the optimization.
+
+    The guidance scale is the paper's. It is silent on the others: their defaults are those of its authors' code.
+    """
 
     guidance_scale: float = 2.5  # s
     latent_weight: float = 10.0  # of mean((z - z*)²)
@@ -33,11 +36,11 @@ class NullTextSettings:
     def __post_init__(self) -> None:
         for name in ("latent_weight", "learning_rate", "weight_decay", "inner_steps", "growth_interval"):
             if getattr(self, name) < 0:
-                raise ValueError(f"{NODE}: `{name}` must be 0 or more, got {getattr(self, name)}.")
+                raise InputError(name, f"got {getattr(self, name)}, expected 0 or more.")
         if self.guidance_scale == 1:
-            raise ValueError(f"{NODE}: at `guidance_scale` 1 the null text has no effect; the paper's value is 2.5.")
+            raise InputError("guidance_scale", "got 1, at which the null text has no effect. The paper's value is 2.5.")
         if self.edge_image not in ("step", "predicted"):
-            raise ValueError(f"{NODE}: `edge_image` must be 'step' or 'predicted', got '{self.edge_image}'.")
+            raise InputError("edge_image", f"got '{self.edge_image}', expected 'step' or 'predicted'.")
 
     def inner(self, step: int) -> int:
         """Optimizer steps at a timestep: 1 + i // 10 with the defaults."""
@@ -52,32 +55,34 @@ def optimize_null_text(
     edge_loss: Callable[[Tensor], Tensor] | None = None,
     callback: Callback = silent,
 ) -> NullText:
-    """Fits an unconditional embedding to each step, so that guidance retraces the inversion and keeps the edges.
+    """Fits an unconditional embedding to each step: L = 10 mean((z - z*)²) + edges, z = x sqrt(alpha_bar) (eq. 5-6).
 
     The guided step ε = ε(null) + s (ε(source) - ε(null)) from the latent reached so far shall land on the inverted
-    one: L = 10 mean((z - z*)²) + edges, z = x sqrt(alpha_bar); in the host's own scale x the first steps would weigh
-    two hundred times as much. As in null-text inversion (Mokady et al. 2023), each timestep starts from the
-    embedding of the last and goes on from where its own leads; here one AdamW serves them all, and every inner step
-    is taken, since neither the paper nor its authors' code stops early. ε(source) does not depend on the embedding:
-    it is predicted once a timestep, without gradients. The images of a batch do not touch each other.
+    one and keep the edges. In the host's own scale x the first steps would weigh two hundred times as much. As in
+    null-text inversion (Mokady et al. 2023), each timestep starts from the embedding of the last and continues from
+    the latent that its own embedding leads to. Here one AdamW serves them all, and every inner step is taken: neither
+    the paper nor its authors' code stops early. ε(source) does not depend on the embedding, so it is predicted once a
+    timestep, without gradients. The images of a batch do not touch each other.
 
     Args:
         denoise: differentiable in its context; evaluated on B rows.
         trajectory: of B images.
         refined: its source row is the condition, its negative the starting point.
-        edge_loss: the terms of eq. 5-6 on a decoded latent: [B, C, h, w] in the scale of z to [B]; None for none.
+        settings: constants of the optimization.
+        edge_loss: the edge terms of eq. 5-6 as a function of a latent, [B, C, h, w] in the scale of z to [B]. None:
+            no edge terms.
         callback: called after each optimizer step with the predicted clean latent.
 
     Returns:
         One embedding a step, and the loss at each optimizer step.
 
     Raises:
-        ValueError: when `refined` belongs to another trajectory.
+        InputError: when `refined` belongs to another trajectory.
         RuntimeError: under `torch.inference_mode()`, which has no gradients.
     """
     if torch.is_inference_mode_enabled():
         raise RuntimeError("optimize_null_text needs gradients: call it under torch.inference_mode(False).")
-    require_refined(trajectory, refined, NODE)
+    require_refined(trajectory, refined)
     latents = trajectory.latents
     null = refined.negative.to(latents).detach().clone().requires_grad_()
     optimizer = torch.optim.AdamW([null], lr=settings.learning_rate, weight_decay=settings.weight_decay)
@@ -96,7 +101,11 @@ def optimize_null_text(
         with torch.no_grad():
             latent = step.land(step.eps(null))
     return NullText(
-        torch.stack(embeddings), settings.guidance_scale, trajectory.sigmas, trajectory.latent_shape, tuple(losses)
+        embeddings=torch.stack(embeddings),
+        guidance_scale=settings.guidance_scale,
+        sigmas=trajectory.sigmas,
+        latent_shape=trajectory.latent_shape,
+        losses=tuple(losses),
     )
 
 

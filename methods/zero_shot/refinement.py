@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ...core.errors import InputError
 from ...core.types import Callback, ImagingDescription, silent
 from .types import Denoiser, RefinedEmbedding, TextEncoder, Trajectory
 from .word_optimizer import WordOptimizer, refined_embedding, row_contexts, text_rows
 
-NODE = "RefineEmbedding"
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RefinementSettings:
     """The constants of the refinement; defaults are the paper's optimizing style."""
 
@@ -26,7 +25,7 @@ class RefinementSettings:
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
             if getattr(self, name) < 0:
-                raise ValueError(f"{NODE}: `{name}` must be 0 or more, got {getattr(self, name)}.")
+                raise InputError(name, f"got {getattr(self, name)}, expected 0 or more.")
 
     def evaluations(self, steps: int) -> int:
         """How often both rows are evaluated along a trajectory of so many steps."""
@@ -42,28 +41,30 @@ def refine(
     settings: RefinementSettings = RefinementSettings(),
     callback: Callback = silent,
 ) -> RefinedEmbedding:
-    """Fits the condition words' token embeddings to their regions, step by step along an inversion.
+    """Fits the condition words' token embeddings by L_Emb, step by step along an inversion (paper eq. 2-4).
 
-    The foreground row learns to attend to the mask, the background row to its complement. From the noisiest
-    inverted latent to the cleanest, each timestep starts from the embeddings of the last, and keeps its own; one
-    AdamW serves them all. The images of a batch share the embeddings.
+    The foreground row learns to attend to the mask, the background row to the rest. From the noisiest inverted latent
+    to the cleanest, each timestep starts from the embeddings of the last one and keeps its own result. One AdamW
+    serves them all. The images of a batch share the embeddings.
 
     Args:
         denoise: differentiable in its context.
         encoder: differentiable in its token embeddings.
         trajectory: of B images.
-        description: an object and at least one word for each region.
-        mask: [B or 1, 1, H, W], 1 on the foreground; binarized at 100/255.
+        description: an object, and at least one word each for foreground and background.
+        mask: [B or 1, H, W], 1 on the foreground; binarized at 100/255.
+        settings: constants of the optimization.
         callback: called after each optimizer step, N * steps_per_timestep times.
 
     Returns:
         The rows' contexts at every step, α, and the loss at each optimizer step.
 
     Raises:
-        ValueError: for an empty or ill-shaped mask, a region without words, or a model whose maps do not fit.
+        InputError: for an empty or ill-shaped mask, or a description without words for one side.
+        ValueError: for a model whose maps do not fit.
         RuntimeError: under `torch.inference_mode()`, which has no gradients.
     """
-    words = WordOptimizer(denoise, encoder, trajectory, description, mask, settings, NODE)
+    words = WordOptimizer(denoise, encoder, trajectory, description, mask, settings)
     contexts = []
     for timestep in range(trajectory.steps):
         for _ in range(settings.steps_per_timestep):
@@ -73,15 +74,21 @@ def refine(
     return words.refined(contexts)
 
 
-def encode_pair(
-    encoder: TextEncoder, description: ImagingDescription, trajectory: Trajectory, node: str = NODE
-) -> RefinedEmbedding:
+def encode_pair(encoder: TextEncoder, description: ImagingDescription, trajectory: Trajectory) -> RefinedEmbedding:
     """The contexts from the words as they are, the background's equally weighted: no optimization.
 
+    Args:
+        encoder: of the model.
+        description: an object, and at least one word each for foreground and background.
+        trajectory: of B images and N steps.
+
+    Returns:
+        The same contexts at every step.
+
     Raises:
-        ValueError: for a region without words.
+        InputError: for a description without words for one side.
     """
-    rows = text_rows(encoder, description, node)
+    rows = text_rows(encoder, description)
     conditions = rows[0].conditions, rows[1].conditions
     weights = conditions[1].new_full((len(conditions[1]),), 1 / len(conditions[1]))
     contexts = row_contexts(encoder, rows, conditions, weights)

@@ -9,13 +9,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ...core.errors import InputError
 from ...core.types import ImagingDescription
 from .types import Prompt, TextEncoder
+
+Side = Literal["foreground", "background"]
 
 
 @dataclass(frozen=True)
 class TextRow:
-    """One region's prompt, its condition tokens and their embeddings before refinement."""
+    """One side's prompt, its condition tokens and their embeddings before refinement."""
 
     prompt: Prompt
     tokens: tuple[int, ...]  # positions of the condition tokens
@@ -32,31 +35,31 @@ class TextRow:
         return encoder.encode(self.prompt, self.embeddings.index_copy(0, index, conditions))
 
 
-def text_row(
-    encoder: TextEncoder,
-    description: ImagingDescription,
-    region: Literal["foreground", "background"],
-    node: str = "RefineEmbedding",
-) -> TextRow:
-    """Tokenizes one region's prompt, object first, then its conditions.
+def text_row(encoder: TextEncoder, description: ImagingDescription, side: Side) -> TextRow:
+    """Tokenizes one side's prompt: the object first, then its conditions.
+
+    Args:
+        encoder: of the model.
+        description: an object and the words of both sides.
+        side: whose words the row has.
 
     Raises:
-        ValueError: when the region has no words, or the prompt does not fit the encoder's window.
+        InputError: when the side has no words, or the prompt does not fit the encoder's window.
     """
-    words = description.foreground if region == "foreground" else description.background
-    text = description.foreground_prompt if region == "foreground" else description.background_prompt
+    words = description.foreground if side == "foreground" else description.background
+    text = description.foreground_prompt if side == "foreground" else description.background_prompt
     if not words:
-        raise ValueError(
-            f"{node}: `description` has no {region} words ('{description}'); give at least one condition, "
-            f"such as 'bright', for each region."
+        raise InputError(
+            "description",
+            f"it has no {side} words ('{description}'). Give at least one word, such as 'bright', for foreground and "
+            f"background.",
         )
     prompt = encoder.tokenize(text)
     parts = tuple(part for word in words for part in word.split())
     tokens = prompt.positions(parts)
     if not tokens or len(prompt.words) < len(parts) or max(tokens) >= prompt.end:
-        raise ValueError(
-            f"{node}: the {region} words of `description` do not fit the text encoder's window: '{text}'. "
-            f"Use fewer words."
+        raise InputError(
+            "description", f"the {side} words do not fit the text encoder's window: '{text}'. Use fewer words."
         )
     embeddings = encoder.embed(prompt).detach()
     return TextRow(prompt, tokens, embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)))
@@ -74,15 +77,18 @@ def fuse_target(
     """The target's context: target_f = Σ_n α_n E_n for every foreground condition token f (paper eq. 4).
 
     Everything before the end-of-text token that is no condition stays the source's, so positions line up whatever
-    the two word counts are. From its end-of-text token on, the target takes the background row's outputs from
-    *its* end-of-text token on (they, too, carry the words), its last token repeated where that row is too short.
+    the two word counts are. From its end-of-text token on, the target takes the background row's outputs from that
+    row's own end-of-text token on: they carry the words too. Where the background row is too short, its last token
+    is repeated.
 
     Args:
         source: [..., T, D], the text encoder's output for the foreground row.
         background: [..., T, D], that of the background row.
         weights: [number of background condition tokens], α, sums to 1.
-        foreground_tokens, background_tokens: positions of the condition tokens in their own rows.
-        foreground_end, background_end: position of the end-of-text token in each row.
+        foreground_tokens: positions of the condition tokens in the foreground row.
+        background_tokens: the same in the background row.
+        foreground_end: position of the end-of-text token in the foreground row.
+        background_end: the same in the background row.
 
     Returns:
         [..., T, D]
@@ -93,15 +99,15 @@ def fuse_target(
     length = source.shape[-2]
     if source.shape != background.shape:
         raise ValueError(
-            f"RefineEmbedding: the foreground's context is {tuple(source.shape)} and the background's "
-            f"{tuple(background.shape)}; shorten `description` so that both fit one window of the text encoder."
+            f"The foreground's context is {tuple(source.shape)} and the background's {tuple(background.shape)}. "
+            f"Shorten the description, so that both fit one window of the text encoder."
         )
     if len(weights) != len(background_tokens):
-        raise ValueError(f"fuse_target: {len(weights)} weights for {len(background_tokens)} background tokens.")
+        raise InputError("weights", f"got {len(weights)} weights for {len(background_tokens)} background tokens.")
     if max(foreground_tokens) >= foreground_end or max(background_tokens) >= background_end:
         raise ValueError(
-            f"fuse_target: condition tokens {tuple(foreground_tokens)} and {tuple(background_tokens)} must stand "
-            f"before the ends {foreground_end} and {background_end}."
+            f"The condition tokens {tuple(foreground_tokens)} and {tuple(background_tokens)} must stand before the "
+            f"ends {foreground_end} and {background_end}."
         )
     fused = torch.einsum("n,...nd->...d", weights.to(background), background[..., list(background_tokens), :])
     target = source.clone()

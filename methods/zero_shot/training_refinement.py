@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...core.errors import InputError
 from ...core.types import Callback, ImagingDescription, silent
 from .types import Denoiser, RefinedEmbedding, TextEncoder, Trajectory
 from .word_optimizer import WordOptimizer
 
-NODE = "RefineEmbeddingTraining"
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """The constants of the refinement; defaults are the paper's training style."""
 
@@ -29,9 +28,9 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
             if getattr(self, name) < 0:
-                raise ValueError(f"{NODE}: `{name}` must be 0 or more, got {getattr(self, name)}.")
+                raise InputError(name, f"got {getattr(self, name)}, expected 0 or more.")
         if self.batch_size == 0:
-            raise ValueError(f"{NODE}: `batch_size` must be 1 or more, got 0.")
+            raise InputError("batch_size", "got 0, expected 1 or more.")
 
     def evaluations(self, steps: int) -> int:
         """How often both rows are evaluated, whatever the trajectory's number of steps."""
@@ -47,25 +46,31 @@ def refine_by_training(
     settings: TrainingSettings = TrainingSettings(),
     callback: Callback = silent,
 ) -> RefinedEmbedding:
-    """Fits one embedding of the condition words to their regions, over timesteps drawn at random.
+    """Fits one embedding of the condition words by L_Emb, over timesteps drawn at random (paper eq. 2-4).
 
     An epoch is one AdamW step on the mean loss of `batch_size` timesteps, each drawn uniformly from the inversion's
     N, as a diffusion model is trained. The timesteps of a batch are evaluated one after another and their gradients
-    added: the same step as from one evaluation of all, in the memory of one, and ControlNets and hooks that are
+    added. This gives the same step as one evaluation of all, in the memory of one. ControlNets and hooks that are
     scheduled over the timesteps keep their schedule.
 
     Args:
-        settings: its seed fixes the timesteps: the same seed gives the same embedding.
+        denoise: differentiable in its context.
+        encoder: differentiable in its token embeddings.
+        trajectory: of B images.
+        description: an object, and at least one word each for foreground and background.
+        mask: [B or 1, H, W], 1 on the foreground; binarized at 100/255.
+        settings: constants of the optimization. The same seed gives the same embedding.
         callback: called after each evaluation, epochs * batch_size times.
-        Others: see `refinement.refine`.
 
     Returns:
         The rows' contexts, the same at every step, α, and the mean loss of each epoch.
 
     Raises:
-        As `refinement.refine`.
+        InputError: for an empty or ill-shaped mask, or a description without words for one side.
+        ValueError: for a model whose maps do not fit.
+        RuntimeError: under `torch.inference_mode()`, which has no gradients.
     """
-    words = WordOptimizer(denoise, encoder, trajectory, description, mask, settings, NODE)
+    words = WordOptimizer(denoise, encoder, trajectory, description, mask, settings)
     generator = torch.Generator().manual_seed(settings.seed)
     done, total = 0, settings.evaluations(trajectory.steps)
     for _ in range(settings.epochs):

@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from ...attention.maps import map_grid, record_maps
+from ...core.errors import InputError
 from ...core.types import Callback, ImagingDescription, silent
 from .paths import require_refined
 from .text_rows import TextRow
 from .types import Denoiser, RefinedEmbedding, TextEncoder, Trajectory
 from .word_optimizer import text_rows
-
-NODE = "AttentionMaps"
 
 
 @dataclass(frozen=True)
@@ -34,22 +33,30 @@ def word_maps(
     trajectory: Trajectory,
     description: ImagingDescription,
     refined: RefinedEmbedding,
+    *,
     levels: int = 10,
     callback: Callback = silent,
 ) -> tuple[WordMaps, WordMaps]:
     """The foreground's and the background's word maps at a quarter of the latent's sides, as refinement sees them.
 
     Args:
+        denoise: the model's predicted noise.
+        encoder: of the model.
         trajectory: of B images; the maps are those at its inverted latents.
         description: the one that was refined.
+        refined: the refined embedding.
         levels: noise levels to average over, spread evenly along the trajectory; all N where there are fewer.
         callback: called after each evaluation, twice a noise level.
 
+    Returns:
+        The maps of the foreground's row and of the background's.
+
     Raises:
-        ValueError: when `refined` belongs to another trajectory or description, or no layer's maps fit.
+        InputError: when `refined` belongs to another trajectory or description.
+        ValueError: when no layer's maps fit.
     """
-    require_refined(trajectory, refined, NODE)
-    rows = text_rows(encoder, description, NODE)
+    require_refined(trajectory, refined)
+    rows = text_rows(encoder, description)
     _require_words(rows, refined, description)
     grid, last_layer = map_grid(*trajectory.latent_shape[-2:]), None
     steps = torch.linspace(0, trajectory.steps - 1, min(levels, trajectory.steps)).round().long().tolist()
@@ -81,7 +88,8 @@ def _word_maps(row: TextRow, maps: Tensor) -> WordMaps:
 def _require_words(rows: tuple[TextRow, TextRow], refined: RefinedEmbedding, description: ImagingDescription) -> None:
     expected = refined.foreground_tokens, refined.background_tokens
     if tuple(row.tokens for row in rows) != expected:
-        raise ValueError(
-            f"{NODE}: `refined` was made from other words than `description` ('{description}'); connect the same "
-            f"describe node to both."
+        raise InputError(
+            "refined",
+            f"it was made from other words than those of the description ('{description}'). Use the description that "
+            f"was refined.",
         )

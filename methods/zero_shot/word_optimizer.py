@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...core.masks import binarize_mask, require_same_frame
 from ...core.types import ImagingDescription
-from .region_loss import PairLoss
+from .embedding_loss import PairLoss
 from .text_rows import TextRow, fuse_target, text_row
 from .types import Denoiser, RefinedEmbedding, TextEncoder, Trajectory
 
@@ -37,13 +37,12 @@ class WordOptimizer:
         denoise: differentiable in its context.
         encoder: differentiable in its token embeddings.
         trajectory: of B images, which share the embeddings.
-        description: an object and at least one word for each region.
-        mask: [B or 1, 1, H, W], 1 on the foreground; binarized at 100/255.
+        description: an object, and at least one word each for foreground and background.
+        mask: [B or 1, H, W], 1 on the foreground; binarized at 100/255.
         settings: learning rates, decay and regularization.
-        node: name of the node, for the errors.
 
     Raises:
-        ValueError: for an empty or ill-shaped mask, or a region without words.
+        InputError: for an empty or ill-shaped mask, or a description without words for one side.
         RuntimeError: under `torch.inference_mode()`, which has no gradients.
     """
 
@@ -55,14 +54,13 @@ class WordOptimizer:
         description: ImagingDescription,
         mask: Tensor,
         settings: OptimizerSettings,
-        node: str,
     ) -> None:
         if torch.is_inference_mode_enabled():
             raise RuntimeError("Refinement needs gradients: call it under torch.inference_mode(False).")
         self.encoder, self.trajectory = encoder, trajectory
-        self.rows = text_rows(encoder, description, node)
-        require_same_frame(mask, trajectory.latent_shape, node)
-        binary = binarize_mask(mask.to(trajectory.latents.device), node=node)
+        self.rows = text_rows(encoder, description)
+        require_same_frame(mask, trajectory.latent_shape)
+        binary = binarize_mask(mask.to(trajectory.latents.device))
         self.loss = PairLoss(denoise, encoder, trajectory, self.rows, binary, settings.regularization_weight)
         background = self.rows[1].conditions
         logits = torch.zeros(len(background), dtype=background.dtype, device=background.device)
@@ -103,9 +101,13 @@ class WordOptimizer:
         return refined_embedding(self.encoder, self.trajectory, self.rows, weights, contexts, self.losses)
 
 
-def text_rows(encoder: TextEncoder, description: ImagingDescription, node: str) -> tuple[TextRow, TextRow]:
-    """The foreground's and the background's row. Raises ValueError for a region without words."""
-    return text_row(encoder, description, "foreground", node), text_row(encoder, description, "background", node)
+def text_rows(encoder: TextEncoder, description: ImagingDescription) -> tuple[TextRow, TextRow]:
+    """The foreground's and the background's row.
+
+    Raises:
+        InputError: for a description without words for one side.
+    """
+    return text_row(encoder, description, "foreground"), text_row(encoder, description, "background")
 
 
 @torch.no_grad()

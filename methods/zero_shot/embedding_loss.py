@@ -1,4 +1,4 @@
-"""The loss that draws a region's words to the region (paper eq. 2-3)."""
+"""The loss that draws a row's words to their side of the mask: the paper's L_Emb (eq. 2-3)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .text_rows import TextRow
 from .types import Denoiser, TextEncoder, Trajectory
 
 
-def region_loss(
+def embedding_loss(
     maps: Tensor,
     weights: Tensor,
-    region: Tensor,
+    mask: Tensor,
     embeddings: Tensor,
     initial: Tensor,
     regularization_weight: float,
@@ -22,17 +22,19 @@ def region_loss(
     """L_Emb = mean((M - A / max A)²) + w mean((E - E_init)²), A = Σ_n α_n A_n (paper eq. 2-3).
 
     Args:
-        maps: [B, n, h, w], the condition tokens' attention maps.
+        maps: [B, n, h, w], A_n, the condition tokens' attention maps.
         weights: [n], α; ones for the foreground's plain sum.
-        region: [B or 1, 1, h, w], M, in [0, 1].
-        embeddings, initial: [n, E], the condition tokens' embeddings now and before refinement.
+        mask: [B or 1, h, w], M, in 0-1: where the words belong.
+        embeddings: [n, E], E, the condition tokens' embeddings as they are now.
+        initial: [n, E], E_init, the same before refinement.
+        regularization_weight: w.
 
     Returns:
         A scalar, the mean over the images.
     """
     attention = torch.einsum("n,bnhw->bhw", weights.to(maps), maps)
     peak = attention.amax((1, 2), keepdim=True).clamp_min(torch.finfo(attention.dtype).tiny)
-    coverage = (region[:, 0].to(attention) - attention / peak).square().mean()
+    coverage = (mask.to(attention) - attention / peak).square().mean()
     return coverage + (regularization_weight * (embeddings - initial).square().mean()).to(coverage)
 
 
@@ -44,7 +46,7 @@ class PairLoss:
         encoder: differentiable in its token embeddings.
         trajectory: of B images.
         rows: the foreground's and the background's.
-        mask: [B or 1, 1, H, W], 1 on the foreground, 0 elsewhere.
+        mask: [B or 1, H, W], 1 on the foreground, 0 elsewhere.
         regularization_weight: w of eq. 2.
     """
 
@@ -62,16 +64,21 @@ class PairLoss:
         self.initial = tuple(row.conditions for row in rows)
         self.regularization_weight = regularization_weight
         self.grid = map_grid(*trajectory.latent_shape[-2:])
-        region = mask_on_grid(mask, self.grid)
-        self.regions = (region, 1 - region)
+        share = mask_on_grid(mask, self.grid)
+        self.masks = (share, 1 - share)
         self.last_layer: int | None = None
 
     def __call__(self, step: int, foreground: Tensor, background: Tensor, logits: Tensor) -> Tensor:
-        """The sum over both regions at timestep `step` of the trajectory.
+        """The sum over both rows at a timestep.
 
         Args:
-            foreground, background: [n, E], the condition tokens' embeddings of each row.
-            logits: [number of background condition tokens], those behind α.
+            step: index of the timestep in the trajectory.
+            foreground: [n, E], the embeddings of the foreground row's condition tokens.
+            background: [m, E], those of the background row.
+            logits: [m], those behind α.
+
+        Returns:
+            A scalar.
         """
         latent = self.trajectory.latents[step]
         conditions = (foreground, background)
@@ -86,9 +93,9 @@ class PairLoss:
         )
         weights = (logits.new_ones(len(foreground)), logits.softmax(0))
         losses = [
-            region_loss(row_maps[:, list(row.tokens)], alpha, region, tokens, initial, self.regularization_weight)
-            for row, row_maps, alpha, region, tokens, initial in zip(
-                self.rows, maps.chunk(2), weights, self.regions, conditions, self.initial, strict=True
+            embedding_loss(row_maps[:, list(row.tokens)], alpha, mask, tokens, initial, self.regularization_weight)
+            for row, row_maps, alpha, mask, tokens, initial in zip(
+                self.rows, maps.chunk(2), weights, self.masks, conditions, self.initial, strict=True
             )
         ]
         return losses[0] + losses[1]
