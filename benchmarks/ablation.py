@@ -100,7 +100,7 @@ def edit_variant(models: Models, pair: Pair, variant: Variant) -> torch.Tensor:
         if not variant.object_last:
             return edit_once(models, image, mask, description, settings)[0]
         inverted = invert_view(models, image, mask, settings)
-        encoder = ObjectLast(ClipEncoder(models.clip, "ablation"), description.object)
+        encoder = ObjectLast(ClipEncoder(models.clip), description.object)
         refined = encode_pair(encoder, description, inverted.trajectory)
         return edit_inverted(models, image, mask, inverted, refined, settings)[0]
 

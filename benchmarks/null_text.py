@@ -55,13 +55,20 @@ def reconstruct(models: Models, photo: Photo, steps: int, settings: NullTextSett
         refined = refine_words(model, clip, trajectory, words, mask, RefinementSettings(steps_per_timestep=0))
         same = replace(refined, target=refined.source)
         start = time.perf_counter()
-        null_text, _ = optimize_null(model, vae, trajectory, refined, image, mask, settings, "sobel")
+        null_text, _ = optimize_null(model, vae, trajectory, refined, image, mask, settings, edges="sobel")
         seconds = time.perf_counter() - start
         empty = refined.negative.expand_as(null_text.embeddings)
 
         def painted(null: NullText) -> Score:
-            guidance = settings.guidance_scale
-            latent = edit_trajectory(model, trajectory, same, 0.0, NO_STEPS, NO_STEPS, null, guidance)
+            latent = edit_trajectory(
+                model,
+                trajectory,
+                same,
+                cross_steps=NO_STEPS,
+                self_steps=NO_STEPS,
+                null_text=null,
+                guidance_scale=settings.guidance_scale,
+            )
             return score(decode(vae, latent)[0], image[0], (mask[0] > 0.5).float())
 
         return Reconstruction(photo.id, painted(replace(null_text, embeddings=empty)), painted(null_text), seconds)

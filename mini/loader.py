@@ -25,7 +25,7 @@ def weights_path() -> Path:
 
     Raises FileNotFoundError or ValueError when the file is missing or is not the released one.
     """
-    return shipped_weights(MANIFEST, "LoadMiniHarmonyModel")
+    return shipped_weights(MANIFEST)
 
 
 def load_mini() -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:

@@ -92,12 +92,12 @@ def _draw_map(axes: Axes, attention: Tensor, mask: Tensor | None) -> None:
 
 def _outline(axes: Axes, mask: Tensor | None, extent: tuple[float, float, float, float]) -> None:
     if mask is not None:
-        plane = binarize_mask(mask[None, None], node="AttentionMaps")[0, 0]
+        plane = binarize_mask(mask[None])[0]
         axes.contour(plane.numpy(), levels=[0.5], colors="white", linewidths=1.2, extent=extent, origin="upper")
 
 
 def _share(attention: Tensor, mask: Tensor) -> float:
     """The share of a map [h,w] that lies on the object."""
-    plane = binarize_mask(mask[None, None], node="AttentionMaps")
+    plane = binarize_mask(mask[None])
     height, width = attention.shape
-    return float((attention * mask_on_grid(plane, (height, width))[0, 0]).sum() / attention.sum())
+    return float((attention * mask_on_grid(plane, (height, width))[0]).sum() / attention.sum())

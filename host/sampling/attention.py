@@ -15,6 +15,7 @@ from comfy.model_patcher import set_model_options_patch_replace
 from torch import Tensor, nn
 
 from ...attention.control import Attend, AttentionControl, AttentionLayer
+from ...core.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class ControlledAttention:
         gradients: attend with PyTorch's own kernel, which surely has a backward.
 
     Raises:
-        ValueError: when the UNet has no attention layer that can be patched.
+        InputError: when the UNet has no attention layer that can be patched.
     """
 
     def __init__(self, unet: nn.Module, options: Options, gradients: bool) -> None:
@@ -62,13 +63,14 @@ class ControlledAttention:
                 self.options = set_model_options_patch_replace(self.options, patch, name, place, number, index)
                 layers += 1
         if not layers:
-            raise ValueError(
-                f"No attention layer of the model could be patched ({type(unet).__name__} has no spatial "
-                f"transformer); connect a model of the SD1.5/SD2 family to the input model."
+            raise InputError(
+                "unet",
+                f"no attention layer of the model could be patched ({type(unet).__name__} has no spatial transformer). "
+                f"Use a model of the SD1.5/SD2 family.",
             )
         if taken:
             logger.warning(
-                "Another node replaces the attention of this MODEL (%s); its patch is set aside for this stage.",
+                "Another node replaces the attention of this MODEL (%s). Its patch is set aside for this stage.",
                 ", ".join(taken),
             )
 
@@ -98,7 +100,7 @@ def differentiable_attention(options: Options) -> Options:
     """Model options under which the host attends with PyTorch's own kernel: others may lack a backward."""
     transformer_options = dict(options.get("transformer_options", {}))
     if "optimized_attention_override" in transformer_options:
-        logger.warning("Another node overrides this MODEL's attention kernel; it is set aside while gradients flow.")
+        logger.warning("Another node overrides this MODEL's attention kernel. It is set aside while gradients flow.")
 
     def override(_function: Callable, *args, **kwargs) -> Tensor:
         return host_attention.attention_pytorch(*args, **kwargs)

@@ -17,6 +17,7 @@ from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
 from torch import Tensor
 
 from ...attention.control import AttentionControl
+from ...core.errors import InputError
 from ...methods.zero_shot.types import Denoiser
 from .attention import ControlledAttention, Options, differentiable_attention
 from .gradients import differentiable, engine_boundary, owned
@@ -40,20 +41,24 @@ def with_denoiser(
     Args:
         model: the host's MODEL, of the SD1/SD2 family (see `model.family`).
         latent: LATENT samples [B,C,h,w] as the host hands them around; the stage gets them in model space.
-        stage: gets a `Denoiser` and the latent; what it returns is returned.
+        stage: gets a `Denoiser` and the latent.
         sigmas: [N+1], the noise levels that the stage will visit; hooks and ControlNets are scheduled on them.
         conditioning: its non-text entries (ControlNet, hooks, areas) apply to every row of every call.
         gradients: whether the stage differentiates. The model is then a private copy in float32; gradients
             flow to latent and context, not through a ControlNet.
 
+    Returns:
+        What the stage returned.
+
     Raises:
-        ValueError: when the latent does not fit the model.
+        InputError: when the latent does not fit the model.
     """
     channels = model.get_model_object("latent_format").latent_channels
     if latent.ndim != 4 or latent.shape[1] != channels:
-        raise ValueError(
-            f"The model works on latents [B,{channels},h,w], but the input latent has shape {tuple(latent.shape)}; "
-            f"encode the image with the VAE that belongs to this model."
+        raise InputError(
+            "latent",
+            f"the model works on latents [B,{channels},h,w], got shape {tuple(latent.shape)}. Encode the picture with "
+            f"the VAE that belongs to this model.",
         )
     with ExitStack() as stack:
         if gradients:
@@ -90,7 +95,7 @@ class _StageGuider(comfy.samplers.CFGGuider):
             self.model_options = differentiable_attention(self.model_options)
 
         def prepare(executor, patcher, noise_shape, *args, **kwargs):
-            if gradients and "force_full_load" in kwargs:  # hosts of 2025 have no such option
+            if gradients:
                 kwargs["force_full_load"] = True
             # The host itself counts two rows an image.
             return executor(patcher, [-(-noise_shape[0] * ROWS_PER_IMAGE // 2), *noise_shape[1:]], *args, **kwargs)
@@ -133,7 +138,9 @@ class _HostDenoiser:
         self, latent: Tensor, sigma: Tensor | float, context: Tensor, control: AttentionControl | None = None
     ) -> Tensor:
         if len(context) != len(latent):
-            raise ValueError(f"The denoiser needs a context row for each of {len(latent)} latents, got {len(context)}.")
+            raise InputError(
+                "context", f"got {len(context)} rows, expected a context row for each of {len(latent)} latents."
+            )
         if control is None:
             return self._eps(latent, sigma, context, self.options)
         if self.controlled is None:

@@ -76,7 +76,7 @@ def load_fully(patcher: ModelPatcher) -> None:
 def _private(patcher: ModelPatcher) -> ModelPatcher:
     weights = [w for w in patcher.model.parameters() if w.is_floating_point()]
     low_precision = any(w.dtype != torch.float32 for w in weights)
-    if not _is_dynamic(patcher) and _cast_in_every_operation(patcher.model):
+    if not patcher.is_dynamic() and _cast_in_every_operation(patcher.model):
         private = patcher.clone()
     else:
         private = _reload(patcher) or _deep_copy(patcher)
@@ -87,13 +87,9 @@ def _private(patcher: ModelPatcher) -> ModelPatcher:
 
 def _reload(patcher: ModelPatcher) -> ModelPatcher | None:
     """A clone on weights read anew, where the host manages them dynamically and knows how to read them."""
-    if _is_dynamic(patcher) and getattr(patcher, "cached_patcher_init", None) is not None:
+    if patcher.is_dynamic() and patcher.cached_patcher_init is not None:
         return patcher.clone(force_deepcopy=True, disable_dynamic=True)
     return None
-
-
-def _is_dynamic(patcher: ModelPatcher) -> bool:
-    return getattr(patcher, "is_dynamic", lambda: False)()
 
 
 def _cast_in_every_operation(model: nn.Module) -> bool:
@@ -114,7 +110,7 @@ def _deep_copy(patcher: ModelPatcher) -> ModelPatcher:
     duplicate = copy.deepcopy(model, shared)
     if hasattr(duplicate, "current_patcher"):
         duplicate.current_patcher = None
-    if _is_dynamic(patcher):
+    if patcher.is_dynamic():
         private = patcher.clone(disable_dynamic=True, model_override=(duplicate, ({}, {}, {}, set())))
     else:
         private = patcher.clone()

@@ -9,16 +9,17 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
 
+from ...core.errors import InputError
 
-def family(model: ModelPatcher, node: str) -> UNetModel:
+
+def family(model: ModelPatcher) -> UNetModel:
     """The UNet inside a MODEL of the SD1/SD2 family, eps- or v-prediction.
 
     Args:
         model: the host's MODEL.
-        node: name of the node that asks, for the error.
 
     Raises:
-        ValueError: when the MODEL is of another family.
+        InputError: when the MODEL is of another family.
     """
     unet = model.get_model_object("diffusion_model")
     sampling = model.get_model_object("model_sampling")
@@ -32,17 +33,28 @@ def family(model: ModelPatcher, node: str) -> UNetModel:
         found = f"a UNet that predicts neither eps nor v ({' + '.join(c.__name__ for c in type(sampling).__bases__)})"
     else:
         return unet
-    raise ValueError(
-        f"{node}, input model: got {found} ({type(model.model).__name__}), expected an SD1.5/SD2-family UNet with "
-        f"eps- or v-prediction. Load such a checkpoint, or the embedded model with LoadMiniHarmonyModel."
+    raise InputError(
+        "model",
+        f"got {found} ({type(model.model).__name__}), expected an SD1.5/SD2-family UNet with eps- or v-prediction. "
+        f"Load such a checkpoint, or the model that the pack brings along.",
     )
 
 
 def sigmas_for(model: ModelPatcher, steps: int) -> Tensor:
-    """The host's `ddim_uniform` noise levels, [N+1], descending, the last 0.
+    """The host's `ddim_uniform` noise levels.
 
-    The host rounds: N need not equal `steps`. A stock sampler given these SIGMAS visits the same levels.
+    A stock sampler that gets these SIGMAS visits the same levels.
+
+    Args:
+        model: the host's MODEL.
+        steps: at least 1. The host rounds it.
+
+    Returns:
+        [N+1], descending, the last 0; N need not equal `steps`.
+
+    Raises:
+        InputError: for less than one step.
     """
     if steps < 1:
-        raise ValueError(f"The number of steps must be at least 1, got {steps}.")
+        raise InputError("steps", f"got {steps}, expected at least 1.")
     return comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "ddim_uniform", steps)

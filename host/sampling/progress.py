@@ -12,7 +12,7 @@ from ...core.types import Callback
 
 
 def progress(total: int, model: ModelPatcher | None = None) -> Callback:
-    """A callback that moves the node's progress bar, shows the latent and raises when the user cancels.
+    """A callback that moves the progress bar, shows the latent and raises when the user cancels.
 
     Args:
         total: units of work expected; a call's own `total` wins.

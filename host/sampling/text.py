@@ -12,38 +12,46 @@ from comfy.sd import CLIP
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
+from ...core.errors import InputError
 from ...methods.zero_shot.types import Prompt
 from .gradients import differentiable, engine_boundary, load_fully
 
-WINDOW = 77
+CONTEXT_LENGTH = 77  # tokens that the encoder reads at once, the start and the end among them
 _START = 1  # position of the first word's first token
 
 
 class ClipEncoder:
     """`TextEncoder` over a CLIP of the SD1/SD2 family; clip skip and LoRA stay in effect.
 
+    Args:
+        clip: the host's CLIP.
+
     Raises:
-        ValueError: when the CLIP is not a single CLIP text model, as SDXL's or T5 are not.
+        InputError: when the CLIP is not a single CLIP text model, as SDXL's or T5 are not.
     """
 
-    def __init__(self, clip: CLIP, node: str = "RefineEmbedding") -> None:
-        self.clip, self.node = clip, node
+    def __init__(self, clip: CLIP) -> None:
+        self.clip = clip
         self._weights: set[int] = set()  # addresses of the weights, while there are gradients
         empty = clip.tokenize("")
         self.key = next(iter(empty))
         encoder = getattr(clip.cond_stage_model, getattr(clip.cond_stage_model, "clip", ""), None)
-        if len(empty) != 1 or len(empty[self.key][0]) != WINDOW or not hasattr(encoder, "process_tokens"):
-            raise ValueError(
-                f"{node}, input clip: got {type(clip.cond_stage_model).__name__} with the tokenizers {list(empty)}, "
-                f"expected the single CLIP text encoder of an SD1.5/SD2-family checkpoint."
+        if len(empty) != 1 or len(empty[self.key][0]) != CONTEXT_LENGTH or not hasattr(encoder, "process_tokens"):
+            raise InputError(
+                "clip",
+                f"got {type(clip.cond_stage_model).__name__} with the tokenizers {list(empty)}, expected the single "
+                f"CLIP text encoder of an SD1.5/SD2-family checkpoint.",
             )
         self._end_id = empty[self.key][0][_START][0]
 
     def tokenize(self, text: str) -> Prompt:
         """Tokens of a prompt and where its words stand. Parentheses are text here, not weights.
 
+        Args:
+            text: words, separated by white space.
+
         Raises:
-            ValueError: when the prompt is longer than one window, 75 tokens, or names an embedding file.
+            InputError: when the prompt is longer than 75 tokens, or names an embedding file.
         """
         words = text.split()
         if not words:
@@ -72,11 +80,15 @@ class ClipEncoder:
         """Context [1, T, D] float32, as the host encodes the prompt.
 
         Args:
+            prompt: from `tokenize`.
             embeddings: [T, E], in place of the prompt's own. For gradients, work inside `gradients()`.
+
+        Raises:
+            InputError: when there are not as many embeddings as tokens.
         """
         tokens: list[Any] = list(prompt.ids) if embeddings is None else list(embeddings)
         if len(tokens) != len(prompt.ids):
-            raise ValueError(f"The prompt has {len(prompt.ids)} tokens, but {len(tokens)} embeddings were given.")
+            raise InputError("embeddings", f"the prompt has {len(prompt.ids)} tokens, but {len(tokens)} were given.")
         with saved_tensors_hooks(self._keep, lambda kept: kept) if torch.is_grad_enabled() else nullcontext():
             context: Any = self.clip.encode_from_tokens({self.key: [[(token, 1.0) for token in tokens]]})
         return context.float()
@@ -110,12 +122,13 @@ class ClipEncoder:
         escaped = re.sub(r"\\?([()])", r"\\\1", text)  # the host reads bare parentheses as weights
         chunks = self.clip.tokenize(escaped)[self.key]
         if len(chunks) > 1:
-            raise ValueError(
-                f"{self.node}, input description: the prompt '{text[:60]}...' is longer than the text encoder's "
-                f"window of {WINDOW - 2} tokens; use fewer words."
+            raise InputError(
+                "text",
+                f"the prompt '{text[:60]}...' is longer than the {CONTEXT_LENGTH - 2} tokens that the text encoder "
+                f"reads. Use fewer words.",
             )
         if any(not isinstance(token, int) for token, _ in chunks[0]):
-            raise ValueError(f"{self.node}, input description: '{text}' names an embedding file; use plain words.")
+            raise InputError("text", f"'{text}' names an embedding file. Use plain words.")
         return tuple(token for token, _ in chunks[0])
 
     def _end(self, ids: tuple[int, ...]) -> int:

@@ -17,6 +17,7 @@ from comfy.taesd.taesd import Block
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ...core.errors import InputError
 from .gradients import private_copy
 
 logger = logging.getLogger(__name__)
@@ -83,15 +84,20 @@ def encoded_frame(vae: VAE, pixels: Tensor) -> Tensor:
     return vae.vae_encode_crop_pixels(pixels)
 
 
-def require_vae_of(vae: VAE, latent_shape: tuple[int, ...], node: str) -> None:
-    """Refuse a VAE that cannot decode latents (B, C, h, w).
+def require_vae_of(vae: VAE, latent_shape: tuple[int, ...]) -> None:
+    """Refuse a VAE that cannot decode certain latents.
+
+    Args:
+        vae: the host's VAE.
+        latent_shape: (B, C, h, w).
 
     Raises:
-        ValueError: when it decodes something else than pictures, or latents of other channels.
+        InputError: when it decodes something else than pictures, or latents of other channels.
     """
     vae.throw_exception_if_invalid()
     if vae.latent_dim != 2 or vae.latent_channels != latent_shape[1]:
-        raise ValueError(
-            f"{node}, input vae: got {type(vae.first_stage_model).__name__} for latents of {vae.latent_channels} "
-            f"channels, but `trajectory` has {latent_shape[1]}; connect the VAE that encoded the inverted picture."
+        raise InputError(
+            "vae",
+            f"got {type(vae.first_stage_model).__name__} for latents of {vae.latent_channels} channels, but the "
+            f"inverted latent has {latent_shape[1]}. Use the VAE that encoded the inverted picture.",
         )

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ...core.errors import InputError
 from ...evaluator.checkpoint import UNREADABLE
 from ...methods.zero_shot.structure.edges import EdgeDetector
 from ...methods.zero_shot.structure.pidinet import PiDiNetEdges, build_network
@@ -35,18 +36,18 @@ def find_pidinet() -> Path | None:
     return None
 
 
-def load_pidinet(path: Path, device: torch.device, node: str) -> PiDiNetEdges:
-    """PiDiNet in float32, with its weights from a safetensors file or a .pth that holds nothing but weights.
+def load_pidinet(path: Path, device: torch.device) -> PiDiNetEdges:
+    """PiDiNet in float32.
+
+    Args:
+        path: a safetensors file, or a .pth that holds nothing but weights.
+        device: where it will run.
 
     Raises:
         ValueError: when the file is damaged or holds anything else.
         ModuleNotFoundError: when the package with the network is not installed.
     """
-    try:
-        network = build_network(_read_state(path))
-    except (ValueError, ModuleNotFoundError) as error:
-        raise type(error)(f"{node}, input edges: {path.name} in models/{FOLDER}: {error}") from error
-    return PiDiNetEdges(network.to(device, torch.float32))
+    return PiDiNetEdges(build_network(_read_state(path)).to(device, torch.float32))
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
@@ -55,34 +56,41 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         value: Any = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
         raise ValueError(
-            "it cannot be read as weights, being damaged or something else; put the published file there, or choose "
+            "it cannot be read as weights: it is damaged or something else. Put the published file there, or choose "
             "sobel."
         ) from error
     return value.get("state_dict", value) if isinstance(value, dict) else {}
 
 
-def detectors(
-    edges: Edges, gamma: float, device: torch.device, node: str
-) -> tuple[list[tuple[EdgeDetector, float]], str]:
-    """The detectors with their weights, and what to tell the user about the choice.
+def detectors(edges: Edges, gamma: float, device: torch.device) -> tuple[list[tuple[EdgeDetector, float]], str]:
+    """The edge detectors that the user asked for.
+
+    Args:
+        edges: "auto" takes PiDiNet where its weights are, "none" takes no detector.
+        gamma: weight of PiDiNet beside Sobel's 1.
+        device: where PiDiNet will run.
+
+    Returns:
+        The detectors with their weights, and a line for the user about the choice.
 
     Raises:
-        FileNotFoundError: when PiDiNet is asked for and its weights are missing.
-        ValueError, ModuleNotFoundError: as `load_pidinet`, when the weights are there.
+        InputError: when PiDiNet is asked for and its weights are missing, or they cannot be used.
     """
     if edges == "none":
         return [], "No edge term."
     path = None if edges == "sobel" else find_pidinet()
     where = f"models/{FOLDER}/{NAMES[0]}{SUFFIXES[1]} (research license; the network is in the package controlnet-aux)"
     if edges == "sobel + pidinet" and path is None:
-        raise FileNotFoundError(
-            f"{node}, input edges: PiDiNet's weights are missing. Put them at {where}, or choose sobel."
-        )
+        raise InputError("edges", f"PiDiNet's weights are missing. Put them at {where}, or choose sobel.")
     sobel: tuple[EdgeDetector, float] = (sobel_edges, 1.0)
     if path is None:
         notice = "Edges by Sobel."
         if edges == "auto":
             notice = f"Edges by Sobel alone: there is no {where}."
-            logger.warning("%s: %s", node, notice)
+            logger.warning("%s", notice)
         return [sobel], notice
-    return [sobel, (load_pidinet(path, device, node), gamma)], f"Edges by Sobel and PiDiNet ({path.name})."
+    try:
+        pidinet = load_pidinet(path, device)
+    except (ValueError, ModuleNotFoundError) as error:
+        raise InputError("edges", f"{path.name} in models/{FOLDER}: {error}") from error
+    return [sobel, (pidinet, gamma)], f"Edges by Sobel and PiDiNet ({path.name})."

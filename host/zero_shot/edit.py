@@ -102,14 +102,14 @@ def edit_inverted(
             inverted.image,
             inverted.mask,
             settings.null_text,
-            settings.edges,
+            edges=settings.edges,
         )
     latent = edit_trajectory(
         models.model,
         inverted.trajectory,
         refined,
-        settings.strength,
-        self_window=settings.self_steps,
+        strength=settings.strength,
+        self_steps=settings.self_steps,
         null_text=null_text,
     )
     lut = fit_lut(inverted.image, decode(models.vae, latent), inverted.mask)

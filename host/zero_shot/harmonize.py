@@ -100,7 +100,7 @@ def harmonize_instances(
         InputError: when masks and descriptions differ in number, or a mask does not fit.
         PassError: when a loop fails. It names the object, the pass, and the files of all finished passes.
     """
-    masks = check_regions(masks, image, name="masks")
+    masks = check_regions(masks, image, "masks")
     if len(masks) != len(descriptions):
         raise InputError(
             "descriptions",

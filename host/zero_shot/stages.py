@@ -10,22 +10,20 @@ from comfy.sd import CLIP
 from torch import Tensor
 
 from ...core.types import ImagingDescription
-from ...methods.zero_shot.editing import StepRange, edit_direct, edit_guided
+from ...methods.zero_shot.editing import ALL_STEPS, StepRange, edit_direct, edit_guided
 from ...methods.zero_shot.inversion import invert
 from ...methods.zero_shot.refinement import RefinementSettings, encode_pair, refine
 from ...methods.zero_shot.training_refinement import TrainingSettings, refine_by_training
 from ...methods.zero_shot.types import NullText, RefinedEmbedding, Trajectory
 from ...methods.zero_shot.word_maps import WordMaps, word_maps
+from ..image import as_batch
 from ..sampling.denoiser import Conditioning, to_latent_out, with_denoiser
 from ..sampling.gradients import engine_boundary, owned
 from ..sampling.model import family, sigmas_for
 from ..sampling.progress import progress
 from ..sampling.text import ClipEncoder
 
-_STYLES = {
-    RefinementSettings: (refine, "RefineEmbedding"),
-    TrainingSettings: (refine_by_training, "RefineEmbeddingTraining"),
-}
+_STYLES = {RefinementSettings: refine, TrainingSettings: refine_by_training}
 
 
 def invert_latent(
@@ -33,19 +31,34 @@ def invert_latent(
     clip: CLIP,
     latent: Tensor,
     steps: int = 50,
+    *,
     fixed_point_iterations: int = 0,
     conditioning: Conditioning | None = None,
 ) -> Trajectory:
-    """DDIM inversion of LATENT samples [B,C,h,w] at guidance 0: along the empty prompt's prediction."""
-    family(model, "DDIMInvert")
-    encoder = ClipEncoder(clip, "DDIMInvert")
+    """DDIM inversion at guidance 0: along the empty prompt's prediction.
+
+    Args:
+        model: MODEL of the SD1/SD2 family.
+        clip: its CLIP.
+        latent: LATENT samples [B,C,h,w].
+        steps: at least 1; the host rounds it.
+        fixed_point_iterations: further evaluations a step; 0 is the paper's.
+        conditioning: its ControlNets, hooks and areas apply to every evaluation.
+
+    Raises:
+        InputError: for a model, CLIP or latent of another kind, or a number out of range.
+    """
+    family(model)
+    encoder = ClipEncoder(clip)
     empty = encoder.encode(encoder.tokenize(""))
     sigmas = sigmas_for(model, steps)
     callback = progress(len(sigmas) - 1, model)
     return with_denoiser(
         model,
         latent,
-        lambda denoise, start: invert(denoise, start, sigmas, empty, fixed_point_iterations, callback),
+        lambda denoise, start: invert(
+            denoise, start, sigmas, empty, fixed_point_iterations=fixed_point_iterations, callback=callback
+        ),
         sigmas,
         conditioning,
     )
@@ -60,21 +73,34 @@ def refine_words(
     settings: RefinementSettings | TrainingSettings,
     conditioning: Conditioning | None = None,
 ) -> RefinedEmbedding:
-    """Text embedding refinement (paper eq. 2-4) in the style of its settings; mask: MASK [H,W] or [B,H,W]."""
-    run, node = _STYLES[type(settings)]
-    family(model, node)
-    encoder = ClipEncoder(clip, node)
+    """Text embedding refinement (paper eq. 2-4) in the style of its settings.
+
+    Args:
+        model: the MODEL that inverted the picture.
+        clip: its CLIP.
+        trajectory: of the inversion.
+        description: an object, and at least one word each for foreground and background.
+        mask: MASK [H,W] or [B,H,W] of the inverted picture, 1 on the foreground.
+        settings: of the optimizing or of the training style.
+        conditioning: its ControlNets, hooks and areas apply to every evaluation.
+
+    Raises:
+        InputError: for a model or CLIP of another kind, a mask that does not fit, or a description without words for
+            one side.
+    """
+    run = _STYLES[type(settings)]
+    family(model)
+    encoder = ClipEncoder(clip)
     if settings.evaluations(trajectory.steps) == 0:
-        return encode_pair(encoder, description, trajectory, node)
+        return encode_pair(encoder, description, trajectory)
     callback = progress(settings.evaluations(trajectory.steps))
-    planes = (mask[None] if mask.ndim == 2 else mask)[:, None]
     with engine_boundary():
-        private, planes = owned(trajectory), owned(planes)
+        private, mask = owned(trajectory), owned(as_batch(mask))
         with encoder.gradients():
             return with_denoiser(
                 model,
                 to_latent_out(model, private.latents[-1]),
-                lambda denoise, _: run(denoise, encoder, private, description, planes, settings, callback),
+                lambda denoise, _: run(denoise, encoder, private, description, mask, settings, callback),
                 private.sigmas,
                 conditioning,
                 gradients=True,
@@ -89,14 +115,31 @@ def read_word_maps(
     refined: RefinedEmbedding,
     levels: int = 10,
 ) -> tuple[WordMaps, WordMaps]:
-    """Where the foreground's and the background's words attend, before and after refinement."""
-    family(model, "AttentionMaps")
-    encoder = ClipEncoder(clip, "AttentionMaps")
+    """Where the foreground's and the background's words attend, before and after refinement.
+
+    Args:
+        model: the MODEL that inverted the picture.
+        clip: its CLIP.
+        trajectory: of the inversion.
+        description: the one that was refined.
+        refined: the refined embedding.
+        levels: noise levels to average over, spread evenly along the trajectory.
+
+    Returns:
+        The maps of the foreground's row and of the background's.
+
+    Raises:
+        InputError: for a model or CLIP of another kind, or a refined embedding of another trajectory or description.
+    """
+    family(model)
+    encoder = ClipEncoder(clip)
     callback = progress(2 * min(levels, trajectory.steps))
     return with_denoiser(
         model,
         to_latent_out(model, trajectory.latents[-1]),
-        lambda denoise, _: word_maps(denoise, encoder, trajectory, description, refined, levels, callback),
+        lambda denoise, _: word_maps(
+            denoise, encoder, trajectory, description, refined, levels=levels, callback=callback
+        ),
         trajectory.sigmas,
     )
 
@@ -105,28 +148,52 @@ def edit_trajectory(
     model: ModelPatcher,
     trajectory: Trajectory,
     refined: RefinedEmbedding,
+    *,
     strength: float = 1.0,
-    cross_window: StepRange = (0.0, 1.0),
-    self_window: StepRange = (0.0, 1.0),
+    cross_steps: StepRange = ALL_STEPS,
+    self_steps: StepRange = ALL_STEPS,
     null_text: NullText | None = None,
     guidance_scale: float = 2.5,
     conditioning: Conditioning | None = None,
 ) -> Tensor:
-    """Attention-controlled edit; returns LATENT samples [B,C,h,w]. Direct inversion unless a null text is given."""
-    family(model, "AttentionControlledEdit")
-    callback = progress(trajectory.steps, model)
+    """Attention-controlled edit: by direct inversion, or by guidance where a null text is given.
+
+    Args:
+        model: the MODEL that inverted the picture.
+        trajectory: of the inversion.
+        refined: contexts of the source and the target.
+        strength: of the direct inversion; 0 returns the composite's latent.
+        cross_steps: the steps whose cross-attention maps come from the source, as fractions [start, end).
+        self_steps: the same for self-attention.
+        null_text: the unconditional embedding of each step. None: direct inversion.
+        guidance_scale: used with a null text.
+        conditioning: its ControlNets, hooks and areas apply to every evaluation.
+
+    Returns:
+        LATENT samples [B,C,h,w].
+
+    Raises:
+        InputError: for a model of another kind, values of another trajectory, or a range of steps that is none.
+    """
+    family(model)
+    shared = {"cross_steps": cross_steps, "self_steps": self_steps, "callback": progress(trajectory.steps, model)}
 
     def stage(denoise: Any, _: Tensor) -> Tensor:
         if null_text is None:
-            return edit_direct(denoise, trajectory, refined, strength, cross_window, self_window, callback)
-        return edit_guided(denoise, trajectory, refined, null_text, guidance_scale, cross_window, self_window, callback)
+            return edit_direct(denoise, trajectory, refined, strength=strength, **shared)
+        return edit_guided(denoise, trajectory, refined, null_text, guidance_scale=guidance_scale, **shared)
 
     latent = to_latent_out(model, trajectory.latents[-1])
     return to_latent_out(model, with_denoiser(model, latent, stage, trajectory.sigmas, conditioning))
 
 
 def scheduled_conditioning(contexts: Tensor, sigmas: Tensor) -> Conditioning:
-    """Contexts [N,B,T,D], one a step, as a CONDITIONING that stock samplers follow over `sigmas` [N+1]."""
+    """A CONDITIONING that stock samplers follow step by step.
+
+    Args:
+        contexts: [N,B,T,D], one for each step.
+        sigmas: [N+1], the noise levels of the steps, descending.
+    """
     if all(torch.equal(context, contexts[0]) for context in contexts[1:]):
         return [[contexts[0].clone(), {}]]
     levels = sigmas[:-1].tolist()

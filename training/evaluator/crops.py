@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from ...core.masks import bounding_box, foreground
-from ...core.view import Window, cut
+from ...core.view import Rectangle, cut
 from ...data.photos import Photo
-from ...evaluator.model import place, square_window
+from ...evaluator.model import object_square, place
 from ...evaluator.networks import SIDE
 
 
@@ -43,7 +43,7 @@ def cut_crops(photos: Sequence[Photo], reduction: int, per_photo: int, generator
     for photo in photos:
         image, mask = photo.image()[None], (photo.mask() > 0.5).float()[None]
         for index in range(per_photo):
-            window = square_window(mask[0]) if index == 0 else random_window(mask[0], generator)
+            window = object_square(mask[0]) if index == 0 else random_window(mask[0], generator)
             pixels, plane = cut(image, mask, window, SIDE)
             if not 0.02 < plane.mean() < 0.95:
                 continue
@@ -57,7 +57,7 @@ def cut_crops(photos: Sequence[Photo], reduction: int, per_photo: int, generator
     return Crops(torch.cat(images), torch.cat(masks), natural, names, ids)
 
 
-def random_window(mask: Tensor, generator: random.Random) -> Window:
+def random_window(mask: Tensor, generator: random.Random) -> Rectangle:
     """A window of 1.2 to 3 times the size of the object of mask [H,W], up to a sixth of that off its center.
 
     Its aspect varies too: working views of low or narrow pictures are stretched.
@@ -72,4 +72,4 @@ def random_window(mask: Tensor, generator: random.Random) -> Window:
     )
     y, x = (middle + generator.uniform(-1, 1) * side / 6 for middle in ((top + bottom) / 2, (left + right) / 2))
     top, left = (place(*axis) for axis in zip((y, x), (height, width), mask.shape, strict=True))
-    return Window(top, left, height, width)
+    return Rectangle(top, left, height, width)
