@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.errors import InputError
+from ..core.masks import empty_mask
 from .lut import ColorLUT, corner_weights, grid_colors, locate
 from .solve import grid_solver, kron3
 
@@ -100,7 +101,7 @@ def _pairs(before: Tensor, after: Tensor, mask: Tensor | None) -> tuple[Tensor, 
     weights = mask.detach().to("cpu", torch.float64).reshape(-1)
     chosen = weights > 0
     if not chosen.any():
-        raise InputError("mask", "the mask is empty; it must be above 0 on the object.")
+        raise empty_mask()
     weights = weights[chosen]
     source, target = (x.detach().to("cpu", torch.float64).reshape(-1, 3)[chosen] for x in (before, after))
     if not (source.isfinite().all() and target.isfinite().all() and weights.isfinite().all()):

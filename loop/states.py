@@ -70,7 +70,7 @@ class LoopStates:
         """What the loop gives if it ends here."""
         decisions = self.decisions
         chosen = decisions[-1].source
-        actions = tuple(decision.action for decision in decisions)
+        actions: tuple[Action, ...] = tuple(decision.action for decision in decisions)
         return LoopResult(
             image=self.images[chosen],
             images=torch.cat(self.images),

@@ -78,12 +78,14 @@ class FitColorLUT(io.ComfyNode):
         regions: Tensor | None = None,
     ) -> io.NodeOutput:
         before, after = before[..., :3], after[..., :3]
-        weights = {"smoothness": smoothness, "identity_weight": identity_weight}
         with errors_name("FitColorLUT"):
             mask = None if mask is None else check_mask(mask, before)
             if regions is None:
-                return io.NodeOutput(fit_lut(before, after, mask, size, **weights))
-            return io.NodeOutput(fit_regions(before, after, check_regions(regions, before), mask, size, **weights))
+                lut = fit_lut(before, after, mask, size, smoothness=smoothness, identity_weight=identity_weight)
+            else:
+                regions = check_regions(regions, before)
+                lut = fit_regions(before, after, regions, mask, size, smoothness, identity_weight)
+        return io.NodeOutput(lut)
 
 
 class ApplyColorLUT(io.ComfyNode):

@@ -96,9 +96,16 @@ class AttentionControlledEdit(io.ComfyNode):
         guidance_scale: float = 2.5,
         conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
-        spans = (cross_start, cross_end), (self_start, self_end)
-        with errors_name("AttentionControlledEdit"):
+        with errors_name("AttentionControlledEdit", cross_steps="cross_start", self_steps="self_start"):
             latent = edit_trajectory(
-                model, trajectory, refined, strength, *spans, null_text, guidance_scale, conditioning
+                model,
+                trajectory,
+                refined,
+                strength=strength,
+                cross_steps=(cross_start, cross_end),
+                self_steps=(self_start, self_end),
+                null_text=null_text,
+                guidance_scale=guidance_scale,
+                conditioning=conditioning,
             )
         return io.NodeOutput({"samples": latent})

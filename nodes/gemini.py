@@ -100,7 +100,7 @@ class GeminiDescribe(io.ComfyNode):
         max_calls: int = 8,
         timeout: int = 60,
     ) -> io.NodeOutput:
-        mask = check_mask(mask, image, "GeminiDescribe")
+        mask = check_mask(mask, image)
         with errors_name("GeminiDescribe"):
             question = Question(encode_pictures(image[0, ..., :3], mask[0]), model.strip(), count, strict)
             found, sent = ask_gemini(question, seed // count, timeout, max_calls)

@@ -65,6 +65,13 @@ class DDIMInvert(io.ComfyNode):
         conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
         with errors_name("DDIMInvert"):
-            trajectory = invert_latent(model, clip, latent["samples"], steps, fixed_point_iterations, conditioning)
+            trajectory = invert_latent(
+                model,
+                clip,
+                latent["samples"],
+                steps,
+                fixed_point_iterations=fixed_point_iterations,
+                conditioning=conditioning,
+            )
         noised = {"samples": to_latent_out(model, trajectory.latents[0])}
         return io.NodeOutput(trajectory, noised, trajectory.sigmas)

@@ -164,7 +164,16 @@ class EdgeNullTextOptimize(io.ComfyNode):
                 edge_image=edge_image,
             )
             null_text, notice = optimize_null(
-                model, vae, trajectory, refined, image, mask, settings, edges, gamma, conditioning
+                model,
+                vae,
+                trajectory,
+                refined,
+                image,
+                mask,
+                settings,
+                edges=edges,
+                gamma=gamma,
+                conditioning=conditioning,
             )
         curve = loss_curve(null_text.losses, "Null-text optimization")
         return io.NodeOutput(null_text, curve, ui=ui.PreviewText(notice))

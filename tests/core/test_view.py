@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from diff_harmonization.core.view import Window, find_window, working_view
+from diff_harmonization.core.view import Rectangle, find_view, working_view
 
 
 def masked(height: int, width: int, box: tuple[int, int, int, int]) -> torch.Tensor:
@@ -33,12 +33,12 @@ CASES = [
 
 @pytest.mark.parametrize(("picture", "box", "window"), CASES)
 def test_crop(picture, box, window):
-    assert find_window(masked(*picture, box)) == Window(*window)
+    assert find_view(masked(*picture, box)) == Rectangle(*window)
 
 
 @pytest.mark.parametrize(("picture", "box", "window"), CASES)
 def test_whole(picture, box, window):
-    assert find_window(masked(*picture, box), "whole") == Window(0, 0, *picture)
+    assert find_view(masked(*picture, box), "whole") == Rectangle(0, 0, *picture)
 
 
 def test_any_window_holds_the_mask_and_lies_in_the_picture():
@@ -51,7 +51,7 @@ def test_any_window_holds_the_mask_and_lies_in_the_picture():
         height, width = draw(1, 90), draw(1, 90)
         h, w = draw(1, height), draw(1, width)
         mask = masked(height, width, (draw(0, height - h), draw(0, width - w), h, w))
-        window = find_window(mask)
+        window = find_view(mask)
         assert window.of(mask).sum() == mask.sum()
         assert 0 <= window.top <= window.top + window.height <= height
         assert 0 <= window.left <= window.left + window.width <= width
@@ -61,14 +61,14 @@ def test_any_window_holds_the_mask_and_lies_in_the_picture():
 
 def test_scattered_masks_are_framed_together():
     mask = masked(100, 100, (20, 30, 2, 2)) | masked(100, 100, (48, 58, 2, 2))
-    assert find_window(mask) == Window(5, 15, 60, 60)
+    assert find_view(mask) == Rectangle(5, 15, 60, 60)
 
 
 def test_an_empty_mask_is_an_error_in_crop_only():
     mask = torch.zeros(10, 12, dtype=torch.bool)
     with pytest.raises(ValueError, match="WorkingView, input mask: the mask is empty"):
-        find_window(mask)
-    assert find_window(mask, "whole") == Window(0, 0, 10, 12)
+        find_view(mask)
+    assert find_view(mask, "whole") == Rectangle(0, 0, 10, 12)
 
 
 @pytest.mark.parametrize("mode", ["crop", "whole"])

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from diff_harmonization.core.view import Window
-from diff_harmonization.evaluator.model import HarmonyEvaluator, evaluator_input, square_window
+from diff_harmonization.core.view import Rectangle
+from diff_harmonization.evaluator.model import HarmonyEvaluator, evaluator_input, object_square
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_the_whole_view_is_the_picture_stretched(picture):
 def test_the_window_is_a_square_about_the_object(picture, box, window):
     mask, (top, left, height, width) = torch.zeros(picture), box
     mask[top : top + height, left : left + width] = 1
-    assert square_window(mask) == Window(*window)
+    assert object_square(mask) == Rectangle(*window)
 
 
 def test_an_object_in_parts_that_no_square_shows_is_an_error():
