@@ -26,7 +26,7 @@ def cut_crops(photos: Sequence[Photo], reduction: int, per_photo: int, generator
         photos: of both kinds.
         reduction: the factor by which the network shrinks its square at once; the squares are stored at that size.
         per_photo: squares of each photo; those that are nearly all object or hold hardly any are left out.
-        generator: of the windows.
+        generator: of the squares' places.
 
     Raises:
         ValueError: when no square is left.
@@ -34,16 +34,16 @@ def cut_crops(photos: Sequence[Photo], reduction: int, per_photo: int, generator
 
     def squares(image: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         for index in range(per_photo):
-            window = object_square(mask) if index == 0 else random_window(mask, generator)
-            pixels, plane = cut(image[None], mask[None], window, SIDE)
+            square = object_square(mask) if index == 0 else random_square(mask, generator)
+            pixels, plane = cut(image[None], mask[None], square, SIDE)
             if SHARES[0] < plane.mean() < SHARES[1]:
                 yield avg_pool2d(pixels.movedim(-1, 1), reduction), avg_pool2d(plane[:, None], reduction)
 
     return collect_crops(photos, squares)
 
 
-def random_window(mask: Tensor, generator: random.Random) -> Rectangle:
-    """A window of 1.2 to 3 times the size of the object of mask [H,W], up to a sixth of that off its center.
+def random_square(mask: Tensor, generator: random.Random) -> Rectangle:
+    """A rectangle, nearly square, of 1.2 to 3 times the size of the object of mask [H,W], up to a sixth of that off its center.
 
     Its aspect varies too: working views of low or narrow pictures are stretched.
     """

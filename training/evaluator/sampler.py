@@ -115,9 +115,9 @@ def paste(image: Tensor, mask: Tensor, other: Tensor, other_mask: Tensor) -> tup
     object_ = torch.cat((other, other_mask), dim=1)[..., there[0] : there[1], there[2] : there[3]]
     patch = interpolate(object_, (bottom - top, right - left), mode="bilinear", align_corners=False)
     image, plane = image.clone(), torch.zeros_like(mask)
-    window = (..., slice(top, bottom), slice(left, right))
-    image[window] = torch.lerp(image[window], patch[:, :3], patch[:, 3:])
-    plane[window] = patch[:, 3:]
+    box = (..., slice(top, bottom), slice(left, right))
+    image[box] = torch.lerp(image[box], patch[:, :3], patch[:, 3:])
+    plane[box] = patch[:, 3:]
     return image, plane
 
 

@@ -23,7 +23,7 @@ def cut_crops(photos: Sequence[Photo], per_photo: int, generator: random.Random)
     Args:
         photos: of either kind.
         per_photo: squares of each photo; those whose object covers less than a hundredth are left out.
-        generator: of the windows.
+        generator: of the squares' places.
 
     Raises:
         ValueError: when no square is left.
@@ -32,16 +32,16 @@ def cut_crops(photos: Sequence[Photo], per_photo: int, generator: random.Random)
     def squares(image: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         planes = image.movedim(-1, 0)[None], mask[None, None]
         for _ in range(per_photo):
-            window = random_window(mask, generator)
-            pixels, plane = (interpolate(window.of(x), (SIZE, SIZE), mode="area") for x in planes)
+            square = random_square(mask, generator)
+            pixels, plane = (interpolate(square.of(x), (SIZE, SIZE), mode="area") for x in planes)
             if plane.mean() >= LEAST_SHARE:
                 yield pixels, plane
 
     return collect_crops(photos, squares)
 
 
-def random_window(mask: Tensor, generator: random.Random) -> Rectangle:
-    """A near-square window that holds the middle of the bounding box of mask [H,W]."""
+def random_square(mask: Tensor, generator: random.Random) -> Rectangle:
+    """A rectangle, nearly square, that holds the middle of the bounding box of mask [H,W]."""
     box = bounding_box(mask)
     assert box is not None, "every photo of the set shows its object"
     top, bottom, left, right = box

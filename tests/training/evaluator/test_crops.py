@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from diff_harmonization.data.photos import read_photos
-from diff_harmonization.training.evaluator.crops import cut_crops, random_window
+from diff_harmonization.training.evaluator.crops import cut_crops, random_square
 
 
 def test_crops_are_squares_of_the_networks_side(crops):
@@ -31,13 +31,13 @@ def test_photos_without_a_fair_share_of_both_are_an_error(photo_set, monkeypatch
 
 
 @pytest.mark.parametrize("box", [(0, 0, 9, 12), (100, 130, 20, 30), (10, 10, 100, 140), (60, 80, 1, 1)])
-def test_random_windows_lie_in_the_picture_and_hold_the_middle_of_the_object(box):
+def test_random_squares_lie_in_the_picture_and_hold_the_middle_of_the_object(box):
     mask, dice = torch.zeros(120, 160), random.Random(0)
     mask[box[0] : box[0] + box[2], box[1] : box[1] + box[3]] = 1
     middle, aspects = (box[0] + box[2] / 2, box[1] + box[3] / 2), set()
     for _ in range(50):
-        window = random_window(mask, dice)
-        assert 0 <= window.top <= middle[0] <= window.top + window.height <= 120
-        assert 0 <= window.left <= middle[1] <= window.left + window.width <= 160
-        aspects.add(round(window.height / window.width, 2))
+        square = random_square(mask, dice)
+        assert 0 <= square.top <= middle[0] <= square.top + square.height <= 120
+        assert 0 <= square.left <= middle[1] <= square.left + square.width <= 160
+        aspects.add(round(square.height / square.width, 2))
     assert len(aspects) > 1

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from diff_harmonization.data.photos import Photo
-from diff_harmonization.training.mini.crops import SIZE, cut_crops, random_window
+from diff_harmonization.training.mini.crops import SIZE, cut_crops, random_square
 
 
 def box_mask(height: int, width: int, top: int, left: int, h: int, w: int) -> torch.Tensor:
@@ -53,10 +53,10 @@ def speck_mask() -> np.ndarray:
 
 
 @pytest.mark.parametrize("box", [(0, 0, 9, 12), (100, 130, 20, 30), (10, 10, 100, 140), (60, 80, 1, 1)])
-def test_random_windows_hold_the_middle_of_the_object(box):
+def test_random_squares_hold_the_middle_of_the_object(box):
     mask, dice = box_mask(120, 160, *box).bool(), random.Random(0)
     middle = box[0] + box[2] / 2, box[1] + box[3] / 2
     for _ in range(50):
-        window = random_window(mask, dice)
-        assert 0 <= window.top <= middle[0] <= window.top + window.height <= 120
-        assert 0 <= window.left <= middle[1] <= window.left + window.width <= 160
+        square = random_square(mask, dice)
+        assert 0 <= square.top <= middle[0] <= square.top + square.height <= 120
+        assert 0 <= square.left <= middle[1] <= square.left + square.width <= 160

@@ -4,7 +4,7 @@ import torch
 from diff_harmonization.training.mini.network import FOREGROUND_WEIGHT, Network, Vocabulary
 
 
-def test_encoding_pads_to_the_window_and_refuses_nothing_known():
+def test_encoding_pads_to_the_context_length_and_refuses_nothing_known():
     vocabulary = Vocabulary()
     rows = vocabulary.encode(["tree bright summer", ""])
     assert rows.shape == (2, 77)
