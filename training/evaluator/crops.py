@@ -43,9 +43,9 @@ def cut_crops(photos: Sequence[Photo], reduction: int, per_photo: int, generator
 
 
 def random_square(mask: Tensor, generator: random.Random) -> Rectangle:
-    """A rectangle, nearly square, of 1.2 to 3 times the size of the object of mask [H,W], up to a sixth of that off its center.
+    """A rectangle of 1.2 to 3 times the size of the object of mask [H,W], up to a sixth of that off its center.
 
-    Its aspect varies too: working views of low or narrow pictures are stretched.
+    It is nearly square. Its aspect varies too: working views of low or narrow pictures are stretched.
     """
     box = bounding_box(foreground(mask))
     assert box is not None, "every photo of the set shows its object"
