@@ -46,10 +46,14 @@ class Figures:
 
 
 def photos_of(folder: Path, limit: int | None = None) -> tuple[list[Photo], str]:
-    """The photos to measure on, `limit` of either kind, and what they are.
+    """The photos to measure on, and a line that says what they are.
 
-    They are those held back from the evaluator's training, or all of a folder that holds none of them. Raises
-    ValueError when a kind is missing.
+    Args:
+        folder: photo set. Those held back from the evaluator's training are taken, or all where it has none of them.
+        limit: only the first so many of either kind.
+
+    Raises:
+        ValueError: when a kind is missing.
     """
     held_back = read_photos(folder, "evaluator_held_back")
     found = held_back or [*read_photos(folder, "train"), *read_photos(folder, "tune"), *read_photos(folder, "report")]
@@ -110,10 +114,17 @@ class Correlations:
 def versions(
     photo: Photo, others: Sequence[Photo], generator: torch.Generator, directions: int
 ) -> list[tuple[Tensor, float]]:
-    """RANKS recolorings of a photo [H,W,3], 8-bit colors, and the rank that each one's strength reached.
+    """Recolorings of a photo, weak to strong.
 
-    With one direction they lie on a line away from the photo, else each takes its own: another's look of the same kind
-    of object, or a random change of tones, in turn.
+    Args:
+        photo: a natural one.
+        others: photos of the same kind of object, whose looks are taken.
+        generator: of the choices.
+        directions: 1 for versions on a line away from the photo, RANKS for a direction of its own each: another
+            object's look, or a random change of tones, in turn.
+
+    Returns:
+        RANKS images [H,W,3] with 8-bit colors, and the rank that each one's strength reached.
     """
     image, mask = _planes(photo)
     mean, deviation = region_statistics(to_lab(image), mask)

@@ -33,9 +33,15 @@ class Pair:
 
 
 def build_pairs(photos: Sequence[Photo], seed: int = 0) -> Iterator[Pair]:
-    """One pair a photo: even ones recolored as the same kind of object in another photo, odd ones by tone jitter.
+    """A pair of each photo: its object recolored is the composite, the photo itself the truth.
 
-    Colors are rounded to 8 bits, as files hold them. An object without a second of its kind gets the jitter.
+    Args:
+        photos: every second, from the first, takes the look of the same kind of object in another of them; the others,
+            and objects without a second of their kind, have their tones changed at random.
+        seed: of the choices.
+
+    Returns:
+        Pairs in the order of the photos, one at a time. Colors are rounded to 8 bits, as files hold them.
     """
     generator = torch.Generator().manual_seed(seed)
     for index, photo in enumerate(photos):
@@ -76,7 +82,12 @@ def _recolored(image: Tensor, mask: Tensor, tones: Tones) -> Tensor:
 
 
 def read_pairs(folder: Path) -> Iterator[Pair]:
-    """Pairs of a folder, in the order of its index. Raises FileNotFoundError or ValueError."""
+    """Pairs of a folder in the order of its index, read one at a time.
+
+    Raises:
+        FileNotFoundError: when the index or a picture is missing.
+        ValueError: when the index lacks a column, sizes differ, or a mask is empty or full.
+    """
     index = folder / "index.csv"
     if not index.is_file():
         raise FileNotFoundError(

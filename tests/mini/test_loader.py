@@ -68,7 +68,7 @@ def test_context(handles):
 
 def test_the_encoder_is_the_trained_one(handles):
     """Host and training compute the same context: the training's own forward on the loaded weights."""
-    from diff_harmonization.training.mini.train import Network, Vocabulary
+    from diff_harmonization.training.mini.network import Network, Vocabulary
 
     vocabulary, clip = Vocabulary(), handles[1]
     network = Network(len(vocabulary.token_ids)).cpu()

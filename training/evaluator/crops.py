@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 
-import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
@@ -16,51 +14,38 @@ from ...core.view import Rectangle, cut
 from ...data.photos import Photo
 from ...evaluator.model import object_square, place
 from ...evaluator.networks import SIDE
+from ..crops import Crops, collect_crops
 
-
-@dataclass(frozen=True)
-class Crops:
-    """Precomputed squares as uint8: images [N,3,S,S] and masks [N,1,S,S]; what they are, a row each."""
-
-    images: Tensor
-    masks: Tensor
-    natural: Tensor  # [N], bool
-    objects: list[str]
-    ids: list[str]  # of their photos
-
-    def halved(self) -> Crops:
-        """The same squares at half the side."""
-        images, masks = (avg_pool2d(x.float(), 2).round().byte() for x in (self.images, self.masks))
-        return replace(self, images=images, masks=masks)
+SHARES = 0.02, 0.95  # of the object in a square: the least and the most
 
 
 def cut_crops(photos: Sequence[Photo], reduction: int, per_photo: int, generator: random.Random) -> Crops:
     """Squares about the object, the first as the evaluator cuts it, the others larger or smaller and off center.
 
-    Squares that are nearly all object or hold hardly any are left out. Raises ValueError when none is left.
+    Args:
+        photos: of both kinds.
+        reduction: the factor by which the network shrinks its square at once; the squares are stored at that size.
+        per_photo: squares of each photo; those that are nearly all object or hold hardly any are left out.
+        generator: of the squares' places.
+
+    Raises:
+        ValueError: when no square is left.
     """
-    images, masks, kept = [], [], []
-    for photo in photos:
-        image, mask = photo.image()[None], (photo.mask() > 0.5).float()[None]
+
+    def squares(image: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         for index in range(per_photo):
-            window = object_square(mask[0]) if index == 0 else random_window(mask[0], generator)
-            pixels, plane = cut(image, mask, window, SIDE)
-            if not 0.02 < plane.mean() < 0.95:
-                continue
-            for values, into in ((pixels.movedim(-1, 1), images), (plane[:, None], masks)):
-                into.append((avg_pool2d(values, reduction) * 255).round().byte())
-            kept.append(photo)
-    if not kept:
-        raise ValueError(f"The {len(photos)} photos give no square with a fair share of object and of background.")
-    natural = torch.tensor([photo.natural for photo in kept])
-    names, ids = [photo.object for photo in kept], [photo.id for photo in kept]
-    return Crops(torch.cat(images), torch.cat(masks), natural, names, ids)
+            square = object_square(mask) if index == 0 else random_square(mask, generator)
+            pixels, plane = cut(image[None], mask[None], square, SIDE)
+            if SHARES[0] < plane.mean() < SHARES[1]:
+                yield avg_pool2d(pixels.movedim(-1, 1), reduction), avg_pool2d(plane[:, None], reduction)
+
+    return collect_crops(photos, squares)
 
 
-def random_window(mask: Tensor, generator: random.Random) -> Rectangle:
-    """A window of 1.2 to 3 times the size of the object of mask [H,W], up to a sixth of that off its center.
+def random_square(mask: Tensor, generator: random.Random) -> Rectangle:
+    """A rectangle of 1.2 to 3 times the size of the object of mask [H,W], up to a sixth of that off its center.
 
-    Its aspect varies too: working views of low or narrow pictures are stretched.
+    It is nearly square. Its aspect varies too: working views of low or narrow pictures are stretched.
     """
     box = bounding_box(foreground(mask))
     assert box is not None, "every photo of the set shows its object"

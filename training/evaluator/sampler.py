@@ -28,7 +28,7 @@ from ...data.recoloring import (
     to_lab,
     transfer,
 )
-from .crops import Crops
+from ..crops import Crops, batch_seed
 
 COMPOSITE_LABEL = 0.25  # of an untouched composite; less would leave no room for worse versions of it
 SELF_MADE = 0.5  # share of the composites that are put together here, of two natural photos
@@ -57,7 +57,7 @@ class Sampler:
 
     def batch(self, step: int, groups: int) -> tuple[Tensor, Tensor]:
         """`groups` photos in VERSIONS versions each: inputs [groups*VERSIONS,4,S,S] and soft labels in 0-1."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        generator = torch.Generator().manual_seed(batch_seed(self.seed, step))
         rows = torch.multinomial(self.weights, groups, replacement=True, generator=generator)
         inputs, labels = zip(*(self.versions(row, generator) for row in rows.tolist()), strict=True)
         return torch.cat(inputs), torch.cat(labels)
@@ -69,7 +69,7 @@ class Sampler:
         """
         untouched, one_way, self_made = torch.rand(3, generator=generator).tolist()
         natural = bool(self.crops.natural[row])
-        image, mask = self._square(row) if natural or self_made > SELF_MADE else self._pasted(row, generator)
+        image, mask = self.crops.squares([row]) if natural or self_made > SELF_MADE else self._pasted(row, generator)
         ways = [self._tones(image, mask, row, generator) for _ in range(1 if one_way < 0.5 else VERSIONS)]
         wanted = torch.rand(VERSIONS, generator=generator) * FULL_STRENGTH
         if untouched < UNTOUCHED:
@@ -79,18 +79,17 @@ class Sampler:
         images, mask = augment(images, mask, generator)
         return torch.cat((images * 2 - 1, mask.expand(VERSIONS, -1, -1, -1)), dim=1), labels
 
-    def _square(self, row: int) -> tuple[Tensor, Tensor]:
-        return self.crops.images[row, None].float() / 255, self.crops.masks[row, None].float() / 255
-
     def _pasted(self, row: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """A composite of two natural photos whose objects are of this row's kind and touch the same edges."""
         crops = self.crops
         candidates = [i for i in self.others[crops.objects[row]] if crops.natural[i]]
         if not candidates:
-            return self._square(row)
+            return crops.squares([row])
         onto = _choose(candidates, generator)
         alike = [i for i in candidates if self.shapes[i] == self.shapes[onto] and crops.ids[i] != crops.ids[onto]]
-        return paste(*self._square(onto), *self._square(_choose(alike, generator))) if alike else self._square(row)
+        if not alike:
+            return crops.squares([row])
+        return paste(*crops.squares([onto]), *crops.squares([_choose(alike, generator)]))
 
     def _tones(self, image: Tensor, mask: Tensor, row: int, generator: torch.Generator) -> Tones:
         """Half the time another's look of the same kind of object, else jitter."""
@@ -116,9 +115,9 @@ def paste(image: Tensor, mask: Tensor, other: Tensor, other_mask: Tensor) -> tup
     object_ = torch.cat((other, other_mask), dim=1)[..., there[0] : there[1], there[2] : there[3]]
     patch = interpolate(object_, (bottom - top, right - left), mode="bilinear", align_corners=False)
     image, plane = image.clone(), torch.zeros_like(mask)
-    window = (..., slice(top, bottom), slice(left, right))
-    image[window] = torch.lerp(image[window], patch[:, :3], patch[:, 3:])
-    plane[window] = patch[:, 3:]
+    box = (..., slice(top, bottom), slice(left, right))
+    image[box] = torch.lerp(image[box], patch[:, :3], patch[:, 3:])
+    plane[box] = patch[:, 3:]
     return image, plane
 
 

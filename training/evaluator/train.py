@@ -1,80 +1,119 @@
-"""Train the evaluator: `python -m diff_harmonization.training.evaluator.train --photos FOLDER --work FOLDER`.
-
-It needs photographs and masks, and no one's scores. Resumable: run it again with the same folder and it goes on from
-the last checkpoint. Needs no host.
-"""
+"""Train the evaluator. It needs photographs and masks, and no one's scores. Needs no host."""
 
 from __future__ import annotations
 
-import copy
-import math
+import logging
 import random
-import time
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import torch
-import typer
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ...data.photos import read_photos
 from ...evaluator.checkpoint import NETWORKS, read_network
 from ...evaluator.networks import HarmonyNetwork, RegionNetwork, with_pretrained
-from .crops import Crops, cut_crops
-from .sampler import VERSIONS, Sampler
+from ..crops import Crops, cached_crops
+from ..files import write_weights
+from ..runner import Run, RunSettings, parameter_count, training_device
+from ..runner import train as run_training
+from ..schedules import warmup_on_cosine
+from ..settings import EvaluatorSettings
+from .crops import cut_crops
+from .losses import order_loss, soft_label_loss
+from .sampler import Sampler
 
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+logger = logging.getLogger(__name__)
+
 NEW_LAYERS = ("head.", "body.conv_stem.", "conv1.", "fc.")  # the classes and the mask's channel: new
 NEW_LAYERS_PACE = 3.0
-EMA_DECAY = 0.997
-ORDER_WEIGHT = 1.0
-SHARPNESS = 6.0  # of the order: versions two ranks apart are told apart four times in five
+AVERAGE_DECAY, GRADIENT_NORM = 0.997, 5.0
+WARMUP = 50  # steps
+LOG_EVERY, SAVE_EVERY = 50, 250
 
 
-def soft_label_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy of logits [B,2] against soft labels [B], 1 = harmonious."""
-    return functional.cross_entropy(logits, torch.stack((1 - labels, labels), dim=1))
+def train(photos: Path, work: Path, settings: EvaluatorSettings) -> None:
+    """Train, or go on from the last checkpoint of the folder.
 
+    Args:
+        photos: photo set; its split "evaluator_train" is used.
+        work: takes the squares, the checkpoint, and the weights as evaluator.safetensors.
+        settings: see there.
 
-def order_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy of which of two versions of one photo is the better, surer the farther apart their labels are.
-
-    logits: [G*VERSIONS,2], labels: [G*VERSIONS], a photo's versions together.
+    Raises:
+        ValueError: when `settings.initial` holds another model's weights, or a checkpoint is of another network.
     """
-    margin = (logits[:, 1] - logits[:, 0]).unflatten(0, (-1, VERSIONS))
-    first, second = torch.triu_indices(VERSIONS, VERSIONS, 1)
-    labels = labels.unflatten(0, (-1, VERSIONS))
-    better = (SHARPNESS * (labels[:, first] - labels[:, second])).sigmoid()
-    return functional.binary_cross_entropy_with_logits(margin[:, first] - margin[:, second], better)
+    work.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(0)
+    device, checkpoint = training_device(), work / "checkpoint.pt"
+    network: HarmonyNetwork = start(settings).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    crops = read_crops(photos, work, network.reduction, settings.per_photo)
+    coarse, fine = Sampler(crops.halved(), seed=1), Sampler(crops, seed=1)
+    logger.info("%s, %d squares", parameter_count(network), len(crops.objects))
+    if settings.initial is None and not checkpoint.is_file():
+        calibrate(network, coarse, settings.groups)
+
+    def losses(step: int) -> dict[str, Tensor]:
+        sampler = coarse if step < settings.coarse_share * settings.steps else fine
+        inputs, labels = (values.to(device) for values in sampler.batch(step, settings.groups))
+        return losses_of(network, inputs, labels)
+
+    run_training(
+        start_run(network, settings),
+        losses,
+        checkpoint,
+        lambda average: write_weights(weights_of(average), work / "evaluator.safetensors"),
+    )
 
 
-def load_crops(photos: Path, work: Path, reduction: int, per_photo: int) -> Crops:
-    cache = work / f"crops-{reduction}-{per_photo}.pt"
-    if not cache.is_file():
-        temporary = cache.with_suffix(".tmp")
-        crops = cut_crops(read_photos(photos, "evaluator_train"), reduction, per_photo, random.Random(0))
-        torch.save(vars(crops), temporary)
-        temporary.replace(cache)
-    return Crops(**torch.load(cache, weights_only=True))
+def start_run(network: HarmonyNetwork, settings: EvaluatorSettings) -> Run:
+    """A run of the network at its first step. The statistics of its normalizations stay as they are."""
+    return Run(
+        network.eval(),
+        torch.optim.AdamW(parameter_groups(network, settings.learning_rate), weight_decay=0.02),
+        RunSettings(
+            steps=settings.steps,
+            schedule=warmup_on_cosine(settings.steps, WARMUP),
+            average_decay=AVERAGE_DECAY,
+            gradient_norm=GRADIENT_NORM,
+            log_every=LOG_EVERY,
+            save_every=SAVE_EVERY,
+            minutes=settings.minutes,
+        ),
+    )
 
 
-def start(architecture: str, initial: Path | None, initial_backbone: Path | None) -> HarmonyNetwork:
-    if initial is not None:
-        return read_network(load_file(initial), initial.name)[0].requires_grad_(True)
-    network = NETWORKS[architecture]()
-    if initial_backbone is None:
+def losses_of(network: HarmonyNetwork, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """The two terms that are made smaller, of a batch of the sampler."""
+    logits = network.classify(inputs)
+    return {"label loss": soft_label_loss(logits, labels), "order loss": order_loss(logits, labels)}
+
+
+def read_crops(photos: Path, work: Path, reduction: int, per_photo: int) -> Crops:
+    """The training's squares, from the folder `work` when they were cut before."""
+    return cached_crops(
+        work / f"squares-{reduction}-{per_photo}.pt",
+        lambda: cut_crops(read_photos(photos, "evaluator_train"), reduction, per_photo, random.Random(0)),
+    )
+
+
+def start(settings: EvaluatorSettings) -> HarmonyNetwork:
+    """The network before its first step: from exported weights, from a backbone's, or drawn."""
+    if settings.initial is not None:
+        return read_network(load_file(settings.initial), settings.initial.name)[0].requires_grad_(True)
+    network = NETWORKS[settings.architecture]()
+    if settings.initial_backbone is None:
         return network
-    if not isinstance(network, RegionNetwork):
-        raise typer.BadParameter(f"--initial-backbone is for lite0, not for {architecture}")
-    return with_pretrained(network, torch.load(initial_backbone, weights_only=True, map_location="cpu"))
+    assert isinstance(network, RegionNetwork), "the settings refuse a backbone for any other"
+    return with_pretrained(network, torch.load(settings.initial_backbone, weights_only=True, map_location="cpu"))
 
 
-def parameter_groups(network: nn.Module) -> list[dict]:
+def parameter_groups(network: nn.Module, learning_rate: float) -> list[dict[str, Any]]:
+    """New layers learn faster than those that may come trained."""
     new = [p for name, p in network.named_parameters() if name.startswith(NEW_LAYERS)]
     rest = [p for name, p in network.named_parameters() if not name.startswith(NEW_LAYERS)]
-    return [{"params": rest, "pace": 1.0}, {"params": new, "pace": NEW_LAYERS_PACE}]
+    return [{"params": rest, "lr": learning_rate}, {"params": new, "lr": learning_rate * NEW_LAYERS_PACE}]
 
 
 @torch.no_grad()
@@ -87,113 +126,12 @@ def calibrate(network: HarmonyNetwork, sampler: Sampler, groups: int, batches: i
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over the batches
+    device = next(network.parameters()).device
     network.train()
     for step in range(batches):
-        network.classify(sampler.batch(step, groups)[0].to(DEVICE))
+        network.classify(sampler.batch(step, groups)[0].to(device))
 
 
-def schedule(step: int, steps: int, warmup: int = 50) -> float:
-    """Learning rate factor: linear warm-up, then a cosine to zero."""
-    return min(1.0, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
-
-
-class Training:
-    """The network, the moving average of its weights and the optimizer; what a checkpoint holds."""
-
-    def __init__(self, network: HarmonyNetwork, learning_rate: float) -> None:
-        self.network, self.learning_rate, self.step = network.eval(), learning_rate, 0
-        self.average = copy.deepcopy(network).requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(parameter_groups(network), lr=learning_rate, weight_decay=0.02)
-
-    def learn(self, inputs: Tensor, labels: Tensor, factor: float) -> tuple[float, float]:
-        """One step at `factor` of the learning rate. Returns the losses of labels and of order."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate * group["pace"] * factor
-        logits, labels = self.network.classify(inputs.to(DEVICE)), labels.to(DEVICE)
-        losses = soft_label_loss(logits, labels), order_loss(logits, labels)
-        self.optimizer.zero_grad(set_to_none=True)
-        (losses[0] + ORDER_WEIGHT * losses[1]).backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        self.optimizer.step()
-        follow(self.average, self.network, self.step)
-        self.step += 1
-        return losses[0].item(), losses[1].item()
-
-    def load(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True, map_location=DEVICE)
-        self.step = state.pop("step")
-        for name, value in state.items():
-            getattr(self, name).load_state_dict(value)
-
-    def save(self, path: Path) -> None:
-        state = {name: getattr(self, name).state_dict() for name in ("network", "average", "optimizer")}
-        temporary = path.with_suffix(".tmp")
-        torch.save(state | {"step": self.step}, temporary)
-        temporary.replace(path)
-
-
-@torch.no_grad()
-def follow(average: nn.Module, network: nn.Module, step: int) -> None:
-    """Exponential moving average of the weights. The batch statistics of both stay as calibrated."""
-    decay = min(EMA_DECAY, (step + 1) / (step + 10))
-    for smooth, value in zip(average.parameters(), network.parameters(), strict=True):
-        smooth.lerp_(value, 1 - decay)
-
-
-def export(network: nn.Module, path: Path) -> None:
-    """Write the weights as fp16 safetensors."""
-    state = network.state_dict()
-    save_file({k: v.half().contiguous().cpu() for k, v in state.items() if v.is_floating_point()}, path)
-
-
-def main(
-    photos: Annotated[Path, typer.Option(help="Folder with images/, masks/ and index.csv.")],
-    work: Annotated[Path, typer.Option(help="Checkpoints and exported weights go here.")],
-    architecture: Annotated[str, typer.Option(help="lite0, the embedded one, or the paper's resnet50.")] = ("lite0"),
-    initial_backbone: Annotated[
-        Path | None, typer.Option(help="ImageNet weights of EfficientNet-Lite0 to start from (.pth); see README.md.")
-    ] = None,
-    initial: Annotated[
-        Path | None, typer.Option(help="Exported weights to start from, when there is no checkpoint yet.")
-    ] = None,
-    steps: int = 2000,
-    groups: Annotated[int, typer.Option(help=f"Photos in a batch, {VERSIONS} versions of each.")] = 18,
-    coarse_share: Annotated[
-        float, typer.Option(help="Share of the steps, from the first, at half the side: a quarter of the work.")
-    ] = 0.7,
-    learning_rate: float = 5e-4,
-    per_photo: Annotated[int, typer.Option(help="Squares cut from each photo.")] = 3,
-    minutes: Annotated[float, typer.Option(help="Stop after this long; run again to go on.")] = 1e9,
-) -> None:
-    if architecture not in NETWORKS:
-        raise typer.BadParameter(f"--architecture {architecture}: expected one of {', '.join(NETWORKS)}")
-    work.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(0)
-    network = start(architecture, initial, initial_backbone).to(DEVICE, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    crops, checkpoint = load_crops(photos, work, network.reduction, per_photo), work / "checkpoint.pt"
-    coarse, fine = Sampler(crops.halved(), seed=1), Sampler(crops, seed=1)
-    typer.echo(f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f}M parameters, {len(crops.objects)} squares")
-    if initial is None and not checkpoint.is_file():
-        calibrate(network, coarse, groups)
-    training = Training(network, learning_rate)
-    if checkpoint.is_file():
-        training.load(checkpoint)
-    began, first, losses = time.monotonic(), training.step, []
-    while training.step < steps:
-        sampler = coarse if training.step < coarse_share * steps else fine
-        inputs, labels = sampler.batch(training.step, groups)
-        losses.append(training.learn(inputs, labels, schedule(training.step, steps)))
-        if training.step % 50 == 0:
-            labeled, ordered = torch.tensor(losses[-50:]).mean(0).tolist()
-            pace = (time.monotonic() - began) / (training.step - first)
-            typer.echo(f"step {training.step} label loss {labeled:.4f} order loss {ordered:.4f} {pace:.2f} s/step")
-        expired = time.monotonic() - began > minutes * 60
-        if training.step % 250 == 0 or training.step == steps or expired:
-            training.save(checkpoint)
-            export(training.average, work / "evaluator.safetensors")
-        if expired:
-            break
-
-
-if __name__ == "__main__":
-    typer.run(main)
+def weights_of(network: nn.Module) -> dict[str, Tensor]:
+    """What an exported file holds: all but the counters of the normalizations."""
+    return {name: value for name, value in network.state_dict().items() if value.is_floating_point()}

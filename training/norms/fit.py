@@ -1,14 +1,14 @@
-"""Fit norms.json on the training photos: `python -m diff_harmonization.training.norms.fit --photos FOLDER`."""
+"""Fit norms.json, how each kind of object usually looks, on the training photos."""
 
 from __future__ import annotations
 
 import json
+import logging
 from collections import defaultdict
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import torch
-import typer
 from torch import Tensor
 
 from ...data.photos import read_photos
@@ -16,12 +16,24 @@ from ...description.statistics.appearance import region_appearance
 from ...description.statistics.norms import NORMS
 from ...description.statistics.scene import scene_features
 
+logger = logging.getLogger(__name__)
+
 PRIOR = 8.0  # photos' worth of the average object that a rare object's usual look is drawn towards
 RIDGE = 10.0
 
 
-def fit(names: list[str], looks: Tensor, scenes: Tensor) -> dict:
-    """names of N objects, their appearances [N,5] and scene features [N,F] -> the content of norms.json."""
+def fit(names: list[str], looks: Tensor, scenes: Tensor) -> dict[str, Any]:
+    """The content of norms.json.
+
+    Args:
+        names: of N photos' objects.
+        looks: their appearances, [N,5].
+        scenes: features of their surroundings, [N,F].
+
+    Returns:
+        "usual": the look of each kind of object, drawn towards the average where photos are few; "scale": the spread
+        about it; "scene_mean" and "scene_weights": a ridge regression of that difference from the scene.
+    """
     groups: dict[str, list[int]] = defaultdict(list)
     for index, name in enumerate(names):
         groups[name].append(index)
@@ -48,7 +60,16 @@ def fit(names: list[str], looks: Tensor, scenes: Tensor) -> dict:
     }
 
 
-def main(photos: Annotated[Path, typer.Option(help="Folder with images/, masks/ and index.csv.")]) -> None:
+def fit_photos(photos: Path, output: Path | None = None) -> None:
+    """Fit the norms on the natural photos of the split "train".
+
+    Args:
+        photos: photo set.
+        output: file to write; None is norms.json, which the pack reads.
+
+    Raises:
+        ValueError: when there is no natural photo to learn from.
+    """
     names, looks, scenes = [], [], []
     for photo in read_photos(photos, "train"):
         if not photo.natural:
@@ -57,9 +78,8 @@ def main(photos: Annotated[Path, typer.Option(help="Folder with images/, masks/ 
         names.append(photo.object)
         looks.append(region_appearance(image, (mask > 0.5).float()))
         scenes.append(scene_features(image, mask))
-    NORMS.write_text(json.dumps(fit(names, torch.stack(looks), torch.stack(scenes)), indent=1) + "\n")
-    typer.echo(f"{NORMS.name}: {len(names)} photos, {len(set(names))} kinds of object")
-
-
-if __name__ == "__main__":
-    typer.run(main)
+    if not names:
+        raise ValueError(f"{photos} has no natural photo to learn from (column kind of index.csv).")
+    path = output or NORMS
+    path.write_text(json.dumps(fit(names, torch.stack(looks), torch.stack(scenes)), indent=1) + "\n")
+    logger.info("%s: %d photos, %d kinds of object", path.name, len(names), len(set(names)))

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from diff_harmonization.training.crops import Crops
 from diff_harmonization.training.evaluator import sampler as sampler_module
 from diff_harmonization.training.evaluator.sampler import (
     COMPOSITE_LABEL,
@@ -33,7 +35,7 @@ def test_a_seed_gives_the_batch_that_it_always_gave():
     masks = torch.zeros(6, 1, 64, 64, dtype=torch.uint8)
     masks[..., 16:48, 16:48] = 255
     natural, ids = torch.tensor([True] * 4 + [False] * 2), [f"t{index}" for index in range(6)]
-    crops = sampler_module.Crops(images, masks, natural, ["tree", "car"] * 3, ids)
+    crops = Crops(images, masks, ["tree", "car"] * 3, natural, ids)
     inputs, labels = Sampler(crops, 5).batch(7, 20)
     stored = load_file(GOLDENS / "batch.safetensors")
     assert torch.allclose(inputs[..., ::8, ::8], stored["inputs"], atol=4e-6)  # a few roundings of a value in [-1,1]
@@ -124,7 +126,7 @@ def test_half_of_the_composites_are_made_of_two_natural_photos(crops, monkeypatc
 
 
 def test_a_kind_without_two_natural_photos_keeps_its_real_composites(crops):
-    lonely = sampler_module.Crops(crops.images, crops.masks, crops.natural & False, crops.objects, crops.ids)
+    lonely = replace(crops, natural=crops.natural & False)
     inputs, labels = Sampler(lonely, seed=0).versions(0, torch.Generator().manual_seed(0))
     assert inputs.shape == (VERSIONS, 4, 64, 64)
     assert (labels <= COMPOSITE_LABEL).all()

@@ -7,73 +7,20 @@ extreme. Most of the recolorings touch the object alone: that ties its words to 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
-from torch.nn.functional import interpolate
 
-from ...core.masks import bounding_box
-from ...data.photos import Photo
 from ...data.recoloring import Spread, jitter, recolor, region_mean, to_lab
 from ...description.statistics.appearance import region_appearance
 from ...description.statistics.norms import Norms
 from ...description.statistics.words import matching_compounds, words_for
+from ..crops import Crops, batch_seed
 
-SIZE = 64
 EMPTY_CAPTION = 0.1
 RECOLOR = {"none": 0.15, "everything": 0.2, "object": 0.65}
 SPREAD = Spread(shift=(11.0, 4.5, 9.0), log_contrast=0.25, log_chroma=0.35)
-
-
-@dataclass(frozen=True)
-class Crops:
-    """Precomputed crops: images [N,3,64,64] and masks [N,1,64,64] as uint8, and each one's object."""
-
-    images: Tensor
-    masks: Tensor
-    objects: list[str]
-
-
-def cut_crops(photos: Sequence[Photo], per_photo: int, generator: random.Random) -> Crops:
-    """Random squares around the object, of once to thrice its size, as the working view will show it.
-
-    Crops whose object covers less than a hundredth are left out. Raises ValueError when none is left.
-    """
-    images, masks, objects = [], [], []
-    for photo in photos:
-        image, mask = photo.image().movedim(-1, 0)[None], (photo.mask() > 0.5).float()[None, None]
-        for _ in range(per_photo):
-            top, left, height, width = random_view(mask[0, 0], generator)
-            window = (..., slice(top, top + height), slice(left, left + width))
-            cut = [interpolate(t[window], (SIZE, SIZE), mode="area") for t in (image, mask)]
-            if cut[1].mean() < 0.01:
-                continue
-            images.append((cut[0] * 255).round().byte())
-            masks.append((cut[1] * 255).round().byte())
-            objects.append(photo.object)
-    if not images:
-        raise ValueError(f"The {len(photos)} training photos give no crop: no mask covers a hundredth of its crop.")
-    return Crops(torch.cat(images), torch.cat(masks), objects)
-
-
-def random_view(mask: Tensor, generator: random.Random) -> tuple[int, int, int, int]:
-    """(top, left, height, width) of a random near-square window that holds the mask's [H,W] bounding box center."""
-    box = bounding_box(mask)
-    assert box is not None, "every photo of the set shows its object"
-    top, bottom, left, right = box
-    side = max(48, round(max(bottom - top, right - left) * generator.uniform(1.0, 3.0)))
-    height, width = min(side, mask.shape[0]), min(side, mask.shape[1])
-
-    def start(low: int, end: int, length: int, limit: int) -> int:
-        middle = (low + end - 1) / 2 - length / 2 + generator.uniform(-0.15, 0.15) * length
-        return int(min(max(middle, 0), limit - length))
-
-    top = start(top, bottom, height, mask.shape[0])
-    left = start(left, right, width, mask.shape[1])
-    return top, left, height, width
 
 
 def recolor_at_random(images: Tensor, region: Tensor, generator: torch.Generator) -> Tensor:
@@ -106,10 +53,10 @@ class Sampler:
 
     def batch(self, step: int, size: int) -> tuple[Tensor, Tensor, list[str]]:
         """(images [B,3,64,64] in 0-1, their objects' masks [B,1,64,64], captions)"""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        dice = random.Random(self.seed * 1_000_003 + step)
+        generator = torch.Generator().manual_seed(batch_seed(self.seed, step))
+        dice = random.Random(batch_seed(self.seed, step))
         rows = torch.randint(len(self.crops.objects), (size,), generator=generator)
-        images, masks = self.crops.images[rows].float() / 255, self.crops.masks[rows].float() / 255
+        images, masks = self.crops.squares(rows)
         flip = torch.rand(size, generator=generator) < 0.5
         images[flip], masks[flip] = images[flip].flip(-1), masks[flip].flip(-1)
         kinds = dice.choices(list(RECOLOR), weights=list(RECOLOR.values()), k=size)

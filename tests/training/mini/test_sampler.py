@@ -1,26 +1,17 @@
 import random
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
-from diff_harmonization.data.photos import Photo
 from diff_harmonization.description.statistics.appearance import AXES, region_appearance
 from diff_harmonization.description.statistics.norms import load_norms
 from diff_harmonization.description.statistics.words import COMPOUNDS, offset_of
 from diff_harmonization.description.vocabulary import WORDS
-from diff_harmonization.training.mini.samples import (
-    SIZE,
-    Crops,
-    Sampler,
-    caption,
-    cut_crops,
-    random_view,
-    recolor_at_random,
-)
+from diff_harmonization.training.crops import Crops
+from diff_harmonization.training.mini.crops import SIZE
+from diff_harmonization.training.mini.sampler import Sampler, caption, recolor_at_random
 
 GOLDENS = Path(__file__).with_name("goldens")
 
@@ -31,59 +22,17 @@ def box_mask(height: int, width: int, top: int, left: int, h: int, w: int) -> to
     return mask
 
 
+def crops_of(images, masks):
+    names = ["tree", "car", "person", "building", "sky", "zeppelin"]
+    return Crops(images, masks, names, torch.ones(6, dtype=torch.bool), list("abcdef"))
+
+
 @pytest.fixture(scope="module")
 def crops():
     generator = torch.Generator().manual_seed(0)
     images = (torch.rand(6, 3, SIZE, SIZE, generator=generator) * 155 + 50).byte()
     masks = (box_mask(SIZE, SIZE, 16, 16, 32, 32) * 255).byte().expand(6, 1, SIZE, SIZE)
-    return Crops(images, masks, ["tree", "car", "person", "building", "sky", "zeppelin"])
-
-
-@pytest.fixture(scope="module")
-def photo(tmp_path_factory):
-    """A picture whose red channel is its mask."""
-    folder = tmp_path_factory.mktemp("photos")
-    mask = (box_mask(120, 160, 30, 40, 50, 60) * 255).byte().numpy()
-    for name, pixels in (
-        ("images/a.jpg", np.stack([mask, np.full_like(mask, 128), np.zeros_like(mask)], -1)),
-        ("masks/a.png", mask),
-    ):
-        (folder / name).parent.mkdir()
-        Image.fromarray(pixels).save(folder / name)
-    return Photo("a", "tree", True, folder)
-
-
-def test_crops_keep_picture_and_mask_together(photo):
-    crops = cut_crops([photo], 5, random.Random(0))
-    assert crops.images.shape == (5, 3, SIZE, SIZE)
-    assert crops.masks.shape == (5, 1, SIZE, SIZE)
-    assert crops.images.dtype == crops.masks.dtype == torch.uint8
-    assert crops.objects == ["tree"] * 5
-    difference = (crops.images[:, 0].float() - crops.masks[:, 0].float()).abs()
-    assert difference.mean() < 8  # JPEG's blur along the edge
-    assert not torch.equal(crops.images[0], crops.images[1])
-
-
-def test_crops_too_small_to_see_are_left_out(tmp_path):
-    for name, pixels in (("images/a.jpg", np.zeros((120, 160, 3), np.uint8)), ("masks/a.png", speck_mask())):
-        (tmp_path / name).parent.mkdir()
-        Image.fromarray(pixels).save(tmp_path / name)
-    with pytest.raises(ValueError, match="1 training photos give no crop"):
-        cut_crops([Photo("a", "tree", True, tmp_path)], 3, random.Random(0))
-
-
-def speck_mask() -> np.ndarray:
-    return (box_mask(120, 160, 50, 50, 2, 2) * 255).byte().numpy()
-
-
-@pytest.mark.parametrize("box", [(0, 0, 9, 12), (100, 130, 20, 30), (10, 10, 100, 140), (60, 80, 1, 1)])
-def test_random_views_hold_the_middle_of_the_object(box):
-    mask, dice = box_mask(120, 160, *box).bool(), random.Random(0)
-    middle = box[0] + box[2] / 2, box[1] + box[3] / 2
-    for _ in range(50):
-        top, left, height, width = random_view(mask, dice)
-        assert 0 <= top <= middle[0] <= top + height <= 120
-        assert 0 <= left <= middle[1] <= left + width <= 160
+    return crops_of(images, masks)
 
 
 def test_recoloring_leaves_the_rest_untouched():
@@ -138,8 +87,7 @@ def test_batches_depend_on_seed_and_step_alone(crops):
 def test_a_seed_gives_the_batch_that_it_always_gave():
     images = torch.randint(256, (6, 3, SIZE, SIZE), generator=torch.Generator().manual_seed(0)).byte()
     masks = (box_mask(SIZE, SIZE, 16, 16, 32, 32) * 255).byte().expand(6, 1, SIZE, SIZE)
-    names = ["tree", "car", "person", "building", "sky", "zeppelin"]
-    images, masks, _ = Sampler(Crops(images, masks, names), load_norms(), 5).batch(7, 20)
+    images, masks, _ = Sampler(crops_of(images, masks), load_norms(), 5).batch(7, 20)
     stored = load_file(GOLDENS / "batch.safetensors")
     assert torch.allclose(images[..., ::8, ::8], stored["images"], atol=1e-6)
     assert torch.equal(masks[..., ::8, ::8], stored["masks"])

@@ -1,0 +1,1 @@
+from pairs import write_set  # noqa: F401

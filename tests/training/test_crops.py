@@ -1,0 +1,72 @@
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from diff_harmonization.training.crops import Crops, batch_seed, cached_crops, collect_crops
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A photo without a file, all of one level."""
+
+    id: str
+    natural: bool
+    level: float
+    object: str = "tree"
+
+    def image(self):
+        return torch.full((4, 4, 3), self.level)
+
+    def mask(self):
+        return torch.full((4, 4), 0.6)
+
+
+def whole(image, mask):
+    assert set(mask.unique().tolist()) <= {0.0, 1.0}
+    yield image.movedim(-1, 0)[None], mask[None, None]
+
+
+def test_every_square_is_kept_with_what_it_is():
+    def twice(image, mask):
+        if image[0, 0, 0] > 0:
+            yield from (*whole(image, mask), *whole(image, mask))
+
+    crops = collect_crops([Plain("a", True, 0.2), Plain("b", True, 0.0), Plain("c", False, 1.0)], twice)
+    assert crops.ids == ["a", "a", "c", "c"] and crops.objects == ["tree"] * 4
+    assert crops.natural.tolist() == [True, True, False, False]
+    assert crops.images.dtype == crops.masks.dtype == torch.uint8
+    assert crops.images[:, 0, 0, 0].tolist() == [51, 51, 255, 255]
+    assert (crops.masks == 255).all()
+    images, masks = crops.squares([1, 2])
+    assert images.shape == (2, 3, 4, 4) and masks.shape == (2, 1, 4, 4)
+    assert images[:, 0, 0, 0].tolist() == pytest.approx([0.2, 1.0])
+
+
+def test_photos_without_a_square_are_an_error():
+    with pytest.raises(ValueError, match="1 photos give no square with a fair share"):
+        collect_crops([Plain("a", True, 0.2)], lambda image, mask: [])
+
+
+def test_half_the_side():
+    images = torch.arange(16, dtype=torch.uint8).reshape(1, 1, 4, 4).expand(1, 3, 4, 4)
+    halved = Crops(images, images[:, :1], ["tree"], torch.tensor([True]), ["a"]).halved()
+    assert halved.images.shape == (1, 3, 2, 2) and halved.images.dtype == torch.uint8
+    assert halved.images[0, 0].tolist() == [[2, 4], [10, 12]]  # means of 2.5, 4.5, ... rounded to even
+
+
+def test_squares_are_cut_once(tmp_path):
+    path, made = tmp_path / "squares.pt", []
+
+    def cut():
+        made.append(collect_crops([Plain("a", True, 0.2)], whole))
+        return made[-1]
+
+    first, second = cached_crops(path, cut), cached_crops(path, cut)
+    assert len(made) == 1
+    assert torch.equal(first.images, second.images) and first.ids == second.ids == ["a"]
+    assert second.natural.dtype == torch.bool
+
+
+def test_batches_of_different_steps_have_different_seeds():
+    assert len({batch_seed(seed, step) for seed in range(5) for step in range(1000)}) == 5000

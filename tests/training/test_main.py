@@ -1,0 +1,71 @@
+import logging
+import subprocess
+import sys
+
+import pytest
+from photo_sets import photo_set  # noqa: F401
+from typer.testing import CliRunner
+
+from diff_harmonization.training import __main__ as command
+from diff_harmonization.training.settings import EvaluatorSettings, MiniSettings
+
+
+@pytest.fixture
+def run(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    yield lambda *arguments: CliRunner().invoke(command.app, [str(argument) for argument in arguments])
+    logging.getLogger("diff_harmonization.training").setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """What the two trainings are called with, in place of training."""
+    from diff_harmonization.training.evaluator import train as evaluator
+    from diff_harmonization.training.mini import train as mini
+
+    calls = []
+    for module in (evaluator, mini):
+        monkeypatch.setattr(module, "train", lambda *arguments: calls.append(arguments))
+    return calls
+
+
+@pytest.mark.parametrize(("name", "settings"), [("mini", MiniSettings()), ("evaluator", EvaluatorSettings())])
+def test_a_command_without_options_has_the_settings_defaults(run, trained, tmp_path, name, settings):
+    result = run(name, "--photos", tmp_path, "--work", tmp_path / "work")
+    assert result.exit_code == 0, result.output
+    assert trained == [(tmp_path, tmp_path / "work", settings)]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("mini", MiniSettings), ("evaluator", EvaluatorSettings)])
+def test_every_setting_is_an_option(run, trained, tmp_path, name, kind):
+    numbers = {"architecture": "lite0", "initial": tmp_path / "a.safetensors", "initial_backbone": tmp_path / "b.pth"}
+    values = {field: numbers.get(field, 7) for field in vars(kind())}
+    options = [part for field, value in values.items() for part in (f"--{field.replace('_', '-')}", value)]
+    result = run(name, "--photos", tmp_path, "--work", tmp_path, *options)
+    assert result.exit_code == 0, result.output
+    assert trained == [(tmp_path, tmp_path, kind(**values))]
+
+
+def test_an_unknown_architecture(run, trained, tmp_path):
+    result = run("evaluator", "--photos", tmp_path, "--work", tmp_path, "--architecture", "vgg")
+    assert result.exit_code == 2 and "lite0" in result.output and "resnet50" in result.output
+
+
+def test_a_refused_setting_names_its_option(run, trained, tmp_path):
+    options = ("--architecture", "resnet50", "--initial-backbone", tmp_path / "b.pth")
+    result = run("evaluator", "--photos", tmp_path, "--work", tmp_path, *options)
+    assert result.exit_code == 2 and trained == []
+    assert "--initial-backbone" in result.output and "not for resnet50" in result.output
+
+
+def test_the_norms_are_fitted_into_a_file(run, photo_set, tmp_path):  # noqa: F811
+    output = tmp_path / "norms.json"
+    result = run("norms", "--photos", photo_set, "--output", output)
+    assert result.exit_code == 0, result.output
+    assert '"usual"' in output.read_text()
+
+
+def test_the_commands_need_no_host_to_be_listed():
+    """The host is imported by the command that trains with it, not before."""
+    code = "import sys; import diff_harmonization.training.__main__; assert 'comfy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,22 @@
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from diff_harmonization.core.errors import InputError
+from diff_harmonization.evaluator.checkpoint import NETWORKS
+from diff_harmonization.training.settings import Architecture, EvaluatorSettings
+
+
+def test_the_architectures_are_those_that_can_be_read():
+    assert set(get_args(Architecture)) == set(NETWORKS)
+
+
+def test_an_unknown_architecture():
+    with pytest.raises(InputError, match="`architecture`: got vgg, expected one of lite0, resnet50"):
+        EvaluatorSettings(architecture="vgg")
+
+
+def test_a_backbone_for_another_architecture():
+    with pytest.raises(InputError, match="`initial_backbone`: .* not for resnet50"):
+        EvaluatorSettings(architecture="resnet50", initial_backbone=Path("a.pth"))

@@ -1,0 +1,122 @@
+"""`python -m diff_harmonization.training COMMAND`: a command for each thing that is trained."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..core.errors import InputError
+from .settings import Architecture, EvaluatorSettings, MiniSettings
+
+Photos = Annotated[Path, typer.Option(help="Photo set (images/, masks/, index.csv).")]
+Work = Annotated[Path, typer.Option(help="Folder for checkpoints and exported weights. Run again with it to go on.")]
+Initial = Annotated[Path | None, typer.Option(help="Exported weights to start from, when there is no checkpoint yet.")]
+Minutes = Annotated[float, typer.Option(help="Stop after this long; run again to go on.")]
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def training() -> None:
+    """Train what the pack ships, on a GPU where there is one."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger(__package__).setLevel(logging.INFO)
+
+
+@app.command()
+def mini(
+    photos: Photos,
+    work: Work,
+    steps: int = MiniSettings.steps,
+    batch: Annotated[int, typer.Option(help="Pictures in a batch.")] = MiniSettings.batch,
+    learning_rate: float = MiniSettings.learning_rate,
+    per_photo: Annotated[int, typer.Option(help="Squares cut from each photo.")] = MiniSettings.per_photo,
+    late_share: Annotated[
+        float, typer.Option(help="Share of noise levels drawn towards the noisy end, where words matter most.")
+    ] = MiniSettings.late_share,
+    initial: Initial = None,
+    minutes: Minutes = MiniSettings.minutes,
+) -> None:
+    """Train the embedded harmonization model. Needs ComfyUI: set COMFYUI_PATH, or run `bootstrap.py test` once."""
+    from ..host.headless import prepare_host
+
+    prepare_host()
+    from .mini.train import train
+
+    settings = MiniSettings(
+        steps=steps,
+        batch=batch,
+        learning_rate=learning_rate,
+        per_photo=per_photo,
+        late_share=late_share,
+        initial=initial,
+        minutes=minutes,
+    )
+    train(photos, work, settings)
+
+
+@app.command()
+def evaluator(
+    photos: Photos,
+    work: Work,
+    architecture: Annotated[
+        Architecture, typer.Option(help="lite0, the embedded one, or the paper's resnet50.")
+    ] = EvaluatorSettings.architecture,
+    initial_backbone: Annotated[
+        Path | None,
+        typer.Option(help="ImageNet weights of EfficientNet-Lite0 to start from (.pth); see evaluator/README.md."),
+    ] = None,
+    initial: Initial = None,
+    steps: int = EvaluatorSettings.steps,
+    groups: Annotated[int, typer.Option(help="Photos in a batch, two versions of each.")] = EvaluatorSettings.groups,
+    coarse_share: Annotated[
+        float, typer.Option(help="Share of the steps, from the first, at half the side: a quarter of the work.")
+    ] = EvaluatorSettings.coarse_share,
+    learning_rate: float = EvaluatorSettings.learning_rate,
+    per_photo: Annotated[int, typer.Option(help="Squares cut from each photo.")] = EvaluatorSettings.per_photo,
+    minutes: Minutes = EvaluatorSettings.minutes,
+) -> None:
+    """Train the embedded evaluator. Needs no ComfyUI."""
+    from .evaluator.train import train
+
+    with _refusals():
+        settings = EvaluatorSettings(
+            architecture=architecture,
+            initial_backbone=initial_backbone,
+            initial=initial,
+            steps=steps,
+            groups=groups,
+            coarse_share=coarse_share,
+            learning_rate=learning_rate,
+            per_photo=per_photo,
+            minutes=minutes,
+        )
+    train(photos, work, settings)
+
+
+@app.command()
+def norms(
+    photos: Photos,
+    output: Annotated[Path | None, typer.Option(help="File to write; by default the one that the pack ships.")] = None,
+) -> None:
+    """Measure how objects usually look: the numbers behind the descriptions by statistics. Takes seconds."""
+    from .norms.fit import fit_photos
+
+    fit_photos(photos, output)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """A refused setting as an error of its option."""
+    try:
+        yield
+    except InputError as error:
+        raise typer.BadParameter(error.message, param_hint=f"--{error.parameter.replace('_', '-')}") from error
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,69 @@
+"""Squares cut out of photographs, as a training keeps them in memory and on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from ..data.photos import Photo
+from .files import replacing
+
+# A photo's image [H,W,3] and mask [H,W], 0 or 1 -> its squares: images [1,3,S,S] and masks [1,1,S,S] in 0-1.
+Cutter = Callable[[Tensor, Tensor], Iterable[tuple[Tensor, Tensor]]]
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Squares as uint8, and what they are, a row each."""
+
+    images: Tensor  # [N,3,S,S]
+    masks: Tensor  # [N,1,S,S]
+    objects: list[str]
+    natural: Tensor  # [N], bool
+    ids: list[str]  # of their photos
+
+    def squares(self, rows: Tensor | Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Images [R,3,S,S] and masks [R,1,S,S] of some rows, in 0-1."""
+        return self.images[rows].float() / 255, self.masks[rows].float() / 255
+
+    def halved(self) -> Crops:
+        """The same squares at half the side."""
+        images, masks = (avg_pool2d(x.float(), 2).round().byte() for x in (self.images, self.masks))
+        return replace(self, images=images, masks=masks)
+
+
+def collect_crops(photos: Sequence[Photo], cutter: Cutter) -> Crops:
+    """The squares of all photos.
+
+    Raises:
+        ValueError: when there are none.
+    """
+    images, masks, kept = [], [], []
+    for photo in photos:
+        for image, mask in cutter(photo.image(), (photo.mask() > 0.5).float()):
+            images.append((image * 255).round().byte())
+            masks.append((mask * 255).round().byte())
+            kept.append(photo)
+    if not kept:
+        raise ValueError(f"The {len(photos)} photos give no square with a fair share of object and of background.")
+    natural = torch.tensor([photo.natural for photo in kept])
+    objects, ids = [photo.object for photo in kept], [photo.id for photo in kept]
+    return Crops(torch.cat(images), torch.cat(masks), objects, natural, ids)
+
+
+def cached_crops(path: Path, cut: Callable[[], Crops]) -> Crops:
+    """What `cut` returns, read from `path` when it was called before."""
+    if not path.is_file():
+        with replacing(path) as temporary:
+            torch.save(vars(cut()), temporary)
+    return Crops(**torch.load(path, weights_only=True))
+
+
+def batch_seed(seed: int, step: int) -> int:
+    """The seed of a step's batch: batches depend on these two alone."""
+    return seed * 1_000_003 + step

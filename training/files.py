@@ -1,0 +1,27 @@
+"""Files that are whole or not there: a training may be stopped at any moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name to write to; the file takes the place of `path` once it is complete."""
+    temporary = path.with_suffix(".tmp")
+    yield temporary
+    temporary.replace(path)
+
+
+def write_weights(state: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors as safetensors, floating-point ones in half precision."""
+    tensors = {
+        name: (value.half() if value.is_floating_point() else value).contiguous().cpu() for name, value in state.items()
+    }
+    with replacing(path) as temporary:
+        save_file(tensors, temporary)

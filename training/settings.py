@@ -1,0 +1,51 @@
+"""What the trainings can be told, and what they do when they are told nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from ..core.errors import InputError
+
+Architecture = Literal["lite0", "resnet50"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MiniSettings:
+    """Of the embedded model's training."""
+
+    steps: int = 6000
+    batch: int = 24  # pictures
+    learning_rate: float = 4e-4
+    per_photo: int = 6  # squares cut from each photo
+    late_share: float = 0.85  # of the noise levels drawn towards the noisy end, 0 to 1
+    initial: Path | None = None  # exported weights to start from, where there is no checkpoint
+    minutes: float = math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatorSettings:
+    """Of the evaluator's training.
+
+    Raises:
+        InputError: for an unknown architecture, or a backbone that is not for it.
+    """
+
+    architecture: Architecture = "lite0"
+    initial_backbone: Path | None = None  # ImageNet weights of EfficientNet-Lite0
+    initial: Path | None = None  # exported weights to start from, where there is no checkpoint
+    steps: int = 2000
+    groups: int = 18  # photos in a batch
+    coarse_share: float = 0.7  # of the steps, from the first, at half the side
+    learning_rate: float = 5e-4
+    per_photo: int = 3  # squares cut from each photo
+    minutes: float = math.inf
+
+    def __post_init__(self) -> None:
+        known = get_args(Architecture)
+        if self.architecture not in known:
+            raise InputError("architecture", f"got {self.architecture}, expected one of {', '.join(known)}.")
+        if self.initial_backbone is not None and self.architecture != "lite0":
+            raise InputError("initial_backbone", f"these weights are for lite0, not for {self.architecture}.")
