@@ -27,10 +27,14 @@ class ApiKey:
 
 
 def find_key(environment: Mapping[str, str], file: Path | None) -> ApiKey:
-    """The key from the first of VARIABLES that is set, else the content of `file`, when there is such a file.
+    """The key from the first of VARIABLES that is set, else the content of a file.
+
+    Args:
+        environment: names and values of environment variables.
+        file: where the key may be kept; None for no file.
 
     Raises:
-        ValueError: when there is none, or one that cannot be a key; its text is not repeated.
+        ValueError: when there is no key, or a text that cannot be a key. The error does not repeat the text.
     """
     for name in VARIABLES:
         if value := environment.get(name, "").strip():

@@ -18,13 +18,20 @@ KEY_FILE = "gemini_api_key.txt"
 
 
 def ask_gemini(question: Question, number: int, timeout: float, max_calls: int) -> tuple[Answer, int]:
-    """The answer to a question, and how many requests this run has sent by now.
+    """Ask Gemini, or give an answer that is known already.
 
     Args:
         question: what is asked.
-        number: which ask of this question it is, from 0.
-        timeout: seconds a request.
+        number: which answer to this question, from 0.
+        timeout: seconds for each request.
         max_calls: how many requests all nodes of one run may send together.
+
+    Returns:
+        The answer, and how many requests this run has sent by now.
+
+    Raises:
+        ValueError: when there is no API key.
+        GeminiError: with what to do about it.
     """
     run = current_run() or Run("")  # outside of a run, each question is one
     answer = recall(question, number)  # paid for already: needs no key
