@@ -44,14 +44,14 @@ def find_key(environment: Mapping[str, str], file: Path | None) -> ApiKey:
         if file.is_file() and (value := file.read_text(encoding="utf-8-sig", errors="replace").strip()):
             return _checked(value, f"the file {file}")
         places += f", or put the key alone into the file {file}"
-    raise ValueError(f"No API key was found; {places}. Keys are made at {PAGE}.")
+    raise ValueError(f"no API key was found; {places}. Keys are made at {PAGE}.")
 
 
 def _checked(value: str, source: str) -> ApiKey:
     """HTTP libraries repeat a header that they refuse, so a text that is no header never reaches them."""
     if not (value.isascii() and value.isprintable()) or " " in value:
         raise ValueError(
-            f"No API key is in {source}: a key is one line of letters, digits and signs, without spaces. Copy it again "
+            f"{source} holds no API key; a key is one line of letters, digits and signs, without spaces. Copy it again "
             f"from {PAGE}."
         )
     return ApiKey(SecretStr(value), source)

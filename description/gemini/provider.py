@@ -42,7 +42,7 @@ Answer = tuple[ImagingDescription, ...]
 _answers: dict[str, dict[int, Answer]] = {}  # question -> number of the ask -> answer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """What is asked; equal questions have equal answers."""
 
@@ -62,7 +62,7 @@ class Question:
         return sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Session:
     """How Gemini is reached, and who is asked before a request and while it lasts."""
 

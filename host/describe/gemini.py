@@ -37,7 +37,12 @@ def ask_gemini(question: Question, number: int, timeout: float, max_calls: int) 
     answer = recall(question, number)  # paid for already: needs no key
     if answer is None:
         key = find_key(os.environ, key_file())
-        session = Session(key, timeout, _spender(run, max_calls), throw_exception_if_processing_interrupted)
+        session = Session(
+            key=key,
+            timeout=timeout,
+            spend=_spender(run, max_calls),
+            check=throw_exception_if_processing_interrupted,
+        )
         answer = describe(question, number, session)
     return answer, run.requests
 
