@@ -25,9 +25,12 @@ def to_picture(values: Tensor) -> Image.Image:
 
 
 def composite_and_mask(image: Tensor, mask: Tensor, side: int = SIDE) -> tuple[Image.Image, Image.Image]:
-    """Composite and mask as pictures, scaled down so that the longer side is at most `side` pixels.
+    """Composite and mask as pictures of the same size.
 
-    image: sRGB [H,W,3] in 0-1; mask: [H,W] in 0-1, 1 on the pasted object.
+    Args:
+        image: sRGB [H,W,3] in 0-1.
+        mask: [H,W] in 0-1, 1 on the pasted object.
+        side: pixels; larger pictures are scaled down until their longer side has so many.
     """
     composite, region = to_picture(image), to_picture(mask)
     composite.thumbnail((side, side), Image.Resampling.LANCZOS)
@@ -35,7 +38,7 @@ def composite_and_mask(image: Tensor, mask: Tensor, side: int = SIDE) -> tuple[I
 
 
 def encode_pictures(image: Tensor, mask: Tensor, side: int = SIDE) -> Pictures:
-    """The same as files."""
+    """Composite and mask as files without metadata; arguments as for `composite_and_mask`."""
     composite, region = composite_and_mask(image, mask, side)
     return Pictures(
         _file(composite, "JPEG", quality=95, subsampling=0), _file(region, "PNG", optimize=True), composite.size

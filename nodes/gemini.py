@@ -102,6 +102,7 @@ class GeminiDescribe(io.ComfyNode):
     ) -> io.NodeOutput:
         mask = check_mask(mask, image)
         with errors_name("GeminiDescribe"):
-            question = Question(encode_pictures(image[0, ..., :3], mask[0]), model.strip(), count, strict)
+            pictures = encode_pictures(image[0, ..., :3], mask[0])
+            question = Question(pictures=pictures, model=model.strip(), count=count, strict=strict)
             found, sent = ask_gemini(question, seed // count, timeout, max_calls)
         return picked(found, seed % count, f"{sent} of {max_calls} requests sent in this run")

@@ -27,10 +27,14 @@ class ApiKey:
 
 
 def find_key(environment: Mapping[str, str], file: Path | None) -> ApiKey:
-    """The key from the first of VARIABLES that is set, else the content of `file`, when there is such a file.
+    """The key from the first of VARIABLES that is set, else the content of a file.
+
+    Args:
+        environment: names and values of environment variables.
+        file: where the key may be kept; None for no file.
 
     Raises:
-        ValueError: when there is none, or one that cannot be a key; its text is not repeated.
+        ValueError: when there is no key, or a text that cannot be a key. The error does not repeat the text.
     """
     for name in VARIABLES:
         if value := environment.get(name, "").strip():
@@ -40,14 +44,14 @@ def find_key(environment: Mapping[str, str], file: Path | None) -> ApiKey:
         if file.is_file() and (value := file.read_text(encoding="utf-8-sig", errors="replace").strip()):
             return _checked(value, f"the file {file}")
         places += f", or put the key alone into the file {file}"
-    raise ValueError(f"No API key was found; {places}. Keys are made at {PAGE}.")
+    raise ValueError(f"no API key was found; {places}. Keys are made at {PAGE}.")
 
 
 def _checked(value: str, source: str) -> ApiKey:
     """HTTP libraries repeat a header that they refuse, so a text that is no header never reaches them."""
     if not (value.isascii() and value.isprintable()) or " " in value:
         raise ValueError(
-            f"No API key is in {source}: a key is one line of letters, digits and signs, without spaces. Copy it again "
+            f"{source} holds no API key; a key is one line of letters, digits and signs, without spaces. Copy it again "
             f"from {PAGE}."
         )
     return ApiKey(SecretStr(value), source)

@@ -1,4 +1,4 @@
-"""What can go wrong between the user and Gemini, each with what to do about it, and none with the API key in it."""
+"""What can go wrong between the user and Gemini. Each error says what to do about it; none contains the API key."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The Gemini provider: a vision-language model of Google's describes the picture (paper eq. 1).
 
-One request asks for K different descriptions. Requests cost money and carry two pictures away: the caller counts each,
-none is repeated silently, and a complete answer is kept for as long as the process lives.
+One request asks for K different descriptions. Requests cost money and send two pictures away. So the caller counts each
+request, none is repeated silently, and a complete answer is kept until the process ends.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Answer = tuple[ImagingDescription, ...]
 _answers: dict[str, dict[int, Answer]] = {}  # question -> number of the ask -> answer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """What is asked; equal questions have equal answers."""
 
@@ -62,12 +62,12 @@ class Question:
         return sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Session:
     """How Gemini is reached, and who is asked before a request and while it lasts."""
 
     key: ApiKey
-    timeout: float = 60.0  # seconds a request
+    timeout: float = 60.0  # seconds for each request
     spend: Callable[[], None] = field(default=lambda: None)  # called before each request; raises GeminiError to refuse
     check: Callable[[], None] = field(default=lambda: None)  # called ten times a second; raises to cancel
 
@@ -77,15 +77,15 @@ def describe(question: Question, number: int, session: Session) -> Answer:
 
     Args:
         question: what is asked.
-        number: which ask of this question it is, from 0. A new number gives descriptions that no other number gave; one
-            with a complete answer gives it again, without a request.
+        number: which answer to this question, from 0. A new number gives descriptions that no other number gave. A
+            number whose answer is complete gives it again, without a request.
         session: how to ask.
 
     Returns:
-        `question.count` descriptions; fewer, or earlier ones, with a warning, when the model has no more to offer.
+        `question.count` descriptions. When the model has no more to offer, fewer or earlier ones, with a warning.
 
     Raises:
-        GeminiError: with what to do about it; and whatever `session.check` raises.
+        GeminiError: with what to do about it. Everything that `session.check` raises comes through, too.
     """
     if (known := recall(question, number)) is not None:
         return known

@@ -1,4 +1,9 @@
-"""Waiting for an answer from far away without becoming deaf to the user."""
+"""Waiting for an answer from far away, while the user can still cancel.
+
+`anyio.from_thread.start_blocking_portal` would give a loop in a thread as well, but one must wait to leave it: its exit
+asks the loop to stop, and joins a thread that is no daemon. A loop that does not react, or a name look-up that hangs in
+the loop's pool of threads, would hold up the user's cancelling, the timeout and the host's shutdown for as long.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +20,24 @@ POLL = 0.1  # seconds between two looks at whether the user has cancelled
 
 
 def await_in_thread(work: Coroutine[Any, Any, T], check: Callable[[], None], timeout: float) -> T:
-    """Run a coroutine in an event loop and thread of its own and give its result.
+    """Run a coroutine in an event loop and a thread of its own.
 
     Args:
-        work: what to await. It is cancelled, and its connections with it, when this function is left early.
+        work: what to await. When this function is left early, the coroutine is cancelled and closes its connections.
         check: called at least every POLL seconds; raises to cancel.
-        timeout: seconds, for all of it.
+        timeout: seconds for the whole coroutine.
+
+    Returns:
+        The coroutine's result.
 
     Raises:
-        TimeoutError: when it takes longer; else whatever `work` or `check` raises.
+        TimeoutError: when the time is over. Everything that `work` or `check` raises comes through, too.
     """
     outcome: Future[T] = Future()
     loop = asyncio.new_event_loop()
     task = loop.create_task(work)
 
-    # A daemon: nobody waits for its clean-up, which a name look-up can hold up for long.
+    # A daemon: nobody waits for its clean-up, and a name look-up can delay that for long.
     Thread(target=_serve, args=(loop, task, outcome), name="describe", daemon=True).start()
     end = time.monotonic() + timeout
     try:

@@ -35,13 +35,22 @@ def describe_by_clip(
     count: int,
     callback: Callback = silent,
 ) -> tuple[ImagingDescription, ...]:
-    """Up to `count` descriptions, most likely first; they share the foreground's words.
+    """Descriptions by the words that are most likely for each region. They share the foreground's words.
 
-    Of the vocabulary's categories those count in which the two regions differ most: the edit leads from one's word to
-    the other's.
+    Only the categories of the vocabulary count in which the two regions differ most: the edit leads from the object's
+    word of a category to the scene's.
 
-    model, processor: a transformers zero-shot image classification model and its processor; image: [H,W,3] in 0-1;
-    mask: [H,W], 1 on the object, not empty.
+    Args:
+        model: a transformers zero-shot image classification model.
+        processor: the model's processor.
+        image: sRGB [H,W,3] in 0-1.
+        mask: [H,W], 1 on the object, not empty.
+        name: the object's name.
+        count: how many descriptions to give at most.
+        callback: called after each region; may raise to cancel.
+
+    Returns:
+        Distinct descriptions, the most likely first.
     """
     foreground = category_scores(model, processor, object_alone(image, mask), f"a photo of the {name}")
     callback(1, 2)
@@ -56,7 +65,15 @@ def describe_by_clip(
 
 
 def object_alone(image: Tensor, mask: Tensor) -> Tensor:
-    """The object's bounding box, gray outside the object. image [H,W,3] in 0-1, mask [H,W], not empty."""
+    """A picture of the object alone.
+
+    Args:
+        image: [H,W,3] in 0-1.
+        mask: [H,W], 1 on the object, not empty.
+
+    Returns:
+        The object's bounding box [h,w,3], gray outside of the object.
+    """
     inside = foreground(mask)
     box = bounding_box(inside)
     assert box is not None
@@ -65,12 +82,22 @@ def object_alone(image: Tensor, mask: Tensor) -> Tensor:
 
 
 def scene_alone(image: Tensor, mask: Tensor) -> Tensor:
-    """The picture with its object in gray. image [H,W,3] in 0-1, mask [H,W]."""
+    """The picture [H,W,3] with its object in gray; arguments as for `object_alone`."""
     return torch.where(foreground(mask[..., None]), GRAY, image)
 
 
 def category_scores(model: Any, processor: Any, view: Tensor, subject: str) -> dict[str, Tensor]:
-    """Category -> log-probabilities of its words for a view [H,W,3] in 0-1."""
+    """How well each word of the vocabulary fits a view.
+
+    Args:
+        model: as for `describe_by_clip`.
+        processor: as for `describe_by_clip`.
+        view: [H,W,3] in 0-1.
+        subject: how each caption begins, such as "a photo of the dog".
+
+    Returns:
+        Category -> log-probabilities of its words, in the vocabulary's order.
+    """
     texts = [f"{subject}, {PHRASES[category].format(word)}" for category, words in CATEGORIES.items() for word in words]
     # Every text has the same length, which some of these models were trained with (SigLIP).
     inputs = processor(
@@ -82,7 +109,7 @@ def category_scores(model: Any, processor: Any, view: Tensor, subject: str) -> d
 
 
 def differing_categories(foreground: dict[str, Tensor], background: dict[str, Tensor]) -> list[str]:
-    """Up to CHOSEN categories whose best words differ, by how far their distributions lie apart; at least one."""
+    """Up to CHOSEN categories whose best words differ, those with the most different words first; at least one."""
     apart = {c: (foreground[c].exp() - background[c].exp()).abs().sum().item() for c in CATEGORIES}
     ordered = sorted(CATEGORIES, key=lambda category: -apart[category])
     differing = [c for c in ordered if _best(c, foreground)[0] != _best(c, background)[0]]
@@ -90,7 +117,7 @@ def differing_categories(foreground: dict[str, Tensor], background: dict[str, Te
 
 
 def most_likely(scores: dict[str, Tensor], categories: list[str], count: int) -> list[tuple[str, ...]]:
-    """The `count` most probable choices of one word a category, best first."""
+    """The `count` most probable choices of one word for each category, the best first."""
     choices = product(*(_best(category, scores)[:count] for category in categories))
     likelihood = {
         words: sum(scores[c][CATEGORIES[c].index(w)].item() for c, w in zip(categories, words, strict=True))

@@ -13,9 +13,19 @@ LAYOUT = "config.json, *.safetensors and the tokenizer's and the processor's fil
 
 
 def load(folder: Path, provider: ModelProvider, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
-    """(model, processor) of a folder, the model in evaluation mode on the CPU.
+    """Read a model and its processor.
 
-    Raises FileNotFoundError when a file is missing, ValueError when the model is of another kind or cannot be read.
+    Args:
+        folder: a model's repository on disk.
+        provider: what the model has to serve.
+        dtype: of the weights.
+
+    Returns:
+        (model, processor), the model in evaluation mode on the CPU.
+
+    Raises:
+        FileNotFoundError: when a file is missing or cannot be read.
+        ValueError: when the model is of another kind.
     """
     import transformers
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from ...core.types import Callback, ImagingDescription, silent
 from ..vocabulary import CATEGORIES, WORDS
 
-MAX_WORDS = 4  # of a region, at most one of a category: prompts stay short (paper app. D)
+MAX_WORDS = 4  # of a region, at most one from each category: prompts stay short (paper app. D)
 CATEGORY_OF = {word: category for category, words in CATEGORIES.items() for word in words}
 SEPARATOR = " & (background)"
 END = ""  # stands for the model's own end of a reply
@@ -25,8 +25,16 @@ Grammar = Generator[list[str], str, ImagingDescription]
 def one_line(name: str, foreground: tuple[str, ...] = (), taken: Collection[str] = ()) -> Grammar:
     """The grammar of `NAME & (foreground) WORDS & (background) WORDS`.
 
-    foreground: its words where they are settled; by default they are chosen. taken: words with which the background
-    must not begin, so that the reply differs from earlier ones.
+    Args:
+        name: the object's name.
+        foreground: the foreground's words. If there are none, the model chooses them.
+        taken: words with which the background must not begin, so that the reply differs from earlier ones.
+
+    Yields:
+        The texts that may come next; the chosen one is sent.
+
+    Returns:
+        The description.
     """
     head = f"{name} & (foreground)"
     if foreground:
@@ -87,7 +95,7 @@ class ConstrainedReply:
         return len(self._tokens[self._head]) + 2 * MAX_WORDS * words + len(self._tokens[SEPARATOR]) + 1
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """scores [1, V] of the next token -> the same with all but the chosen one at minus infinity."""
+        """Scores [1,V] of the next token, with all but the chosen token at minus infinity."""
         self._step += 1
         self._callback(min(self._step, self.longest), self.longest)
         allowed = torch.tensor(self._allowed(), device=scores.device)

@@ -27,10 +27,23 @@ def describe_by_vlm(
     count: int,
     callback: Callback = silent,
 ) -> tuple[ImagingDescription, ...]:
-    """`count` distinct descriptions, the model's own first; the others begin the background with another word.
+    """Descriptions that the model says in its one-line form. Greedy, so the same arguments give the same words.
 
-    model, processor: a transformers image-text-to-text model and its processor, whose chat template takes two pictures;
-    image: [H,W,3] in 0-1; mask: [H,W], 1 on the object. Greedy, so the same inputs give the same words.
+    Args:
+        model: a transformers image-text-to-text model.
+        processor: the model's processor, with a chat template that takes two pictures.
+        image: sRGB [H,W,3] in 0-1.
+        mask: [H,W], 1 on the object.
+        name: the object's name.
+        count: how many descriptions to give.
+        callback: called at each token; may raise to cancel.
+
+    Returns:
+        `count` distinct descriptions, the model's own first. They share the foreground's words, and the background of
+        each begins with another word.
+
+    Raises:
+        ValueError: when the model has no chat template, or no token that ends a reply.
     """
     inputs = ask(processor, composite_and_mask(image, mask, SIDE), task_prompt())
     inputs = inputs.to(model.device, model.dtype)
@@ -42,7 +55,7 @@ def describe_by_vlm(
             model, processor.tokenizer, inputs, one_line(name, settled, begun), _part(callback, len(found), count)
         )
         begun.add(reply.background[0])
-        # The same words in another order are no other description. They end, since each begins with a word of its own.
+        # The same words in another order are not another description. This ends, because each begins with a new word.
         if reply not in found:
             found.append(reply)
     return tuple(found)
@@ -54,7 +67,11 @@ def _part(callback: Callback, index: int, count: int) -> Callback:
 
 
 def ask(processor: Any, pictures: Sequence[Image], text: str) -> Any:
-    """The model's inputs for a question about pictures. Raises ValueError when it has no chat template to ask by."""
+    """The model's inputs for a question about pictures.
+
+    Raises:
+        ValueError: when the processor has no chat template.
+    """
     content = [*({"type": "image", "image": picture} for picture in pictures), {"type": "text", "text": text}]
     return processor.apply_chat_template(
         [{"role": "user", "content": content}],

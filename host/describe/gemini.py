@@ -18,19 +18,31 @@ KEY_FILE = "gemini_api_key.txt"
 
 
 def ask_gemini(question: Question, number: int, timeout: float, max_calls: int) -> tuple[Answer, int]:
-    """The answer to a question, and how many requests this run has sent by now.
+    """Ask Gemini, or give an answer that is known already.
 
     Args:
         question: what is asked.
-        number: which ask of this question it is, from 0.
-        timeout: seconds a request.
+        number: which answer to this question, from 0.
+        timeout: seconds for each request.
         max_calls: how many requests all nodes of one run may send together.
+
+    Returns:
+        The answer, and how many requests this run has sent by now.
+
+    Raises:
+        ValueError: when there is no API key.
+        GeminiError: with what to do about it.
     """
     run = current_run() or Run("")  # outside of a run, each question is one
     answer = recall(question, number)  # paid for already: needs no key
     if answer is None:
         key = find_key(os.environ, key_file())
-        session = Session(key, timeout, _spender(run, max_calls), throw_exception_if_processing_interrupted)
+        session = Session(
+            key=key,
+            timeout=timeout,
+            spend=_spender(run, max_calls),
+            check=throw_exception_if_processing_interrupted,
+        )
         answer = describe(question, number, session)
     return answer, run.requests
 

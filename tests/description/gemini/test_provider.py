@@ -61,8 +61,8 @@ def pictures():
 def ask(pictures):
     def ask(number=0, key=KEY, timeout=20.0, **settings):
         calls = {name: settings.pop(name) for name in ("spend", "check") if name in settings}
-        session = Session(ApiKey(SecretStr(key), "the environment"), timeout, **calls)
-        return describe(Question(pictures, **settings), number, session)
+        session = Session(key=ApiKey(SecretStr(key), "the environment"), timeout=timeout, **calls)
+        return describe(Question(pictures=pictures, **settings), number, session)
 
     return ask
 
@@ -431,5 +431,5 @@ def test_the_key_does_not_show(endpoint, ask, caplog):
         ask()
         endpoint.script(fails(403, "PERMISSION_DENIED", f"Consumer 'api_key:{KEY}' has been suspended."))
         refused(lambda: ask(number=1))
-    session = Session(ApiKey(SecretStr(KEY), "the environment"))
+    session = Session(key=ApiKey(SecretStr(KEY), "the environment"))
     assert KEY not in caplog.text + repr(session) + str(session.key)

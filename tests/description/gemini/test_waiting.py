@@ -77,6 +77,16 @@ def test_work_that_is_deaf_does_not_hold_up_the_user():
     assert time.monotonic() - start < 1
 
 
+def test_a_name_look_up_that_hangs_does_not_hold_up_the_user():
+    async def hanging():
+        await asyncio.get_running_loop().run_in_executor(None, time.sleep, 1.5)
+
+    start = time.monotonic()
+    with pytest.raises(TimeoutError):
+        await_in_thread(hanging(), never, 0.2)
+    assert time.monotonic() - start < 1
+
+
 def test_no_thread_stays():
     before = threading.active_count()
     for _ in range(3):

@@ -13,7 +13,7 @@ from diff_harmonization.description.gemini.provider import Question
 from diff_harmonization.description.pictures import Pictures
 from diff_harmonization.host.describe import gemini
 
-QUESTION = Question(Pictures(b"composite", b"mask", (8, 8)))
+QUESTION = Question(pictures=Pictures(b"composite", b"mask", (8, 8)))
 
 
 @pytest.fixture(autouse=True)
@@ -58,14 +58,14 @@ def test_the_key_file_lies_where_the_host_does_not_serve(user_folder, asked, mon
 
 
 def test_no_key_is_an_error_that_names_the_file():
-    with pytest.raises(ValueError, match="No API key.*__diff_harmonization"):
+    with pytest.raises(ValueError, match="^no API key.*__diff_harmonization"):
         run("a")
 
 
 def test_an_answer_that_was_paid_for_needs_no_key(monkeypatch):
     monkeypatch.setattr(engine, "_answers", {QUESTION.fingerprint: {0: ("answer",)}})
     assert run("paid") == (("answer",), 0)
-    with CurrentNodeContext("paid", "7"), pytest.raises(ValueError, match="No API key"):
+    with CurrentNodeContext("paid", "7"), pytest.raises(ValueError, match="no API key"):
         gemini.ask_gemini(QUESTION, 1, 60, 3)
 
 
