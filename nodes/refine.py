@@ -132,7 +132,7 @@ class RefineEmbedding(io.ComfyNode):
         weight_learning_rate: float,
         conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
-        with errors_name("RefineEmbedding"):
+        with errors_name("RefineEmbedding", text="description"):
             settings = RefinementSettings(
                 steps_per_timestep=steps_per_timestep,
                 learning_rate=learning_rate,
@@ -204,7 +204,7 @@ class RefineEmbeddingTraining(io.ComfyNode):
         seed: int,
         conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
-        with errors_name("RefineEmbeddingTraining"):
+        with errors_name("RefineEmbeddingTraining", text="description"):
             settings = TrainingSettings(
                 epochs=epochs,
                 batch_size=batch_size,

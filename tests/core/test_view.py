@@ -66,7 +66,7 @@ def test_scattered_masks_are_framed_together():
 
 def test_an_empty_mask_is_an_error_in_crop_only():
     mask = torch.zeros(10, 12, dtype=torch.bool)
-    with pytest.raises(ValueError, match="WorkingView, input mask: the mask is empty"):
+    with pytest.raises(ValueError, match="`mask`: the mask is empty"):
         find_view(mask)
     assert find_view(mask, "whole") == Rectangle(0, 0, 10, 12)
 

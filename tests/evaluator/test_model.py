@@ -97,5 +97,5 @@ def test_its_own_view_is_seen_whole(picture):
 
 
 def test_an_empty_mask(picture):
-    with pytest.raises(ValueError, match="HarmonyScore, input mask: the mask is empty"):
+    with pytest.raises(ValueError, match="`mask`: the mask is empty"):
         HarmonyEvaluator("redness", redness).score(picture[0], torch.zeros(3, 90, 120))

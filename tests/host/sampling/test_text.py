@@ -58,7 +58,7 @@ def test_other_encoders_are_refused(clip):
         def tokenize(text):
             return {"l": clip.tokenize(text)["h"], "g": clip.tokenize(text)["h"]}
 
-    with pytest.raises(ValueError, match="RefineEmbedding, input clip"):
+    with pytest.raises(ValueError, match="`clip`: got"):
         ClipEncoder(Two())
 
 
