@@ -34,7 +34,7 @@ class LoadHarmonyEvaluator(io.ComfyNode):
 
     @classmethod
     def execute(cls, name: str) -> io.NodeOutput:
-        with errors_name("LoadHarmonyEvaluator"):
+        with errors_name("LoadHarmonyEvaluator", path="name", state="name"):
             return io.NodeOutput(load_evaluator(name))
 
 

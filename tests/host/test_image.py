@@ -12,26 +12,26 @@ IMAGE = torch.zeros(2, 8, 6, 3)
 def test_mask_is_spread_over_the_batch():
     mask = torch.zeros(8, 6)
     mask[2:4] = 0.7
-    out = check_mask(mask, IMAGE, "DDIMInvert")
+    out = check_mask(mask, IMAGE)
     assert out.shape == (2, 8, 6) and torch.equal(out[1], mask)
 
 
 @pytest.mark.parametrize("shape", [(1, 6, 8), (3, 8, 6), (1, 1, 8, 6)])
 def test_mask_of_another_size_is_refused(shape):
-    with pytest.raises(ValueError, match="RefineEmbedding, input mask: got .*6x8"):
-        check_mask(torch.ones(shape), IMAGE, "RefineEmbedding")
+    with pytest.raises(ValueError, match="^`mask`: got .*6x8"):
+        check_mask(torch.ones(shape), IMAGE)
 
 
 def test_empty_mask_is_refused():
     mask = torch.ones(2, 8, 6)
     mask[1] = 0.39  # below 100/255
-    with pytest.raises(ValueError, match="mask is empty"):
-        check_mask(mask, IMAGE, "RefineEmbedding")
+    with pytest.raises(ValueError, match="^`mask`: the mask is empty"):
+        check_mask(mask, IMAGE)
 
 
 def test_mask_of_nearly_everything_earns_a_hint(caplog):
     with caplog.at_level(logging.WARNING):
-        check_mask(torch.ones(1, 8, 6), IMAGE, "RefineEmbedding")
+        check_mask(torch.ones(1, 8, 6), IMAGE)
     assert "100%" in caplog.text and "inverted" in caplog.text
 
 

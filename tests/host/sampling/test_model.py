@@ -7,21 +7,21 @@ from diff_harmonization.host.sampling.model import family, sigmas_for
 
 
 @pytest.mark.parametrize(("version", "prediction"), [(1, "EPS"), (2, "EPS"), (2, "V_PREDICTION")])
-def test_family_is_recognised(version, prediction):
+def test_family_is_recognized(version, prediction):
     model = tiny_model(version, prediction)
-    assert family(model, "DDIMInvert") is model.model.diffusion_model
+    assert family(model) is model.model.diffusion_model
 
 
 def test_other_networks_are_refused(model):
     model.add_object_patch("diffusion_model", torch.nn.Linear(1, 1))
-    with pytest.raises(ValueError, match=r"DDIMInvert, input model: got Linear.*SD1\.5/SD2-family"):
-        family(model, "DDIMInvert")
+    with pytest.raises(ValueError, match=r"^`model`: got Linear.*SD1\.5/SD2-family"):
+        family(model)
 
 
 def test_pooled_conditioning_is_refused(model):
     model.model.diffusion_model.num_classes = "sequential"
     with pytest.raises(ValueError, match="SDXL"):
-        family(model, "DDIMInvert")
+        family(model)
 
 
 def test_flow_prediction_is_refused(model):
@@ -30,7 +30,7 @@ def test_flow_prediction_is_refused(model):
 
     model.add_object_patch("model_sampling", Flow())
     with pytest.raises(ValueError, match="neither eps nor v.*CONST"):
-        family(model, "DDIMInvert")
+        family(model)
 
 
 def test_sigmas_are_the_hosts_ddim_uniform(model):

@@ -8,13 +8,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from diff_harmonization.core.errors import InputError
 from diff_harmonization.host.zero_shot import edges
 from diff_harmonization.host.zero_shot.edges import detectors, find_pidinet
 from diff_harmonization.methods.zero_shot.structure import pidinet
 from diff_harmonization.methods.zero_shot.structure.pidinet import PiDiNetEdges, empty_network
 from diff_harmonization.methods.zero_shot.structure.sobel import sobel_edges
 
-NODE, CPU = "EdgeNullTextOptimize", torch.device("cpu")
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -65,17 +66,15 @@ def test_the_larger_network_wins(write):
 @pytest.mark.parametrize(("choice", "count"), [("none", 0), ("sobel", 1), ("auto", 1)])
 def test_without_weights(folder, choice, count, caplog):
     with caplog.at_level(logging.WARNING):
-        found, notice = detectors(choice, 0.1, CPU, NODE)
+        found, notice = detectors(choice, 0.1, CPU)
     assert found == [(sobel_edges, 1.0)] * count
     told = "table5_pidinet.pth" in notice and "models/edge" in notice and "Sobel alone" in notice
     assert told == ("Sobel alone" in caplog.text) == (choice == "auto")
 
 
 def test_asking_for_pidinet_without_weights_is_an_error(folder):
-    with pytest.raises(
-        FileNotFoundError, match=r"EdgeNullTextOptimize, input edges: .*models/edge/table5_pidinet\.pth"
-    ):
-        detectors("sobel + pidinet", 0.1, CPU, NODE)
+    with pytest.raises(InputError, match=r"^`edges`: .*are missing.*models/edge/table5_pidinet\.pth"):
+        detectors("sobel + pidinet", 0.1, CPU)
 
 
 @pytest.mark.parametrize("choice", ["auto", "sobel + pidinet"])
@@ -85,7 +84,7 @@ def test_asking_for_pidinet_without_weights_is_an_error(folder):
 )
 def test_with_weights(write, choice, name, channels):
     write(name, channels)
-    ((sobel, one), (pidinet, gamma)), notice = detectors(choice, 0.3, CPU, NODE)
+    ((sobel, one), (pidinet, gamma)), notice = detectors(choice, 0.3, CPU)
     assert (sobel, one, gamma) == (sobel_edges, 1.0, 0.3)
     assert isinstance(pidinet, PiDiNetEdges) and len(pidinet.network.init_block.weight) == channels
     assert name in notice
@@ -96,7 +95,7 @@ def test_with_weights(write, choice, name, channels):
 
 def test_sobel_ignores_the_weights(write):
     write("table5_pidinet.pth", 60)
-    assert detectors("sobel", 0.1, CPU, NODE) == ([(sobel_edges, 1.0)], "Edges by Sobel.")
+    assert detectors("sobel", 0.1, CPU) == ([(sobel_edges, 1.0)], "Edges by Sobel.")
 
 
 class Harmful:
@@ -106,11 +105,11 @@ class Harmful:
 
 def test_a_file_that_runs_code_is_refused(folder, capsys):
     (folder / "table5_pidinet.pth").write_bytes(pickle.dumps({"state_dict": Harmful()}, protocol=2))
-    with pytest.raises(ValueError, match=r"EdgeNullTextOptimize, input edges: table5_pidinet\.pth in models/edge"):
-        detectors("auto", 0.1, CPU, NODE)
+    with pytest.raises(ValueError, match=r"^`edges`: table5_pidinet\.pth in models/edge"):
+        detectors("auto", 0.1, CPU)
     torch.save({"state_dict": Harmful()}, folder / "table5_pidinet.pth")
     with pytest.raises(ValueError, match="table5_pidinet.pth"):
-        detectors("auto", 0.1, CPU, NODE)
+        detectors("auto", 0.1, CPU)
     assert "executed" not in capsys.readouterr().out
 
 
@@ -121,30 +120,31 @@ def test_a_damaged_file_is_refused(write, folder, name, kept):
     write(name)
     whole = (folder / name).read_bytes()
     (folder / name).write_bytes(kept.encode() if isinstance(kept, str) else whole[: int(kept * len(whole))])
-    message = rf"^{NODE}, input edges: {re.escape(name)} in models/edge: it cannot be read as weights"
+    message = rf"^`edges`: {re.escape(name)} in models/edge: it cannot be read as weights"
     with pytest.raises(ValueError, match=message) as told:
-        detectors("auto", 0.1, CPU, NODE)
+        detectors("auto", 0.1, CPU)
     assert "weights_only" not in str(told.value) and "\n" not in str(told.value)
 
 
 def test_a_file_that_holds_no_table_is_refused(folder):
     torch.save([torch.zeros(3)], folder / "table5_pidinet.pth")
     with pytest.raises(ValueError, match="found no `init_block.weight`"):
-        detectors("auto", 0.1, CPU, NODE)
+        detectors("auto", 0.1, CPU)
 
 
-def test_weights_without_the_package_name_the_node(write, monkeypatch):
+def test_weights_without_the_package_name_the_parameter(write, monkeypatch):
     write("table5_pidinet-tiny.pth")
     pidinet._network_code.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModuleNotFoundError, match=rf"^{NODE}, input edges: .*pip install --no-deps controlnet-aux"):
-        detectors("auto", 0.1, CPU, NODE)
+    with pytest.raises(InputError, match=r"^`edges`: .*pip install --no-deps controlnet-aux") as told:
+        detectors("auto", 0.1, CPU)
+    assert isinstance(told.value.__cause__, ModuleNotFoundError)
 
 
 def test_other_weights_are_refused(folder):
     torch.save({"state_dict": {"module.init_block.weight": torch.zeros(30, 3, 3, 3)}}, folder / "table5_pidinet.pth")
     with pytest.raises(ValueError, match=r"table5_pidinet\.pth in models/edge: .*found 30 channels"):
-        detectors("auto", 0.1, CPU, NODE)
+        detectors("auto", 0.1, CPU)
 
 
 def test_the_names_are_those_of_the_tooltip():

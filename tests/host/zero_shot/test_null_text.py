@@ -63,7 +63,7 @@ def sample(model, latent, context):
 def test_every_step_lowers_the_loss(kind, dtype, image, mask):
     model, (trajectory, refined) = tiny_model(dtype=dtype), path((1, 4, 4, 4))
     settings = replace(EAGER, learning_rate=0.01, inner_steps=6)
-    null_text, notice = optimize_null(model, VAES[kind](), trajectory, refined, image, mask, settings, "sobel")
+    null_text, notice = optimize_null(model, VAES[kind](), trajectory, refined, image, mask, settings, edges="sobel")
     assert notice == "Edges by Sobel." and len(null_text.losses) == 18
     assert all(null_text.losses[6 * step + 5] < null_text.losses[6 * step] for step in range(3))
     assert null_text.embeddings.shape == (3, 1, 77, 64) and null_text.embeddings.isfinite().all()
@@ -73,7 +73,8 @@ def test_every_step_lowers_the_loss(kind, dtype, image, mask):
 def test_the_edges_matter(kind, image, mask):
     model, vae, (trajectory, refined) = tiny_model(), VAES[kind](), path((1, 4, 4, 4))
     with_edges, without = (
-        optimize_null(model, vae, trajectory, refined, image, mask, EAGER, edges)[0] for edges in ("sobel", "none")
+        optimize_null(model, vae, trajectory, refined, image, mask, EAGER, edges=edges)[0]
+        for edges in ("sobel", "none")
     )
     assert with_edges.losses[0] > without.losses[0]
     assert not torch.allclose(with_edges.embeddings, without.embeddings, atol=1e-3)
@@ -84,7 +85,7 @@ def test_the_first_loss_is_the_papers(image, mask):
     from kornia.filters import sobel
 
     model, vae, (trajectory, refined) = tiny_model(), tiny_vae(), path((1, 4, 4, 4))
-    null_text, _ = optimize_null(model, vae, trajectory, refined, image, mask, EAGER, "sobel")
+    null_text, _ = optimize_null(model, vae, trajectory, refined, image, mask, EAGER, edges="sobel")
     x = trajectory.latents[0]
     eps = [
         (x - model.model.apply_model(x, torch.tensor([2.0]), c_crossattn=c)) / 2
@@ -112,7 +113,7 @@ def test_the_embedded_models_pixels(executor):
         source, source, source, empty, torch.ones(1), (2,), (2,), trajectory.sigmas, trajectory.latent_shape
     )
     settings = replace(EAGER, inner_steps=4)
-    null_text, _ = optimize_null(model, vae, trajectory, refined, image, mask, settings, "sobel")
+    null_text, _ = optimize_null(model, vae, trajectory, refined, image, mask, settings, edges="sobel")
     plain = NullText(empty.expand_as(source), 2.5, trajectory.sigmas, trajectory.latent_shape)
     errors = [
         (vae.decode(edit_trajectory(model, trajectory, refined, null_text=x, guidance_scale=2.5)) - image)
@@ -129,7 +130,7 @@ def test_stock_nodes_are_bit_identical_before_and_after(kind, image, mask, conte
     latent = to_latent_out(model, trajectory.latents[-1])
     sampled, pixels, encoded = sample(model, latent, context), vae.decode(latent), vae.encode(image)
     copies = [x.clone() for x in (trajectory.latents, refined.negative, refined.source, image, mask)]
-    optimize_null(model, vae, trajectory, refined, image, mask, EAGER, "sobel")
+    optimize_null(model, vae, trajectory, refined, image, mask, EAGER, edges="sobel")
     assert torch.equal(sample(model, latent, context), sampled)
     assert torch.equal(vae.decode(latent), pixels) and torch.equal(vae.encode(image), encoded)
     inputs = (trajectory.latents, refined.negative, refined.source, image, mask)
@@ -153,7 +154,7 @@ def test_cancelling_leaves_the_host_clean(image, mask, context, monkeypatch):
 
     monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", count)
     with pytest.raises(comfy.model_management.InterruptProcessingException):
-        optimize_null(model, vae, trajectory, refined, image, mask, EAGER, "sobel")
+        optimize_null(model, vae, trajectory, refined, image, mask, EAGER, edges="sobel")
     assert len(calls) == 2
     assert repr(model.model_options) == options and model.model.current_patcher is None
     assert torch.equal(sample(model, latent, context), sampled) and torch.equal(vae.decode(latent), pixels)
@@ -169,7 +170,7 @@ def test_sides_that_the_vae_cuts(width, height, executor):
     latent = vae.encode(image)
     assert latent.shape[2:] == (height // 8, width // 8)
     trajectory, refined = path(tuple(latent.shape))
-    null_text, _ = optimize_null(model, vae, trajectory, refined, image, mask, EAGER, "sobel")
+    null_text, _ = optimize_null(model, vae, trajectory, refined, image, mask, EAGER, edges="sobel")
     assert null_text.latent_shape == tuple(latent.shape) and len(null_text.losses) == 9
 
 
@@ -177,11 +178,11 @@ def test_images_of_a_batch_do_not_touch_each_other(executor):
     model, vae, (trajectory, refined) = tiny_model(), tiny_vae(), path((2, 4, 4, 4))
     images, mask = rand(4, 2, 32, 32, 3), torch.ones(1, 32, 32)
     mask[:, :6] = 0
-    both, _ = optimize_null(model, vae, trajectory, refined, images, mask, EAGER, "sobel")
+    both, _ = optimize_null(model, vae, trajectory, refined, images, mask, EAGER, edges="sobel")
     first = Trajectory(trajectory.latents[:, :1], SIGMAS)
     only = replace(refined, source=refined.source[:, :1], target=refined.source[:, :1], negative=refined.negative[:1])
     alone, _ = optimize_null(
-        model, vae, first, replace(only, latent_shape=first.latent_shape), images[:1], mask, EAGER, "sobel"
+        model, vae, first, replace(only, latent_shape=first.latent_shape), images[:1], mask, EAGER, edges="sobel"
     )
     assert (both.embeddings[:, 0] - alone.embeddings[:, 0]).abs().mean() < 1e-3
     assert (both.embeddings[:, 0] - both.embeddings[:, 1]).abs().mean() > 1e-2
@@ -192,15 +193,15 @@ def test_pictures_that_do_not_belong_are_refused(image, mask):
 
     def refused(image, mask, vae=vae):
         with pytest.raises(ValueError) as error:
-            optimize_null(model, vae, trajectory, refined, image, mask, EAGER, "sobel")
+            optimize_null(model, vae, trajectory, refined, image, mask, EAGER, edges="sobel")
         return str(error.value)
 
     wide = rand(6, 1, 32, 48, 3)
     assert refused(wide, torch.ones(1, 32, 48)).startswith(
-        "EdgeNullTextOptimize, input image: got 48x32 (width x height, batch of 1), expected 32x32 (batch of 1)"
+        "`image`: got 48x32 (width x height, batch of 1), expected 32x32 (batch of 1)"
     )
     two = image.expand(2, -1, -1, -1)
     assert "batch of 2), expected 32x32 (batch of 1)" in refused(two, mask)
-    assert "EdgeNullTextOptimize, input mask: got 48x32" in refused(image, torch.ones(1, 32, 48))
+    assert "`mask`: got 48x32" in refused(image, torch.ones(1, 32, 48))
     assert "mask is empty" in refused(image, 0 * mask)
-    assert "EdgeNullTextOptimize, input vae" in refused(image, mask, pixel_vae())
+    assert "`vae`: got" in refused(image, mask, pixel_vae())

@@ -42,8 +42,8 @@ def test_without_optimizer_steps_both_styles_give_the_words_as_they_are(trajecto
 
 def test_an_edit_of_strength_0_gives_the_latent_back(trajectory, models, latent):
     words = refine_words(*models, trajectory, WORDS, torch.ones(1, 32, 32), RefinementSettings(steps_per_timestep=0))
-    torch.testing.assert_close(edit_trajectory(models[0], trajectory, words, 0.0), latent)
-    assert not torch.allclose(edit_trajectory(models[0], trajectory, words, 1.0), latent)
+    torch.testing.assert_close(edit_trajectory(models[0], trajectory, words, strength=0.0), latent)
+    assert not torch.allclose(edit_trajectory(models[0], trajectory, words, strength=1.0), latent)
 
 
 def test_equal_contexts_are_one_entry():
