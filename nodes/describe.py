@@ -161,8 +161,8 @@ class LocalDescribe(io.ComfyNode):
         provider: dict[str, Any] | None = None,  # the choice and its own inputs
         seed: int = 0,
     ) -> io.NodeOutput:
-        mask = check_mask(mask, image)
         with errors_name("LocalDescribe", name="object", model="provider.model"):
+            mask = check_mask(mask, image)
             name, choice = object_name(object), provider or {"provider": "statistics"}
             found = describe_locally(image[0, ..., :3], mask[0], name, **choice)
         return picked(found, seed)

@@ -96,7 +96,8 @@ class AttentionControlledEdit(io.ComfyNode):
         guidance_scale: float = 2.5,
         conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
-        with errors_name("AttentionControlledEdit", cross_steps="cross_start", self_steps="self_start"):
+        spans = {"cross_steps": "cross_start and cross_end", "self_steps": "self_start and self_end"}
+        with errors_name("AttentionControlledEdit", latent="trajectory", unet="model", **spans):
             latent = edit_trajectory(
                 model,
                 trajectory,

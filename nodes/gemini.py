@@ -100,8 +100,8 @@ class GeminiDescribe(io.ComfyNode):
         max_calls: int = 8,
         timeout: int = 60,
     ) -> io.NodeOutput:
-        mask = check_mask(mask, image)
         with errors_name("GeminiDescribe"):
+            mask = check_mask(mask, image)
             pictures = encode_pictures(image[0, ..., :3], mask[0])
             question = Question(pictures=pictures, model=model.strip(), count=count, strict=strict)
             found, sent = ask_gemini(question, seed // count, timeout, max_calls)

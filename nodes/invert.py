@@ -64,7 +64,7 @@ class DDIMInvert(io.ComfyNode):
         fixed_point_iterations: int,
         conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
-        with errors_name("DDIMInvert"):
+        with errors_name("DDIMInvert", sigmas="steps"):
             trajectory = invert_latent(
                 model,
                 clip,

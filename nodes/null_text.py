@@ -153,7 +153,7 @@ class EdgeNullTextOptimize(io.ComfyNode):
         edge_image: EdgeImage,
         conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
-        with errors_name("EdgeNullTextOptimize"):
+        with errors_name("EdgeNullTextOptimize", latent="trajectory"):
             settings = NullTextSettings(
                 guidance_scale=guidance_scale,
                 latent_weight=latent_weight,

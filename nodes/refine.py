@@ -17,6 +17,7 @@ from .errors import errors_name
 from .types import CATEGORY, CONDITIONING_TOOLTIP, Conditioning, ImagingDescription, RefinedEmbedding, Trajectory
 
 OPTIMIZING, TRAINING = RefinementSettings(), TrainingSettings()
+RENAMED = {"text": "description", "latent": "trajectory", "unet": "model"}  # the engine's names for these inputs
 
 
 def _what_is_refined() -> list[io.Input]:
@@ -132,7 +133,7 @@ class RefineEmbedding(io.ComfyNode):
         weight_learning_rate: float,
         conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
-        with errors_name("RefineEmbedding", text="description"):
+        with errors_name("RefineEmbedding", **RENAMED):
             settings = RefinementSettings(
                 steps_per_timestep=steps_per_timestep,
                 learning_rate=learning_rate,
@@ -204,7 +205,7 @@ class RefineEmbeddingTraining(io.ComfyNode):
         seed: int,
         conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
-        with errors_name("RefineEmbeddingTraining", text="description"):
+        with errors_name("RefineEmbeddingTraining", **RENAMED):
             settings = TrainingSettings(
                 epochs=epochs,
                 batch_size=batch_size,

@@ -64,7 +64,7 @@ def edit_once(
         models: MODEL, CLIP and VAE of one checkpoint.
         image: [1,H,W,3], sRGB in 0-1.
         mask: [1,H,W], 1 on the foreground.
-        description: the words of both regions.
+        description: the words of foreground and background.
         settings: the pass.
 
     Returns:

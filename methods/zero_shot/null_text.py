@@ -22,7 +22,8 @@ EdgeImage = Literal["step", "predicted"]
 class NullTextSettings:
     """The constants of the optimization.
 
-    The guidance scale is the paper's. It is silent on the others: their defaults are those of its authors' code.
+    Guidance scale and weight decay are the paper's. On the others it is silent: their defaults are those of its
+    authors' code.
     """
 
     guidance_scale: float = 2.5  # s

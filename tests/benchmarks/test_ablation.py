@@ -33,7 +33,7 @@ def pair(photos):
 
 
 def test_object_last_turns_the_prompt_round_and_keeps_each_words_tokens(models):
-    encoder = ClipEncoder(models.clip, "test")
+    encoder = ClipEncoder(models.clip)
     turned = ObjectLast(encoder, "tree").tokenize("tree bright summer")
     assert turned.ids == encoder.tokenize("bright summer tree").ids
     assert [word for word, _ in turned.words] == ["tree", "bright", "summer"]

@@ -43,12 +43,12 @@ def test_unchanged_pairs_give_the_identity():
 def test_a_darkening_goes_on_into_highlights_and_shadows():
     x = uniform(low=0.3, high=0.6)
     lut = fit_lut(x, 0.7 * x)
-    greys = torch.linspace(0, 1, 41)[:, None].expand(-1, 3)
-    out = lut.sample(greys)
-    assert (out[32:] < greys[32:] - 0.12).all()  # highlights never seen are darkened as well
-    assert (out <= greys + 1e-3).all()
+    grays = torch.linspace(0, 1, 41)[:, None].expand(-1, 3)
+    out = lut.sample(grays)
+    assert (out[32:] < grays[32:] - 0.12).all()  # highlights never seen are darkened as well
+    assert (out <= grays + 1e-3).all()
     assert (out.diff(dim=0) > 0).all()  # no tone reversal, no crushed shadow
-    torch.testing.assert_close(out, 0.7 * greys, atol=0.15, rtol=0)
+    torch.testing.assert_close(out, 0.7 * grays, atol=0.15, rtol=0)
 
 
 def test_far_colors_change_less_than_near_ones():

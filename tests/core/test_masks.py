@@ -1,5 +1,4 @@
 import logging
-import re
 
 import pytest
 import torch
@@ -42,7 +41,7 @@ def test_area_interpolation_keeps_the_share():
 def test_empty_mask_is_an_error():
     masks = torch.ones(2, 4, 4)
     masks[1] = 0.3
-    with pytest.raises(ValueError, match=r"`mask`: the mask is empty.*LoadImageMask"):
+    with pytest.raises(ValueError, match=r"^`mask`: the mask is empty.*LoadImageMask"):
         binarize_mask(masks)
 
 
@@ -52,10 +51,9 @@ def test_a_mask_of_nearly_everything_earns_a_hint(caplog):
     assert "inverted" in caplog.text
 
 
-@pytest.mark.parametrize("shape", [(4, 4), (1, 1, 4, 4)])
-def test_shape_must_be_bhw(shape):
-    with pytest.raises(ValueError, match=rf"`mask`: got shape {re.escape(str(shape))}, expected \[B,H,W\]"):
-        binarize_mask(torch.ones(shape))
+def test_shape_must_be_bhw():
+    with pytest.raises(ValueError, match=r"`mask`: got shape \(4, 4\), expected \[B,H,W\]"):
+        binarize_mask(torch.ones(4, 4))
 
 
 @pytest.mark.parametrize(("size", "latent"), [((512, 512), (64, 64)), ((519, 700), (64, 87)), ((64, 96), (64, 96))])

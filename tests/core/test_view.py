@@ -13,7 +13,7 @@ def masked(height: int, width: int, box: tuple[int, int, int, int]) -> torch.Ten
 
 
 CASES = [
-    # picture, mask's box (top, left, height, width), window (top, left, height, width)
+    # picture, mask's box (top, left, height, width), rectangle (top, left, height, width)
     ((100, 100), (40, 40, 20, 20), (30, 30, 40, 40)),  # in the middle
     ((100, 100), (40, 40, 21, 20), (29, 29, 42, 42)),  # odd side
     ((101, 99), (40, 40, 1, 1), (39, 39, 2, 2)),  # a single pixel
@@ -31,17 +31,17 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("picture", "box", "window"), CASES)
-def test_crop(picture, box, window):
-    assert find_view(masked(*picture, box)) == Rectangle(*window)
+@pytest.mark.parametrize(("picture", "box", "rectangle"), CASES)
+def test_crop(picture, box, rectangle):
+    assert find_view(masked(*picture, box)) == Rectangle(*rectangle)
 
 
-@pytest.mark.parametrize(("picture", "box", "window"), CASES)
-def test_whole(picture, box, window):
+@pytest.mark.parametrize(("picture", "box", "rectangle"), CASES)
+def test_whole(picture, box, rectangle):
     assert find_view(masked(*picture, box), "whole") == Rectangle(0, 0, *picture)
 
 
-def test_any_window_holds_the_mask_and_lies_in_the_picture():
+def test_any_rectangle_holds_the_mask_and_lies_in_the_picture():
     generator = torch.Generator().manual_seed(0)
 
     def draw(low: int, high: int) -> int:
@@ -51,12 +51,12 @@ def test_any_window_holds_the_mask_and_lies_in_the_picture():
         height, width = draw(1, 90), draw(1, 90)
         h, w = draw(1, height), draw(1, width)
         mask = masked(height, width, (draw(0, height - h), draw(0, width - w), h, w))
-        window = find_view(mask)
-        assert window.of(mask).sum() == mask.sum()
-        assert 0 <= window.top <= window.top + window.height <= height
-        assert 0 <= window.left <= window.left + window.width <= width
-        assert window.height == min(height, 2 * max(h, w))
-        assert window.width == min(width, 2 * max(h, w))
+        view = find_view(mask)
+        assert view.of(mask).sum() == mask.sum()
+        assert 0 <= view.top <= view.top + view.height <= height
+        assert 0 <= view.left <= view.left + view.width <= width
+        assert view.height == min(height, 2 * max(h, w))
+        assert view.width == min(width, 2 * max(h, w))
 
 
 def test_scattered_masks_are_framed_together():
@@ -66,7 +66,7 @@ def test_scattered_masks_are_framed_together():
 
 def test_an_empty_mask_is_an_error_in_crop_only():
     mask = torch.zeros(10, 12, dtype=torch.bool)
-    with pytest.raises(ValueError, match="`mask`: the mask is empty"):
+    with pytest.raises(ValueError, match="^`mask`: the mask is empty"):
         find_view(mask)
     assert find_view(mask, "whole") == Rectangle(0, 0, 10, 12)
 
@@ -84,7 +84,7 @@ def test_views_are_squares_in_range(mode, size, height, width):
         assert 0 <= values.min() <= values.max() <= 1
 
 
-def test_a_view_of_the_windows_own_size_is_the_window():
+def test_a_view_of_the_rectangles_own_size_is_the_rectangle():
     image = torch.rand(1, 80, 90, 3, generator=torch.Generator().manual_seed(0))
     mask = masked(80, 90, (30, 40, 16, 16)).float()[None]
     pixels, planes = working_view(image, mask, 32)
@@ -93,7 +93,7 @@ def test_a_view_of_the_windows_own_size_is_the_window():
 
 
 def test_shrinking_averages():
-    """Stripes of one pixel become grey, not a sample of them."""
+    """Stripes of one pixel become gray, not a sample of them."""
     image = (torch.arange(64) % 2).float()[None, None, :, None].expand(1, 64, 64, 3)
     mask = masked(64, 64, (16, 16, 32, 32)).float()[None]
     pixels, planes = working_view(image, mask, 16)
@@ -122,7 +122,7 @@ def test_picture_and_mask_stay_aligned():
     assert torch.equal(pixels[..., 0], planes)
 
 
-def test_the_first_mask_places_the_window_of_a_batch():
+def test_the_first_mask_places_the_rectangle_of_a_batch():
     mask = torch.stack([masked(100, 100, (0, 0, 10, 10)), masked(100, 100, (90, 90, 10, 10))]).float()
     _, planes = working_view(torch.zeros(2, 100, 100, 3), mask, 20)
     assert planes[0].sum() == 100

@@ -21,11 +21,11 @@ def test_the_listed_file(manifest):
 
 def test_a_missing_file(manifest):
     (manifest.parent / "weights" / "w.safetensors").unlink()
-    with pytest.raises(FileNotFoundError, match=r"^/.*w.safetensors is missing.*reinstall"):
+    with pytest.raises(FileNotFoundError, match=r"^.*w.safetensors is missing.*reinstall"):
         shipped_weights(manifest)
 
 
 def test_a_damaged_file(manifest):
     (manifest.parent / "weights" / "w.safetensors").write_bytes(b"Weights")
-    with pytest.raises(ValueError, match=r"^/.*w.safetensors has sha256 .*, expected .*reinstall"):
+    with pytest.raises(ValueError, match=r"^.*w.safetensors has sha256 .*, expected .*reinstall"):
         shipped_weights(manifest)

@@ -89,7 +89,7 @@ def test_damaged_embedded_weights(tmp_path, monkeypatch):
     shutil.copy(host_evaluator.MANIFEST.parent / manifest["file"], copy)
     (tmp_path / "weights.json").write_text(json.dumps(manifest | {"sha256": "0" * 64}))
     monkeypatch.setattr(host_evaluator, "MANIFEST", tmp_path / "weights.json")
-    with pytest.raises(ValueError, match=".* has sha256 .*, expected 0000.*reinstall"):
+    with pytest.raises(ValueError, match="^.* has sha256 .*, expected 0000.*reinstall"):
         load_evaluator(EMBEDDED)
 
 

@@ -18,14 +18,14 @@ def test_mask_is_spread_over_the_batch():
 
 @pytest.mark.parametrize("shape", [(1, 6, 8), (3, 8, 6), (1, 1, 8, 6)])
 def test_mask_of_another_size_is_refused(shape):
-    with pytest.raises(ValueError, match="`mask`: got .*6x8"):
+    with pytest.raises(ValueError, match="^`mask`: got .*6x8"):
         check_mask(torch.ones(shape), IMAGE)
 
 
 def test_empty_mask_is_refused():
     mask = torch.ones(2, 8, 6)
     mask[1] = 0.39  # below 100/255
-    with pytest.raises(ValueError, match="mask is empty"):
+    with pytest.raises(ValueError, match="^`mask`: the mask is empty"):
         check_mask(mask, IMAGE)
 
 

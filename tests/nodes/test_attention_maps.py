@@ -26,7 +26,8 @@ def test_attention_maps_of_another_description_are_refused(server, line):
     add(line, "other", "TextDescribe", description="cat & (foreground) warm & (background) snowy winter cold")
     line["maps"]["inputs"]["description"] = ["other", 0]
     message = refusal(server, line)
-    assert "AttentionMaps: `refined` was made from other words" in message and "describe node" in message
+    assert "AttentionMaps, input refined: it was made from other words" in message
+    assert "Use the description that was refined" in message
 
 
 def test_attention_maps_of_the_whole_pictures_mask_are_refused(server, line):

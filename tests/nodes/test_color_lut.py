@@ -68,7 +68,7 @@ def test_regions_of_the_whole_picture_do_not_fit_the_view(server, composite_name
     graph = with_regions(composite_name, mask_name, halves[0])
     graph["fit"]["inputs"]["regions"] = ["regions", 0]
     message = refusal(server, graph)
-    assert "FitColorLUT, input regions" in message and "64x64" in message and "Working View" in message
+    assert "FitColorLUT, input regions" in message and "64x64" in message and "working view" in message
 
 
 def test_a_lut_with_regions_wants_them(server, composite_name, mask_name, halves):

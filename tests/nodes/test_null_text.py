@@ -68,7 +68,7 @@ def test_an_embedding_of_another_trajectory(server, composite_name, mask_name):
     add(graph, "other", "DDIMInvert", **graph["invert"]["inputs"] | {"steps": 5})
     graph["null"]["inputs"]["trajectory"] = ["other", 0]
     message = refusal(server, graph)
-    assert "EdgeNullTextOptimize: `refined`" in message and "same DDIMInvert" in message
+    assert "EdgeNullTextOptimize, input refined" in message and "same inversion" in message
 
 
 @pytest.mark.parametrize("size", [56, 100])

@@ -49,4 +49,4 @@ def test_cancelling_leaves_the_host_clean(server, composite_copy, mask_name):
 def test_errors_name_the_node(server, composite_name, mask_name):
     graph = trained(edit_line(composite_name, mask_name))
     graph["refine"]["inputs"]["mask"] = ["mask", 0]
-    assert "RefineEmbeddingTraining: `mask`" in refusal(server, graph)
+    assert "RefineEmbeddingTraining, input mask: got" in refusal(server, graph)

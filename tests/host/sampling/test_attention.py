@@ -118,5 +118,5 @@ def test_no_layer_to_patch_is_an_error():
     for name in ("input_blocks", "output_blocks"):
         setattr(unet, name, torch.nn.ModuleList())
     unet.middle_block = None
-    with pytest.raises(ValueError, match="`model`: no attention layer"):
+    with pytest.raises(ValueError, match="^`unet`: no attention layer"):
         ControlledAttention(unet, {}, gradients=False)

@@ -7,14 +7,14 @@ from diff_harmonization.host.sampling.model import family, sigmas_for
 
 
 @pytest.mark.parametrize(("version", "prediction"), [(1, "EPS"), (2, "EPS"), (2, "V_PREDICTION")])
-def test_family_is_recognised(version, prediction):
+def test_family_is_recognized(version, prediction):
     model = tiny_model(version, prediction)
     assert family(model) is model.model.diffusion_model
 
 
 def test_other_networks_are_refused(model):
     model.add_object_patch("diffusion_model", torch.nn.Linear(1, 1))
-    with pytest.raises(ValueError, match=r"`model`: got Linear.*SD1\.5/SD2-family"):
+    with pytest.raises(ValueError, match=r"^`model`: got Linear.*SD1\.5/SD2-family"):
         family(model)
 
 

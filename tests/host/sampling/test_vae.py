@@ -141,5 +141,5 @@ def test_the_frame_is_what_the_host_encodes(vae, executor):
 
 def test_a_vae_of_other_latents_is_refused(vae):
     require_vae_of(vae, (1, 4, 8, 8))
-    with pytest.raises(ValueError, match="`vae`: got .* latents of 4 channels.* has 3"):
+    with pytest.raises(ValueError, match="^`vae`: got .* latents of 4 channels.* has 3"):
         require_vae_of(vae, (1, 3, 64, 64))

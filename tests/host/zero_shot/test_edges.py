@@ -73,7 +73,7 @@ def test_without_weights(folder, choice, count, caplog):
 
 
 def test_asking_for_pidinet_without_weights_is_an_error(folder):
-    with pytest.raises(InputError, match=r"^`edges`: .*models/edge/table5_pidinet\.pth"):
+    with pytest.raises(InputError, match=r"^`edges`: .*are missing.*models/edge/table5_pidinet\.pth"):
         detectors("sobel + pidinet", 0.1, CPU)
 
 
@@ -132,12 +132,13 @@ def test_a_file_that_holds_no_table_is_refused(folder):
         detectors("auto", 0.1, CPU)
 
 
-def test_weights_without_the_package_say_how_to_get_it(write, monkeypatch):
+def test_weights_without_the_package_name_the_parameter(write, monkeypatch):
     write("table5_pidinet-tiny.pth")
     pidinet._network_code.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModuleNotFoundError, match=r".*pip install --no-deps controlnet-aux"):
+    with pytest.raises(InputError, match=r"^`edges`: .*pip install --no-deps controlnet-aux") as told:
         detectors("auto", 0.1, CPU)
+    assert isinstance(told.value.__cause__, ModuleNotFoundError)
 
 
 def test_other_weights_are_refused(folder):

@@ -7,7 +7,7 @@ from torch.nn.functional import avg_pool2d, interpolate, scaled_dot_product_atte
 
 from diff_harmonization.attention.control import AttentionLayer
 from diff_harmonization.core.types import ImagingDescription
-from diff_harmonization.methods.zero_shot.region_loss import PairLoss
+from diff_harmonization.methods.zero_shot.embedding_loss import PairLoss
 from diff_harmonization.methods.zero_shot.text_rows import text_row
 from diff_harmonization.methods.zero_shot.types import Prompt, Trajectory
 
@@ -163,7 +163,7 @@ def trajectory(latent):
 
 @pytest.fixture
 def mask():
-    mask = torch.zeros(1, 1, 64, 64, dtype=torch.float64)
+    mask = torch.zeros(1, 64, 64, dtype=torch.float64)
     mask[..., 8:40, 16:48] = 1
     return mask
 
@@ -175,7 +175,7 @@ def description():
 
 @pytest.fixture
 def rows(encoder, description):
-    return tuple(text_row(encoder, description, region) for region in ("foreground", "background"))
+    return tuple(text_row(encoder, description, side) for side in ("foreground", "background"))
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def test_direct_edit_is_direct_inversion(denoiser, trajectory, refined, strength
         both = torch.cat([stored, target]), torch.cat([refined.source[step], refined.target[step]])
         eps = denoiser(both[0], sigma, both[1], ShareAttention([0, 1], [2, 3], cross=True, self_=True))[2:]
         target = target + (following - sigma) * (eps_star + strength * (eps - source))
-    edited = edit_direct(denoiser, trajectory, refined, strength)
+    edited = edit_direct(denoiser, trajectory, refined, strength=strength)
     torch.testing.assert_close(edited, target)
     assert (edited - trajectory.latents[-1]).abs().max() > 0.01
 
@@ -59,7 +59,7 @@ def test_equal_prompts_give_the_composite_back(denoiser, trajectory, refined):
 
 
 def test_a_model_blind_to_words_gives_the_composite_back(gaussian, trajectory, refined):
-    assert torch.equal(edit_direct(gaussian, trajectory, refined, 2.5), trajectory.latents[-1])
+    assert torch.equal(edit_direct(gaussian, trajectory, refined, strength=2.5), trajectory.latents[-1])
 
 
 def test_one_call_a_step_with_two_or_three_rows_an_image(denoiser, trajectory, refined):
@@ -81,7 +81,7 @@ def test_guided_edit_is_guidance_with_the_source_on_its_path(denoiser, trajector
         )
         eps = denoiser(both[0], sigma, both[1], ShareAttention([0, 1], [2, 3], cross=True, self_=True))[2:]
         target = target + (following - sigma) * (null + scale * (eps - null))
-    torch.testing.assert_close(edit_guided(denoiser, trajectory, refined, null_text, scale), target)
+    torch.testing.assert_close(edit_guided(denoiser, trajectory, refined, null_text, guidance_scale=scale), target)
 
 
 def test_without_a_null_text_the_empty_prompt_takes_its_place(denoiser, trajectory, refined, null_text):
@@ -110,9 +110,9 @@ class Recorder:
 
 
 @pytest.mark.parametrize("edit", [edit_direct, edit_guided])
-def test_windows_are_fractions_of_the_steps(trajectory, refined, edit):
+def test_ranges_are_fractions_of_the_steps(trajectory, refined, edit):
     recorder = Recorder()
-    edit(recorder, trajectory, refined, cross_window=(0.0, 0.8), self_window=(0.2, 0.4))
+    edit(recorder, trajectory, refined, cross_steps=(0.0, 0.8), self_steps=(0.2, 0.4))
     assert recorder.shared == [(True, False), (True, True), (True, False), (True, False), (False, False)]
     assert recorder.rows[-1] is None  # no control where nothing is shared
     assert recorder.rows[0] == (((0, 1), (2, 3)) if edit is edit_direct else ((2, 3), (4, 5)))
@@ -144,25 +144,25 @@ def test_reports_every_step(denoiser, trajectory, refined, edit):
 
 @pytest.mark.parametrize("edit", [edit_direct, edit_guided])
 def test_refuses_what_belongs_to_another_trajectory(denoiser, trajectory, refined, edit):
-    with pytest.raises(ValueError, match=r"AttentionControlledEdit: `refined` was made for latents \(1, 3, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"^`refined`: it was made for latents \(1, 3, 8, 8\)"):
         edit(denoiser, trajectory, replace(refined, latent_shape=(1, 3, 8, 8)))
-    with pytest.raises(ValueError, match="`refined` was made for 4 steps"):
+    with pytest.raises(ValueError, match="`refined`: it was made for 4 steps"):
         edit(denoiser, trajectory, replace(refined, sigmas=refined.sigmas[1:]))
     with pytest.raises(ValueError, match="other levels between"):
         edit(denoiser, trajectory, replace(refined, sigmas=refined.sigmas * 1.01))
-    with pytest.raises(ValueError, match="`refined` has target contexts"):
+    with pytest.raises(ValueError, match="`refined`: got target contexts"):
         edit(denoiser, trajectory, replace(refined, target=refined.target[:, :1]))
-    with pytest.raises(ValueError, match="`self_window` must be 0 <= start <= end <= 1"):
-        edit(denoiser, trajectory, refined, self_window=(0.5, 0.2))
+    with pytest.raises(ValueError, match=r"`self_steps`: got \(0.5, 0.2\), expected 0 <= start <= end <= 1"):
+        edit(denoiser, trajectory, refined, self_steps=(0.5, 0.2))
     assert denoiser.rows == []
 
 
 def test_refuses_a_null_text_of_another_trajectory(denoiser, trajectory, refined, null_text):
-    with pytest.raises(ValueError, match="`null_text` was made for latents"):
+    with pytest.raises(ValueError, match="`null_text`: it was made for latents"):
         edit_guided(denoiser, trajectory, refined, replace(null_text, latent_shape=(2, 3, 9, 8)))
-    with pytest.raises(ValueError, match="`null_text` was made for 5 steps"):
+    with pytest.raises(ValueError, match="`null_text`: it was made for 5 steps"):
         edit_guided(denoiser, trajectory, refined, replace(null_text, sigmas=null_text.sigmas * 2))
-    with pytest.raises(ValueError, match="`null_text` has embeddings"):
+    with pytest.raises(ValueError, match="`null_text`: it has embeddings"):
         edit_guided(denoiser, trajectory, refined, replace(null_text, embeddings=null_text.embeddings[..., :5]))
 
 

@@ -5,18 +5,18 @@ import torch
 
 from diff_harmonization.attention.maps import record_maps
 from diff_harmonization.core.masks import mask_on_grid
-from diff_harmonization.methods.zero_shot.region_loss import region_loss
+from diff_harmonization.methods.zero_shot.embedding_loss import embedding_loss
 
 
 def test_region_loss_by_hand():
     maps = torch.tensor([[[[0.1, 0.4]], [[0.3, 0.0]]]])  # B 1, two tokens, 1x2
-    region = torch.tensor([[[[1.0, 0.0]]]])
+    mask = torch.tensor([[[1.0, 0.0]]])
     embeddings, initial = torch.ones(2, 3), torch.full((2, 3), 0.5)
     # the plain sum is [0.4, 0.4]: A / max A = [1, 1], so mean([0, 1]) = 0.5; 2 * 0.25 on top
-    assert region_loss(maps, torch.ones(2), region, embeddings, initial, 2.0).item() == pytest.approx(1.0)
+    assert embedding_loss(maps, torch.ones(2), mask, embeddings, initial, 2.0).item() == pytest.approx(1.0)
     # weighted: 0.25 * [0.1, 0.4] + 0.75 * [0.3, 0] = [0.25, 0.1] -> [1, 0.4]: mean([0, 0.16])
     weights = torch.tensor([0.25, 0.75])
-    assert region_loss(maps, weights, region, initial, initial, 2.0).item() == pytest.approx(0.08)
+    assert embedding_loss(maps, weights, mask, initial, initial, 2.0).item() == pytest.approx(0.08)
 
 
 def test_gradient_matches_finite_differences(loss, point):
@@ -25,16 +25,16 @@ def test_gradient_matches_finite_differences(loss, point):
     assert all(gradient.abs().max() > 1e-4 for gradient in gradients)
 
 
-def test_loss_is_the_sum_over_both_regions(loss, point, denoiser, encoder, trajectory, rows, mask):
+def test_loss_is_the_sum_over_both_sides(loss, point, denoiser, encoder, trajectory, rows, mask):
     """The same value from whole forward passes, one row at a time."""
-    region = mask_on_grid(mask, (2, 2))
+    share = mask_on_grid(mask, (2, 2))
     weights = (torch.ones(len(rows[0].tokens), dtype=torch.float64), point[2].softmax(0))
     total = 0
-    for row, tokens, alpha, where in zip(rows, point[:2], weights, (region, 1 - region), strict=True):
+    for row, tokens, alpha, where in zip(rows, point[:2], weights, (share, 1 - share), strict=True):
         context = row.context(encoder, tokens).expand(2, -1, -1)
         maps, _ = record_maps(denoiser, trajectory.latents[1], trajectory.sigmas[1], context, (2, 2))
-        total = total + region_loss(maps[:, list(row.tokens)], alpha, where, tokens, row.conditions, 3.0)
-    assert 0 < region.mean() < 1
+        total = total + embedding_loss(maps[:, list(row.tokens)], alpha, where, tokens, row.conditions, 3.0)
+    assert 0 < share.mean() < 1
     torch.testing.assert_close(loss(1, *point), total)
 
 

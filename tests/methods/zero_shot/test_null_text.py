@@ -13,7 +13,7 @@ from diff_harmonization.methods.zero_shot.null_text import NullTextSettings, opt
 from diff_harmonization.methods.zero_shot.refinement import encode_pair
 
 DESCRIPTION = ImagingDescription("dog", ("dim", "hot"), ("icy", "blue"))
-PLAIN = ((0.0, 0.0), (0.0, 0.0))  # windows of the edit in which no attention is shared
+PLAIN = {"guidance_scale": 2.5, "cross_steps": (0.0, 0.0), "self_steps": (0.0, 0.0)}  # no attention is shared
 
 
 @pytest.fixture
@@ -122,14 +122,14 @@ def test_one_conditional_prediction_a_timestep_gives_the_same(denoiser, trajecto
 
 
 def test_lowers_the_error_of_guidance(encoder, latent, sigmas):
-    """With the paper's constants, where the words move what the model expects."""
+    """With the default constants, where the words move what the model expects."""
     denoise = WordedDenoiser()
     trajectory = invert(denoise, latent, sigmas(20), encoder.encode(encoder.tokenize("")), fixed_point_iterations=5)
     refined = encode_pair(encoder, DESCRIPTION, trajectory)
     still = replace(refined, target=refined.source)
     null_text = optimize_null_text(denoise, trajectory, refined)
     plain, optimized = (
-        (edit_guided(denoise, trajectory, still, x, 2.5, *PLAIN) - latent).square().mean() for x in (None, null_text)
+        (edit_guided(denoise, trajectory, still, x, **PLAIN) - latent).square().mean() for x in (None, null_text)
     )
     assert optimized < 0.2 * plain
     unaided = optimize_null_text(denoise, trajectory, refined, NullTextSettings(learning_rate=0.0))
@@ -144,7 +144,7 @@ def test_the_edit_retraces_what_was_optimized(denoiser, trajectory, refined):
         denoiser, trajectory, refined, settings, callback=lambda step, total, clean: ends.append(clean)
     )
     still = replace(refined, target=refined.source)
-    torch.testing.assert_close(edit_guided(denoiser, trajectory, still, null_text, 2.5, *PLAIN), ends[-1])
+    torch.testing.assert_close(edit_guided(denoiser, trajectory, still, null_text, **PLAIN), ends[-1])
 
 
 def test_images_of_a_batch_are_optimized_independently(denoiser, trajectory, refined):
@@ -191,7 +191,7 @@ def test_reports_every_optimizer_step(denoiser, trajectory, refined):
     assert not null_text.embeddings.requires_grad
 
 
-def test_the_papers_schedule():
+def test_the_authors_schedule():
     settings = NullTextSettings()
     assert [settings.inner(i) for i in (0, 9, 10, 19, 20, 49)] == [1, 1, 2, 2, 3, 5]
     assert NullTextSettings(inner_steps=3, growth_interval=0).inner(40) == 3
@@ -214,15 +214,15 @@ def test_odd_sizes(denoiser, encoder, trajectory):
 
 
 def test_refuses_other_trajectories_bad_settings_and_inference_mode(denoiser, trajectory, refined):
-    with pytest.raises(ValueError, match=r"EdgeNullTextOptimize: `refined` was made for latents \(1, 3, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"^`refined`: it was made for latents \(1, 3, 8, 8\)"):
         optimize_null_text(denoiser, trajectory, replace(refined, latent_shape=(1, 3, 8, 8)))
-    with pytest.raises(ValueError, match="`refined` was made for 4 steps"):
+    with pytest.raises(ValueError, match="`refined`: it was made for 4 steps"):
         optimize_null_text(denoiser, trajectory, replace(refined, sigmas=refined.sigmas[1:]))
-    with pytest.raises(ValueError, match="`guidance_scale` 1 the null text has no effect"):
+    with pytest.raises(ValueError, match="`guidance_scale`: got 1, at which the null text has no effect"):
         NullTextSettings(guidance_scale=1.0)
-    with pytest.raises(ValueError, match="`inner_steps` must be 0 or more, got -1"):
+    with pytest.raises(ValueError, match="`inner_steps`: got -1, expected 0 or more"):
         NullTextSettings(inner_steps=-1)
-    with pytest.raises(ValueError, match="`edge_image` must be 'step' or 'predicted', got 'x0'"):
+    with pytest.raises(ValueError, match="`edge_image`: got 'x0', expected 'step' or 'predicted'"):
         NullTextSettings(edge_image="x0")
     with torch.inference_mode(), pytest.raises(RuntimeError, match=r"inference_mode\(False\)"):
         optimize_null_text(denoiser, trajectory, refined)

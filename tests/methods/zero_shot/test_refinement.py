@@ -14,7 +14,13 @@ EAGER = RefinementSettings(steps_per_timestep=3, learning_rate=0.05, regularizat
 
 def test_one_adamw_over_all_timesteps(loss, point, denoiser, encoder, trajectory, mask, rows, description):
     """Refinement retraced with plain autograd: order, learning rates, decay and what is kept."""
-    settings = RefinementSettings(2, 0.01, 3.0, 0.05, 0.2)
+    settings = RefinementSettings(
+        steps_per_timestep=2,
+        learning_rate=0.01,
+        regularization_weight=3.0,
+        weight_decay=0.05,
+        weight_learning_rate=0.2,
+    )
     refined = refine(denoiser, encoder, trajectory, description, mask, settings)
     words = [row.conditions.clone().requires_grad_() for row in rows]
     logits = torch.zeros(len(rows[1].tokens), dtype=torch.float64, requires_grad=True)
@@ -86,13 +92,13 @@ def test_odd_sizes_and_a_mask_for_each_image(denoiser, encoder, trajectory, mask
 
 
 def test_refuses_bad_masks_and_inference_mode(denoiser, encoder, trajectory, mask, description):
-    with pytest.raises(ValueError, match="`mask` is empty"):
+    with pytest.raises(ValueError, match="^`mask`: the mask is empty"):
         refine(denoiser, encoder, trajectory, description, 0 * mask)
-    with pytest.raises(ValueError, match="aspect"):
+    with pytest.raises(ValueError, match="^`mask`: .*aspect"):
         refine(denoiser, encoder, trajectory, description, mask[..., :32])
     with torch.inference_mode(), pytest.raises(RuntimeError, match=r"inference_mode\(False\)"):
         refine(denoiser, encoder, trajectory, description, mask)
-    with pytest.raises(ValueError, match="`learning_rate` must be 0 or more"):
+    with pytest.raises(ValueError, match="`learning_rate`: got -1, expected 0 or more"):
         RefinementSettings(learning_rate=-1)
 
 

@@ -18,7 +18,7 @@ PAIRS = [
 @pytest.mark.parametrize(("foreground", "background"), PAIRS)
 def test_each_token_comes_from_where_equation_4_says(encoder, foreground, background):
     description = ImagingDescription("elephant", foreground, background)
-    rows = [text_row(encoder, description, region) for region in ("foreground", "background")]
+    rows = [text_row(encoder, description, side) for side in ("foreground", "background")]
     source, other = (encoder.encode(row.prompt)[0] for row in rows)
     weights = torch.rand(len(rows[1].tokens), dtype=torch.float64).softmax(0)
     ends = [row.prompt.end for row in rows]
@@ -55,21 +55,21 @@ def test_batched_rows_fuse_like_single_ones(encoder):
     torch.testing.assert_close(batched[1, 1], single)
 
 
-@pytest.mark.parametrize("region", ["foreground", "background"])
-def test_a_region_without_words_is_an_error(encoder, region):
-    words = {"foreground": ("dim",), "background": ("icy",)} | {region: ()}
-    with pytest.raises(ValueError, match=f"RefineEmbedding: `description` has no {region} words"):
-        text_row(encoder, ImagingDescription("dog", **words), region)
+@pytest.mark.parametrize("side", ["foreground", "background"])
+def test_a_side_without_words_is_an_error(encoder, side):
+    words = {"foreground": ("dim",), "background": ("icy",)} | {side: ()}
+    with pytest.raises(ValueError, match=f"^`description`: it has no {side} words"):
+        text_row(encoder, ImagingDescription("dog", **words), side)
 
 
 def test_a_prompt_beyond_the_window_is_an_error(encoder):
-    with pytest.raises(ValueError, match="do not fit the text encoder's window"):
+    with pytest.raises(ValueError, match="^`description`: .* do not fit the text encoder's window"):
         text_row(encoder, ImagingDescription("dog", ("dim",) * 11, ("icy",)), "foreground")
 
 
 def test_misfits_are_errors():
     context = torch.zeros(12, 6)
-    with pytest.raises(ValueError, match="shorten `description`"):
+    with pytest.raises(ValueError, match="Shorten the description"):
         fuse_target(context, torch.zeros(24, 6), torch.ones(1), (1,), (1,), 2, 2)
     with pytest.raises(ValueError, match="2 weights for 1"):
         fuse_target(context, context, torch.ones(2), (1,), (1,), 2, 2)

@@ -7,8 +7,8 @@ import torch
 
 from diff_harmonization.attention.maps import record_maps
 from diff_harmonization.core.masks import mask_on_grid
+from diff_harmonization.methods.zero_shot.embedding_loss import embedding_loss
 from diff_harmonization.methods.zero_shot.refinement import encode_pair
-from diff_harmonization.methods.zero_shot.region_loss import region_loss
 from diff_harmonization.methods.zero_shot.text_rows import fuse_target
 from diff_harmonization.methods.zero_shot.training_refinement import TrainingSettings, refine_by_training
 from diff_harmonization.methods.zero_shot.types import Trajectory
@@ -19,7 +19,15 @@ EAGER = TrainingSettings(learning_rate=0.05, regularization_weight=0.0)
 
 def test_retraced_with_plain_autograd(loss, denoiser, encoder, trajectory, description, mask, rows):
     """An AdamW step on the mean of a batch's losses, in one backward; what is kept after the last."""
-    settings = TrainingSettings(3, 4, 0.01, 3.0, 0.05, 0.2, seed=9)
+    settings = TrainingSettings(
+        epochs=3,
+        batch_size=4,
+        learning_rate=0.01,
+        regularization_weight=3.0,
+        weight_decay=0.05,
+        weight_learning_rate=0.2,
+        seed=9,
+    )
     refined = refine_by_training(denoiser, encoder, trajectory, description, mask, settings)
     words = [row.conditions.clone().requires_grad_() for row in rows]
     logits = torch.zeros(len(rows[1].tokens), dtype=torch.float64, requires_grad=True)
@@ -50,7 +58,7 @@ def test_a_batch_is_its_timesteps_one_by_one(denoiser, encoder, trajectory, desc
     """The gradient of a batch is the mean of those that its timesteps have alone."""
 
     def gradients(*timesteps):
-        words = WordOptimizer(denoiser, encoder, trajectory, description, mask, TrainingSettings(), "Test")
+        words = WordOptimizer(denoiser, encoder, trajectory, description, mask, TrainingSettings())
         loss = sum(words.accumulate(timestep, 1 / len(timesteps)) for timestep in timesteps)
         return loss, [parameter.grad for parameter in words.parameters]
 
@@ -72,17 +80,17 @@ def test_a_seed_repeats_bit_for_bit_and_another_differs(denoiser, encoder, traje
 
 
 def test_training_lowers_the_loss_of_all_timesteps(denoiser, encoder, trajectory, description, mask, rows):
-    region = mask_on_grid(mask, (2, 2))
+    share = mask_on_grid(mask, (2, 2))
 
     def mean_loss(epochs):
         refined = refine_by_training(denoiser, encoder, trajectory, description, mask, replace(EAGER, epochs=epochs))
         alphas = torch.ones(len(rows[0].tokens)), refined.weights
         contexts = refined.source, refined.background
         total = 0.0
-        for row, alpha, where, context in zip(rows, alphas, (region, 1 - region), contexts, strict=True):
+        for row, alpha, where, context in zip(rows, alphas, (share, 1 - share), contexts, strict=True):
             for latent, sigma, words in zip(trajectory.latents, trajectory.sigmas, context, strict=False):
                 maps, _ = record_maps(denoiser, latent, sigma, words, (2, 2))
-                total += region_loss(maps[:, list(row.tokens)], alpha, where, alpha, alpha, 0.0).item()
+                total += embedding_loss(maps[:, list(row.tokens)], alpha, where, alpha, alpha, 0.0).item()
         return total / trajectory.steps
 
     assert mean_loss(30) < 0.9 * mean_loss(0)
@@ -122,13 +130,13 @@ def test_a_batch_may_be_larger_than_the_trajectory(denoiser, encoder, trajectory
 
 
 def test_refuses_what_cannot_be(denoiser, encoder, trajectory, description, mask):
-    with pytest.raises(ValueError, match="RefineEmbeddingTraining: `batch_size` must be 1 or more, got 0"):
+    with pytest.raises(ValueError, match="`batch_size`: got 0, expected 1 or more"):
         TrainingSettings(batch_size=0)
-    with pytest.raises(ValueError, match="RefineEmbeddingTraining: `epochs` must be 0 or more, got -1"):
+    with pytest.raises(ValueError, match="`epochs`: got -1, expected 0 or more"):
         TrainingSettings(epochs=-1)
-    with pytest.raises(ValueError, match="RefineEmbeddingTraining: `mask` is empty"):
+    with pytest.raises(ValueError, match="^`mask`: the mask is empty"):
         refine_by_training(denoiser, encoder, trajectory, description, 0 * mask)
-    with pytest.raises(ValueError, match="RefineEmbeddingTraining: `description` has no background words"):
+    with pytest.raises(ValueError, match="^`description`: it has no background words"):
         refine_by_training(denoiser, encoder, trajectory, replace(description, background=()), mask)
     with torch.inference_mode(), pytest.raises(RuntimeError, match=r"inference_mode\(False\)"):
         refine_by_training(denoiser, encoder, trajectory, description, mask)

@@ -45,7 +45,9 @@ def test_words_are_sums_over_tokens_and_means_over_all_levels(denoiser, encoder,
 def test_levels_spread_over_the_trajectory(denoiser, encoder, trajectory, description, refined):
     calls = []
     denoiser.rows.clear()
-    maps, _ = word_maps(denoiser, encoder, trajectory, description, refined, 3, lambda *args: calls.append(args[:2]))
+    maps, _ = word_maps(
+        denoiser, encoder, trajectory, description, refined, levels=3, callback=lambda *args: calls.append(args[:2])
+    )
     assert calls == [(n, 6) for n in range(1, 7)] and denoiser.rows == [4] * 6
     expected = mean_maps(denoiser, trajectory, (0, 2, 4), refined.source)[:, [5]]
     torch.testing.assert_close(maps.after[:, 2:], expected)
@@ -64,10 +66,10 @@ def test_nothing_above_the_last_map_runs(denoiser, encoder, trajectory, descript
 
 def test_what_belongs_to_something_else_is_refused(denoiser, encoder, trajectory, description, refined):
     shorter = Trajectory(trajectory.latents[1:], trajectory.sigmas[1:])
-    with pytest.raises(ValueError, match="AttentionMaps: `refined` was made for 5 steps"):
+    with pytest.raises(ValueError, match="^`refined`: it was made for 5 steps"):
         word_maps(denoiser, encoder, shorter, description, refined)
     other = ImagingDescription("dog", ("dim",), ("icy", "blue", "dusk"))
-    with pytest.raises(ValueError, match="AttentionMaps: `refined` was made from other words than `description`"):
+    with pytest.raises(ValueError, match="^`refined`: it was made from other words than those of the description"):
         word_maps(denoiser, encoder, trajectory, other, refined)
-    with pytest.raises(ValueError, match="AttentionMaps: `description` has no foreground words"):
+    with pytest.raises(ValueError, match="^`description`: it has no foreground words"):
         word_maps(denoiser, encoder, trajectory, replace(description, foreground=()), refined)

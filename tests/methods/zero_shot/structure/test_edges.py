@@ -8,13 +8,13 @@ from diff_harmonization.methods.zero_shot.structure.sobel import sobel_edges
 
 @pytest.fixture
 def mask():
-    mask = torch.zeros(2, 1, 24, 20)
-    mask[:, :, 4:20, 3:17] = 1
+    mask = torch.zeros(2, 24, 20)
+    mask[:, 4:20, 3:17] = 1
     return mask
 
 
 def test_terms_by_hand():
-    image, mask = torch.zeros(1, 3, 2, 2), torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
+    image, mask = torch.zeros(1, 3, 2, 2), torch.tensor([[[1.0, 0.0], [1.0, 0.0]]])
     loss = EdgeLoss(image, mask, [(lambda x: x, 1.0), (lambda x: 2 * x[:, :1], 0.1)])
     # inside the mask: mean over 3x4 of 0.25 in two of four columns, and over 4 of 1 in two
     torch.testing.assert_close(loss(image + 0.5), torch.tensor([0.25 / 2 + 0.1 * 1.0 / 2]))
@@ -68,7 +68,7 @@ def test_pidinets_term_moves_the_picture(image, mask, network):
 
 
 def test_other_shapes_are_refused(image, mask):
-    with pytest.raises(ValueError, match=r"mask \[B,1,H,W\], got \(2, 3, 24, 20\) and \(2, 1, 24, 19\)"):
+    with pytest.raises(ValueError, match=r"mask \[B,H,W\], got \(2, 3, 24, 20\) and \(2, 24, 19\)"):
         EdgeLoss(image, mask[..., :19], [])
     with pytest.raises(ValueError, match=r"made for \(2, 3, 24, 20\), got a picture \(2, 3, 20, 24\)"):
         EdgeLoss(image, mask, [])(image.transpose(2, 3))
