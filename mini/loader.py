@@ -23,13 +23,20 @@ VOCABULARY_SIZE = 49408  # CLIP's
 def weights_path() -> Path:
     """The embedded weights, checked against the hash in weights.json.
 
-    Raises FileNotFoundError or ValueError when the file is missing or is not the released one.
+    Raises:
+        FileNotFoundError: when the file is missing.
+        ValueError: when the file is not the released one.
     """
     return shipped_weights(MANIFEST)
 
 
 def load_mini() -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:
-    """The embedded model as the host's three handles, in float32: it is small, and gradients want it."""
+    """The embedded model as the host's three handles, in float32: it is small, and gradients need the precision.
+
+    Raises:
+        FileNotFoundError: when the file of the weights is missing.
+        ValueError: when it is not the released one.
+    """
     weights = load_file(weights_path())
     model = load_unet(weights)
     model.cached_patcher_init = (load_unet_patcher, ())

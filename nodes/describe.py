@@ -13,9 +13,8 @@ from ..host.describe.local import describe_locally
 from ..host.describe.model_folders import KEY, model_folders
 from ..host.image import check_mask
 from .errors import errors_name
-from .types import CATEGORY, Descriptions, ImagingDescription
+from .types import CATEGORY_DESCRIBE, Descriptions, ImagingDescription
 
-CATEGORY = f"{CATEGORY}/describe"
 STRICT_TOOLTIP = (
     "On: words outside the vocabulary are refused. Off: a synonym becomes the vocabulary's word ('gloomy' becomes "
     "'dull'). Any other word stays, and the model understands it or not."
@@ -42,7 +41,7 @@ class TextDescribe(io.ComfyNode):
         return io.Schema(
             node_id="TextDescribe",
             display_name="Describe by Text",
-            category=CATEGORY,
+            category=CATEGORY_DESCRIBE,
             description="Say what was pasted and how the two regions look: an object, words for the foreground, words "
             "for the background. The edit gives the object the background's words.",
             has_intermediate_output=True,  # a cached result shows its text again
@@ -110,7 +109,7 @@ class LocalDescribe(io.ComfyNode):
         return io.Schema(
             node_id="LocalDescribe",
             display_name="Describe Locally",
-            category=CATEGORY,
+            category=CATEGORY_DESCRIBE,
             description="Describe the picture on this machine: from color statistics of its two regions, or by a "
             "vision model of yours. Nothing is uploaded or downloaded.",
             has_intermediate_output=True,  # a cached result shows its text again
@@ -164,5 +163,5 @@ class LocalDescribe(io.ComfyNode):
         with errors_name("LocalDescribe", name="object", model="provider.model"):
             mask = check_mask(mask, image)
             name, choice = object_name(object), provider or {"provider": "statistics"}
-            found = describe_locally(image[0, ..., :3], mask[0], name, **choice)
+            found = describe_locally(image[0, ..., :3], check_mask(mask, image)[0], name, **choice)
         return picked(found, seed)

@@ -8,9 +8,9 @@ from comfy_api.latest import io
 
 from ..core.types import ImagingDescription as Description
 from ..description.parser import parse_lines
-from .describe import CATEGORY, STRICT_TOOLTIP, picked
+from .describe import STRICT_TOOLTIP, picked
 from .errors import errors_name
-from .types import Descriptions, ImagingDescription
+from .types import CATEGORY_DESCRIBE, Descriptions, ImagingDescription
 
 
 class DescribePicker(io.ComfyNode):
@@ -19,7 +19,7 @@ class DescribePicker(io.ComfyNode):
         return io.Schema(
             node_id="DescribePicker",
             display_name="Pick Description",
-            category=CATEGORY,
+            category=CATEGORY_DESCRIBE,
             description="Pick one of several descriptions. You can edit them and add your own. The node shows them "
             "all.",
             has_intermediate_output=True,  # a cached result shows its text again

@@ -9,9 +9,9 @@ from ..description.gemini.provider import MODEL, Question
 from ..description.pictures import encode_pictures
 from ..host.describe.gemini import ask_gemini
 from ..host.image import check_mask
-from .describe import CATEGORY, picked
+from .describe import picked
 from .errors import errors_name
-from .types import Descriptions, ImagingDescription
+from .types import CATEGORY_DESCRIBE, Descriptions, ImagingDescription
 
 
 class GeminiDescribe(io.ComfyNode):
@@ -20,7 +20,7 @@ class GeminiDescribe(io.ComfyNode):
         return io.Schema(
             node_id="GeminiDescribe",
             display_name="Describe with Gemini",
-            category=CATEGORY,
+            category=CATEGORY_DESCRIBE,
             description="Let Google's Gemini describe the pasted object and the scene. This uploads two pictures to "
             "Google, the composite and the mask, with at most 1024 pixels on a side. Google charges your account for "
             "it. The API key comes from the environment variable GEMINI_API_KEY or GOOGLE_API_KEY, or from the file "
@@ -101,8 +101,7 @@ class GeminiDescribe(io.ComfyNode):
         timeout: int = 60,
     ) -> io.NodeOutput:
         with errors_name("GeminiDescribe"):
-            mask = check_mask(mask, image)
-            pictures = encode_pictures(image[0, ..., :3], mask[0])
+            pictures = encode_pictures(image[0, ..., :3], check_mask(mask, image)[0])
             question = Question(pictures=pictures, model=model.strip(), count=count, strict=strict)
             found, sent = ask_gemini(question, seed // count, timeout, max_calls)
         return picked(found, seed % count, f"{sent} of {max_calls} requests sent in this run")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ...core.errors import InputError
-from ...core.masks import bounding_box, foreground
+from ...core.masks import bounding_box, empty_mask, foreground
 from .appearance import region_appearance
 
 
@@ -55,7 +55,7 @@ def neighborhood(mask: Tensor) -> Tensor:
     inside = foreground(mask)
     box = bounding_box(inside)
     if box is None:
-        raise InputError("mask", "the mask is empty. It must be 1 on the pasted object.")
+        raise empty_mask()
     top, bottom, left, right = box
     y = torch.arange(mask.shape[0], device=mask.device)[:, None]
     x = torch.arange(mask.shape[1], device=mask.device)[None, :]

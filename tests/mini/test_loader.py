@@ -30,7 +30,7 @@ def test_the_shipped_weights_are_the_listed_ones():
 
 def test_a_missing_file(manifest):
     manifest.unlink()
-    with pytest.raises(FileNotFoundError, match=f"^.*{manifest.name} is missing.*reinstall"):
+    with pytest.raises(FileNotFoundError, match=f"{manifest.name} is missing.*reinstall"):
         loader.weights_path()
 
 
@@ -41,7 +41,7 @@ def test_a_damaged_file(manifest):
         last = file.read(1)
         file.seek(-1, 2)
         file.write(bytes([last[0] ^ 1]))
-    with pytest.raises(ValueError, match="^.* has sha256 .*, expected .*reinstall"):
+    with pytest.raises(ValueError, match=" has sha256 .*, expected .*reinstall"):
         loader.load_mini()
 
 
