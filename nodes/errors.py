@@ -27,4 +27,5 @@ def errors_name(node: str, **inputs: str) -> Iterator[None]:
     except PassError as error:
         raise PassError(f"{node}, {error}") from error
     except EXPECTED as error:
-        raise type(error)(f"{node}: {error}") from error
+        kind = next(kind for kind in EXPECTED if isinstance(error, kind))  # a subclass may want other arguments
+        raise kind(f"{node}: {error}") from error

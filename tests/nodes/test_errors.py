@@ -30,6 +30,11 @@ def test_what_the_user_can_mend_is_told_with_the_node(kind):
     assert type(error) is kind and str(error) == "DDIMInvert: There is no such file."
 
 
+def test_an_error_whose_kind_wants_other_arguments_is_told_as_its_base():
+    error = told(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"))
+    assert type(error) is ValueError and str(error).startswith("DDIMInvert: 'utf-8' codec")
+
+
 def test_an_error_of_a_pass_says_the_node_first():
     assert str(told(PassError("pass 2: No such colors."))) == "DDIMInvert, pass 2: No such colors."
 
