@@ -31,7 +31,7 @@ REPO = Path(__file__).resolve().parent
 VENV = REPO / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CONSTRAINTS = ("torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0")
-EXTRAS = "demo,benchmarks,dev"
+EXTRAS = "cli,benchmarks,dev"
 # Options of pytest whose value is the next argument: a folder may be there that has its name, as with `-k color`.
 VALUED = {"-k", "-m", "-p", "-o", "-W", "-c", "--ignore", "--deselect", "--rootdir", "--basetemp", "--junitxml"}
 

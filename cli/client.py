@@ -1,25 +1,23 @@
-"""A client for ComfyUI's HTTP API. The standard library does, except for following progress (websocket-client)."""
+"""A client for ComfyUI's HTTP API."""
 
 from __future__ import annotations
 
 import json
 import mimetypes
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+
+import httpx
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
 
 Workflow = dict[str, dict[str, Any]]
 Messages = Callable[[str, dict[str, Any]], None]
 ENDS = ("execution_success", "execution_error", "execution_interrupted")
-
-# A proxy from the environment has no business with a server on this machine.
-_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class WorkflowError(RuntimeError):
@@ -31,51 +29,59 @@ class WorkflowError(RuntimeError):
 
 
 class Client:
+    """A ComfyUI server at an address such as http://127.0.0.1:8188.
+
+    Its methods raise ConnectionError or TimeoutError when the server cannot be reached, and httpx.HTTPStatusError for
+    an answer that tells of an error.
+    """
+
     def __init__(self, url: str) -> None:
         self.url = url
         self.id = str(uuid.uuid4())
+        # A proxy from the environment has no business with a server on this machine.
+        self._http = httpx.Client(base_url=url, timeout=60, trust_env=False)
 
     def system_stats(self) -> dict[str, Any]:
-        return self._json("/system_stats", timeout=5)
+        return self.get_json("/system_stats", timeout=5)
 
     def object_info(self, node: str | None = None) -> dict[str, Any]:
-        return self._json("/object_info" + (f"/{node}" if node else ""))
+        return self.get_json("/object_info" + (f"/{node}" if node else ""))
 
     def history(self, prompt_id: str) -> dict[str, Any] | None:
         """The finished run's entry: `outputs`, `status`, `meta`; None while it waits or runs."""
-        return self._json(f"/history/{prompt_id}").get(prompt_id)
+        return self.get_json(f"/history/{prompt_id}").get(prompt_id)
 
     def interrupt(self) -> None:
         """Cancel what runs now."""
-        self._request("/interrupt", b"")
+        self.post("/interrupt")
+
+    def free(self) -> None:
+        """Let the server forget its loaded models and cached results before its next run."""
+        self.post("/free", json={"unload_models": True, "free_memory": True})
 
     def upload(self, path: Path, name: str | None = None) -> str:
         """Put a picture into the server's input folder; gives the name that LoadImage takes."""
-        name, boundary = name or path.name, uuid.uuid4().hex
+        name = name or path.name
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        head = f'Content-Disposition: form-data; name="image"; filename="{name}"\r\nContent-Type: {kind}'
-        overwrite = 'Content-Disposition: form-data; name="overwrite"\r\n\r\ntrue'
-        body = f"--{boundary}\r\n{overwrite}\r\n--{boundary}\r\n{head}\r\n\r\n".encode() + path.read_bytes()
-        body += f"\r\n--{boundary}--\r\n".encode()
-        reply = json.loads(self._request("/upload/image", body, f"multipart/form-data; boundary={boundary}"))
+        files = {"image": (name, path.read_bytes(), kind)}
+        reply = self.post("/upload/image", files=files, data={"overwrite": "true"}).json()
         return "/".join(part for part in (reply["subfolder"], reply["name"]) if part)
 
     def view(self, file: dict[str, str]) -> bytes:
         """The bytes of one file of a run's outputs."""
-        return self._request("/view?" + urlencode({key: file[key] for key in ("filename", "subfolder", "type")}))
+        return self._send("GET", "/view", params={key: file[key] for key in ("filename", "subfolder", "type")}).content
 
     def queue(self, workflow: Workflow) -> str:
         """Post a workflow (API form) and give its prompt id; raises WorkflowError when any node is refused."""
-        body = json.dumps({"prompt": workflow, "client_id": self.id}).encode()
         try:
-            reply = json.loads(self._request("/prompt", body, "application/json"))
-        except urllib.error.HTTPError as error:
-            if error.code != 400:
+            reply = self.post("/prompt", json={"prompt": workflow, "client_id": self.id}).json()
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != 400:
                 raise
-            reply = json.load(error)
+            reply = error.response.json()
             raise WorkflowError(_refusal(reply, workflow), reply) from None
         if reply["node_errors"]:  # the host runs the outputs that are sound and answers 200
-            self._request("/queue", json.dumps({"delete": [reply["prompt_id"]]}).encode(), "application/json")
+            self.post("/queue", json={"delete": [reply["prompt_id"]]})
             self.interrupt()
             raise WorkflowError(_refusal(reply, workflow), reply)
         return reply["prompt_id"]
@@ -114,32 +120,37 @@ class Client:
 
     @contextmanager
     def _messages(self, timeout: float) -> Iterator[Iterator[tuple[str, dict[str, Any]]]]:
-        import websocket
-
         address = f"ws{self.url.removeprefix('http')}/ws?clientId={self.id}"
-        connection = websocket.create_connection(address, timeout=timeout, http_no_proxy=["127.0.0.1"])
-
-        def read() -> Iterator[tuple[str, dict[str, Any]]]:
-            while message := connection.recv():
-                if isinstance(message, str):  # the others are previews
-                    parsed = json.loads(message)
-                    yield parsed["type"], parsed["data"]
-            raise websocket.WebSocketConnectionClosedException("It closed the connection.")  # with an empty message
-
         try:
-            yield read()
-        except (websocket.WebSocketException, ConnectionError) as error:
+            # No limit to a message's size: a progress message holds the state of every node.
+            with connect(address, open_timeout=timeout, max_size=None, proxy=None) as connection:
+
+                def read() -> Iterator[tuple[str, dict[str, Any]]]:
+                    while True:
+                        message = connection.recv(timeout)
+                        if isinstance(message, str):  # the others are previews
+                            parsed = json.loads(message)
+                            yield parsed["type"], parsed["data"]
+
+                yield read()
+        except (WebSocketException, ConnectionError) as error:
             raise ConnectionError(f"Lost the ComfyUI server while the workflow ran. {error}") from error
-        finally:
-            connection.close()
 
-    def _json(self, path: str, timeout: float = 60) -> dict[str, Any]:
-        return json.loads(self._request(path, timeout=timeout))
+    def get_json(self, path: str, timeout: float = 60) -> Any:
+        """The answer to a GET request, from JSON."""
+        return self._send("GET", path, timeout=timeout).json()
 
-    def _request(self, path: str, body: bytes | None = None, kind: str | None = None, timeout: float = 60) -> bytes:
-        headers = {"Content-Type": kind} if kind else {}
-        with _opener.open(urllib.request.Request(self.url + path, body, headers), timeout=timeout) as reply:
-            return reply.read()
+    def post(self, path: str, **content: Any) -> httpx.Response:
+        """The answer to a POST request; content: httpx's `json`, `data` or `files`."""
+        return self._send("POST", path, **content)
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **options).raise_for_status()
+        except httpx.TimeoutException as error:
+            raise TimeoutError(f"ComfyUI at {self.url} did not answer in time.") from error
+        except httpx.TransportError as error:
+            raise ConnectionError(f"ComfyUI at {self.url} cannot be reached: {error}.") from error
 
 
 def _refusal(reply: dict[str, Any], workflow: Workflow) -> str:

@@ -11,7 +11,6 @@ import re
 import shutil
 import tempfile
 import time
-import urllib.error
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,11 +27,11 @@ from .server import PACK, HostServer, device_options
 EXAMPLES, WORKFLOW = PACK / "workflows" / "examples", PACK / "workflows" / "api" / "harmonize_loop.json"
 
 EXPECTED = {"result.png", "lut.cube", "side_by_side.png"}
-# What `fetch` and `harmonize` write for the shipped workflows, numbered where there are several.
+# What `fetch` and `run_example` write for the shipped workflows, numbered where there are several.
 WRITTEN = re.compile(
     r"composite\.(png|jpe?g|webp)|(attention|edit|filmstrip|lut(region\d+)?|pass|result|side_by_side)(_\d+)?\.(png|cube)"
 )
-MAX_PASSES = 3  # two trials, and one pass that goes on from the better
+MAX_PASSES = 3  # two trials, and one pass that continues from the better one
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def with_inputs(
 ) -> Workflow:
     """The workflow for these two uploaded pictures. Descriptions, when given, take the describing node's place.
 
-    A loop has so many passes at most, and its trials leave it one to go on with.
+    A loop has at most `max_passes` passes. Its trials leave at least one pass to continue with.
     """
     workflow = copy.deepcopy(workflow)
     node_titled(workflow, "Composite")["inputs"]["image"] = image
@@ -88,8 +87,8 @@ def with_inputs(
 def fetch(client: Client, outputs: dict[str, Any], folder: Path) -> list[str]:
     """Download every saved file of a run.
 
-    Where a node saved several they are numbered from 0, and from 1 where a loop ran it in several passes; a single one
-    goes without the number that the host puts behind its name.
+    If a node saved several files, they are numbered from 0; if a loop ran it in several passes, from 1. A single file
+    loses the number that the host puts behind its name.
     """
     found: dict[tuple[str, str], list[tuple[str, dict[str, str]]]] = {}
     for files in (value for node in outputs.values() for value in node.values()):
@@ -106,7 +105,7 @@ def fetch(client: Client, outputs: dict[str, Any], folder: Path) -> list[str]:
 
 
 def clear(folder: Path, example: Example) -> None:
-    """Delete what an earlier run wrote, which this one might not write again: nothing of the user's."""
+    """Delete what an earlier run wrote, since this run might not write it again. The user's own files stay."""
     own = {example.composite.resolve(), example.mask.resolve()}
     for path in folder.iterdir():
         if path.is_file() and WRITTEN.fullmatch(path.name) and path.resolve() not in own:
@@ -136,7 +135,7 @@ class Bar:
         self.progress.update(self.task, completed=sum(self.done.values()))
 
 
-def harmonize(
+def run_example(
     host: Path, example: Example, workflow: Workflow, output: Path, console: Console, max_passes: int = MAX_PASSES
 ) -> Path:
     """Run the workflow on `example` and write its pictures to `output/NAME`; gives that folder.
@@ -172,7 +171,7 @@ def harmonize(
 def _naming(log: Path) -> Iterator[None]:
     try:
         yield
-    except (ConnectionError, TimeoutError, urllib.error.URLError) as error:
+    except (ConnectionError, TimeoutError) as error:
         raise RuntimeError(f"{error} See the server's log, {log}") from error
 
 
@@ -197,7 +196,7 @@ def main(
         chosen = shipped_example(example) if image is None or mask is None else Example(image.stem, image, mask)
         chosen = replace(chosen, descriptions=tuple(description or chosen.descriptions))
         graph = json.loads(workflow.read_text(encoding="utf-8"))
-        folder = harmonize(host, chosen, graph, output, console, max_passes)
+        folder = run_example(host, chosen, graph, output, console, max_passes)
     except (WorkflowError, RuntimeError, ValueError, OSError) as error:
         console.print(f"[red]The demo failed.[/red] {error}", highlight=False)
         raise typer.Exit(1) from None

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 from pathlib import Path
 from types import TracebackType
 
@@ -82,7 +81,7 @@ class HostServer:
             try:
                 client.system_stats()
                 return client
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
+            except (ConnectionError, TimeoutError):
                 time.sleep(0.1)
         state = "did not start in time" if self.process.poll() is None else f"ended with code {self.process.returncode}"
         tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])

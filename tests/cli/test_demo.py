@@ -10,7 +10,16 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
-from diff_harmonization.cli.demo import WORKFLOW, WRITTEN, Example, clear, harmonize, main, shipped_example, with_inputs
+from diff_harmonization.cli.demo import (
+    WORKFLOW,
+    WRITTEN,
+    Example,
+    clear,
+    main,
+    run_example,
+    shipped_example,
+    with_inputs,
+)
 
 DESCRIPTION = "dog & (foreground) bright summer & (background) winter dull"
 OTHER = "dog & (foreground) warm & (background) icy"
@@ -62,7 +71,7 @@ def test_a_missing_picture_is_named(tmp_path, pictures):
 def test_a_workflow_that_saves_too_little_fails_loudly(host_path, inverting, pictures, tmp_path, used):
     folder, kept = used
     with pytest.raises(ValueError, match=r"did not save lut\.cube, side_by_side\.png; it saved"):
-        harmonize(host_path, Example("dog", *pictures), inverting, tmp_path / "out", Console(quiet=True))
+        run_example(host_path, Example("dog", *pictures), inverting, tmp_path / "out", Console(quiet=True))
     assert {path.name for path in folder.iterdir()} == kept | {"edit.png", "result.png"}  # none of an earlier run
     with Image.open(folder / "edit.png") as edit:
         assert edit.size == (40, 24)
@@ -149,7 +158,7 @@ def test_the_folder_holds_every_pass_and_what_came_of_them(host_path, pictures, 
     loop = json.loads(WORKFLOW.read_text(encoding="utf-8"))
     loop["invert"]["inputs"]["steps"], loop["refine"]["inputs"]["steps_per_timestep"] = 2, 1
     dog = Example("dog", *pictures, (DESCRIPTION, OTHER))
-    folder = harmonize(host_path, dog, loop, tmp_path / "out", Console(quiet=True))
+    folder = run_example(host_path, dog, loop, tmp_path / "out", Console(quiet=True))
     passes = {f"pass_{number}.png" for number in range(4)} | {f"attention_{number}.png" for number in range(1, 4)}
     whole = {"composite.png", "filmstrip.png", "result.png", "lut.cube", "side_by_side.png"}
     assert {path.name for path in folder.iterdir()} == passes | whole

@@ -94,7 +94,7 @@ def checkpoint(server, server_base):
         save_file(state, folder / f"taesd_{part}.safetensors")
     yield file.name
     file.unlink()
-    server._request("/free", b'{"unload_models": true, "free_memory": true}', "application/json")
+    server.free()
 
 
 @pytest.mark.parametrize("decoder", ["kl", "taesd"])

@@ -65,8 +65,7 @@ def test_both_forms_are_shipped():
     assert {path.stem for path in (WORKFLOWS / "api").glob("*.json")} == set(NAMES)
 
 
-def test_they_are_what_the_builder_writes(server, monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
+def test_they_are_what_the_builder_writes(server):
     info = build.NodeInfo(server.url)
     for name, groups in build.workflows().items():
         for folder, form in ((WORKFLOWS, build.ui_form), (WORKFLOWS / "api", build.api_form)):
@@ -76,10 +75,10 @@ def test_they_are_what_the_builder_writes(server, monkeypatch):
 
 def test_the_browser_finds_them(server):
     """The host lists every top-level *.json of several folders, and serves only the first of those folders."""
-    (pack,) = server._json("/workflow_templates")
-    assert sorted(server._json("/workflow_templates")[pack]) == NAMES
+    (pack,) = server.get_json("/workflow_templates")
+    assert sorted(server.get_json("/workflow_templates")[pack]) == NAMES
     for name in NAMES:
-        served = server._json(f"/api/workflow_templates/{pack}/{name}.json")
+        served = server.get_json(f"/api/workflow_templates/{pack}/{name}.json")
         assert served == json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
 
 

@@ -23,7 +23,7 @@ def outputs(request, server, server_base, composite_name, mask_name):
     graph["view"]["inputs"]["size"] = 64
     yield server.run(graph)
     checkpoint.unlink()
-    server._request("/free", b'{"unload_models": true, "free_memory": true}', "application/json")
+    server.free()
 
 
 def test_every_stage_runs(server, outputs):

@@ -8,10 +8,10 @@ asks a running server for its nodes and writes workflows/NAME.json (UI form) and
 from __future__ import annotations
 
 import json
-import urllib.request
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from ...cli.client import Client
 from . import applications, graphs
 from .graphs import Group, Node
 
@@ -41,8 +41,7 @@ class NodeInfo:
     """What the server says of its nodes."""
 
     def __init__(self, server: str) -> None:
-        with urllib.request.urlopen(f"{server}/object_info") as reply:
-            self.nodes: dict[str, Any] = json.load(reply)
+        self.nodes: dict[str, Any] = Client(server).object_info()
         text = {"required": {"text": ["STRING", {"multiline": True}]}}
         self.nodes[NOTE] = {"input": text, "output": [], "output_name": [], "display_name": "Note"}
 
