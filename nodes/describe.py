@@ -161,7 +161,6 @@ class LocalDescribe(io.ComfyNode):
         seed: int = 0,
     ) -> io.NodeOutput:
         with errors_name("LocalDescribe", name="object", model="provider.model"):
-            mask = check_mask(mask, image)
             name, choice = object_name(object), provider or {"provider": "statistics"}
             found = describe_locally(image[0, ..., :3], check_mask(mask, image)[0], name, **choice)
         return picked(found, seed)
