@@ -1,58 +1,14 @@
 """What the server says of the pack's nodes: shared workflows rely on it, and users read it."""
 
+import json
+from pathlib import Path
+
 import pytest
 
-# Shared workflows hold these names: add to them, never change them.
-NODES = (
-    "LoadMiniHarmonyModel",
-    "TextDescribe",
-    "LocalDescribe",
-    "GeminiDescribe",
-    "DescribePicker",
-    "WorkingView",
-    "DDIMInvert",
-    "RefineEmbedding",
-    "RefineEmbeddingTraining",
-    "AttentionMaps",
-    "EdgeNullTextOptimize",
-    "AttentionControlledEdit",
-    "HarmonyFilmstrip",
-    "FitColorLUT",
-    "ApplyColorLUT",
-    "SaveColorLUT",
-    "LoadHarmonyEvaluator",
-    "HarmonyScore",
-    "IterateLoop",
-    "IterateLoopEnd",
-    "IterateLoopPass",
-    "Harmonize",
-    "HarmonizeInstances",
-)
-SOCKETS = {
-    "LoadMiniHarmonyModel": ["MODEL", "CLIP", "VAE"],
-    "TextDescribe": ["DIFFHARM_DESCRIPTION", "STRING"],
-    "GeminiDescribe": ["DIFFHARM_DESCRIPTION", "STRING", "DIFFHARM_DESCRIPTIONS"],
-    "LocalDescribe": ["DIFFHARM_DESCRIPTION", "STRING", "DIFFHARM_DESCRIPTIONS"],
-    "DescribePicker": ["DIFFHARM_DESCRIPTION", "STRING", "DIFFHARM_DESCRIPTIONS"],
-    "WorkingView": ["IMAGE", "MASK", "MASK"],
-    "DDIMInvert": ["DIFFHARM_TRAJECTORY", "LATENT", "SIGMAS"],
-    "RefineEmbedding": ["DIFFHARM_REFINED_EMBEDDING", "CONDITIONING", "CONDITIONING", "IMAGE"],
-    "RefineEmbeddingTraining": ["DIFFHARM_REFINED_EMBEDDING", "CONDITIONING", "CONDITIONING", "IMAGE"],
-    "AttentionMaps": ["IMAGE"],
-    "EdgeNullTextOptimize": ["DIFFHARM_NULL_TEXT", "IMAGE"],
-    "AttentionControlledEdit": ["LATENT"],
-    "HarmonyFilmstrip": ["IMAGE"],
-    "FitColorLUT": ["DIFFHARM_COLOR_LUT"],
-    "ApplyColorLUT": ["IMAGE"],
-    "SaveColorLUT": ["STRING"],
-    "LoadHarmonyEvaluator": ["DIFFHARM_EVALUATOR"],
-    "HarmonyScore": ["FLOAT", "FLOAT"],
-    "IterateLoop": ["DIFFHARM_LOOP_FLOW", "IMAGE", "MASK", "INT", "INT"],
-    "IterateLoopEnd": ["IMAGE", "IMAGE", "FLOAT", "STRING", "STRING", "INT"],
-    "IterateLoopPass": ["IMAGE", "IMAGE", "FLOAT", "STRING", "STRING", "INT"],
-    "Harmonize": ["IMAGE", "DIFFHARM_COLOR_LUT", "IMAGE", "FLOAT", "STRING", "STRING", "INT"],
-    "HarmonizeInstances": ["IMAGE", "DIFFHARM_COLOR_LUT"],
-}
+# What the server said of the nodes of version 0.1.0, without texts. Shared workflows rely on it: add to it, never
+# change an entry.
+SAVED = json.loads(Path(__file__).with_name("object_info.json").read_text(encoding="utf-8"))
+NODES = tuple(SAVED)
 PAPER = {
     "DDIMInvert": {"steps": 50, "fixed_point_iterations": 0},
     "RefineEmbedding": {
@@ -106,9 +62,36 @@ def test_node_explains_itself(info, node):
     assert all(tooltip and len(tooltip) > 5 for tooltip in schema["output_tooltips"])
 
 
+def kept(saved, present):
+    """Whether nothing of a saved value is lost: choices may be added, and keys."""
+    if isinstance(saved, dict):
+        return all(key in present and kept(value, present[key]) for key, value in saved.items())
+    if isinstance(saved, list) and all(isinstance(value, str) for value in saved):
+        return set(saved) <= set(present)
+    if isinstance(saved, list):
+        return len(saved) <= len(present) and all(map(kept, saved, present))
+    return saved == present
+
+
 @pytest.mark.parametrize("node", NODES)
-def test_sockets_are_stable(info, node):
-    assert info[node]["output"] == SOCKETS[node]
+def test_shared_workflows_keep_loading(info, node):
+    """Saved inputs and outputs are still there, in their order, with their types, defaults and limits."""
+    saved, present = SAVED[node], info[node]
+    required, optional = (present["input"].get(section, {}) for section in ("required", "optional"))
+    assert list(required) == list(saved["required"])  # one more would break every workflow that lacks it
+    assert list(optional)[: len(saved["optional"])] == list(saved["optional"])  # widgets go by their place
+    for name, spec in (saved["required"] | saved["optional"]).items():
+        assert kept(spec, (required | optional)[name]), name
+    outputs = [list(each) for each in zip(*(present[f"output{key}"] for key in ("_name", "", "_is_list")), strict=True)]
+    assert outputs[: len(saved["outputs"])] == saved["outputs"]
+    assert (present["is_input_list"], present["output_node"]) == (saved["is_input_list"], saved["output_node"])
+
+
+def test_a_lost_choice_or_another_default_is_seen():
+    assert kept(["COMBO", {"options": ["a"], "default": "a"}], ["COMBO", {"default": "a", "options": ["b", "a"]}])
+    assert not kept(["COMBO", {"options": ["a", "b"]}], ["COMBO", {"options": ["b"]}])
+    assert not kept(["INT", {"default": 1}], ["INT", {"default": 2}])
+    assert not kept(["INT", {"min": 1}], ["INT", {}])
 
 
 def test_no_node_is_unlisted(info):
