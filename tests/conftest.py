@@ -26,15 +26,19 @@ def host_folder() -> Path | None:
 
 
 def host_first(folder: Path) -> None:
-    """Let this process import the host, on the CPU; its `nodes` and `tests` must win over this repository's."""
+    """Let this process import the host; its `nodes` and `tests` must win over this repository's.
+
+    It works on the CPU where there is no GPU.
+    """
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() not in (REPO, folder)]
     sys.path.insert(0, str(folder))
     import comfy.options
 
     comfy.options.enable_args_parsing(False)
+    import torch
     from comfy.cli_args import args
 
-    args.cpu = True
+    args.cpu = not torch.accelerator.is_available()
 
 
 HOST = host_folder()
@@ -82,7 +86,7 @@ def server_log(server, server_base) -> Path:
 @pytest.fixture(scope="session")
 def server(host_path, server_base):
     """A client of a real ComfyUI server that has loaded this pack: object_info, upload, run, interrupt, history."""
-    from diff_harmonization.cli.server import HostServer
+    from diff_harmonization.cli.server import HostServer, device_options
 
-    with HostServer(host_path, server_base, server_base / "server.log", "--cpu") as client:
+    with HostServer(host_path, server_base, server_base / "server.log", *device_options()) as client:
         yield client

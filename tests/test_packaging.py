@@ -1,6 +1,7 @@
 """What is shipped, what it asks for, and which part of it may know which other."""
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -240,3 +241,17 @@ def test_the_pack_loads_in_the_real_server_without_a_warning(server, server_log)
     mentions = [line for line in startup.splitlines() if "diff_harmonization" in line]
     assert any("seconds:" in line for line in mentions), "the host lists no import time for the pack"
     assert [line for line in mentions if re.search(r"warn|error|fail|skip|deprecat", line, re.IGNORECASE)] == []
+
+
+def test_the_engine_knows_no_nodes():
+    """Its errors name parameters; nodes/errors.py adds node and input."""
+    saved = json.loads((REPO / "tests" / "nodes" / "object_info.json").read_text(encoding="utf-8"))
+    names = {name for name in saved if re.search("[a-z][A-Z]", name)}  # no plain word, as Harmonize is
+    below_the_host = [part for parts in RANKS[: RANKS.index(("host",))] for part in parts]
+    knowing = []
+    for path in (path for part in below_the_host for path in sorted((REPO / part).rglob("*.py"))):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+            text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+            if names & set(re.findall(r"\w+", text)) or (isinstance(node, ast.arg) and node.arg == "node"):
+                knowing.append(f"{path.relative_to(REPO)}:{getattr(node, 'lineno', 0)}")
+    assert names and knowing == []

@@ -1,6 +1,6 @@
 """Make the example composites from freely licensed pictures (sources and licenses: workflows/examples/README.md).
 
-    pip install typer opencv-python-headless scikit-image scikit-learn
+    pip install kornia typer opencv-python-headless scikit-image scikit-learn
     apt-get download lomiri-wallpapers-16.04 lomiri-wallpapers-20.04     # on Debian 12
     for package in lomiri-wallpapers-*.deb; do dpkg -x $package wallpapers; done
     python -m diff_harmonization.tools.make_examples wallpapers
@@ -20,7 +20,9 @@ from typing import Annotated
 
 import cv2
 import numpy as np
+import torch
 import typer
+from kornia.filters import guided_blur
 
 HERE = Path(__file__).resolve().parents[1] / "workflows" / "examples"
 Box = tuple[float, float, float, float]  # left, top, right, bottom as fractions of a picture
@@ -276,15 +278,10 @@ def cut(picture: np.ndarray, recipe: Recipe, side: int = 900) -> np.ndarray:
 
 
 def guided_filter(guide: np.ndarray, plane: np.ndarray, radius: int, epsilon: float = 1e-4) -> np.ndarray:
-    """He et al. 2010 on the guide's luminance: the plane's edges move to the picture's."""
-    grey = guide @ np.array([0.299, 0.587, 0.114], np.float32)
-
-    def mean(x: np.ndarray) -> np.ndarray:
-        return cv2.boxFilter(x, cv2.CV_32F, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REPLICATE)
-
-    average, level = mean(grey), mean(plane)
-    slope = (mean(grey * plane) - average * level) / (mean(grey * grey) - average**2 + epsilon)
-    return mean(slope) * grey + mean(level - slope * average)
+    """He et al. 2010 on the guide's luminance: the plane's edges move to the picture's edges."""
+    gray = guide @ np.array([0.299, 0.587, 0.114], np.float32)
+    pictures = (torch.from_numpy(np.ascontiguousarray(x))[None, None] for x in (gray, plane))
+    return guided_blur(*pictures, 2 * radius + 1, epsilon, border_type="replicate")[0, 0].numpy()
 
 
 def unmix(picture: np.ndarray, alpha: np.ndarray, radius: int) -> np.ndarray:
@@ -351,8 +348,8 @@ def main(
             folder.mkdir(parents=True, exist_ok=True)
             pixels = (composite[:, :, ::-1] * 255).round().astype(np.uint8)
             cv2.imwrite(str(folder / "composite.jpg"), pixels, [cv2.IMWRITE_JPEG_QUALITY, 92])
-            grey = (mask * 255).round().astype(np.uint8)
-            cv2.imwrite(str(folder / "mask.png"), grey, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+            gray = (mask * 255).round().astype(np.uint8)
+            cv2.imwrite(str(folder / "mask.png"), gray, [cv2.IMWRITE_PNG_COMPRESSION, 9])
             share = (mask >= 100 / 255).mean()
             typer.echo(f"{recipe.name}: {recipe.size[0]}x{recipe.size[1]}, foreground {share:.1%}")
     index = [

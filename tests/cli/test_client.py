@@ -6,7 +6,7 @@ from PIL import Image
 
 from diff_harmonization.cli.client import WorkflowError
 from diff_harmonization.cli.demo import fetch, with_inputs
-from diff_harmonization.cli.server import HostServer
+from diff_harmonization.cli.server import HostServer, device_options
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_server_that_dies_is_a_lost_connection(host_path, new_base):
     base = new_base()
     image = {"class_type": "EmptyImage", "inputs": {"width": 64, "height": 64, "batch_size": 1, "color": 0}}
     workflow = {"1": image, "2": {"class_type": "ScriptedEnd", "inputs": {"image": ["1", 0]}}}
-    with HostServer(host_path, base, base / "server.log", "--cpu") as client:
+    with HostServer(host_path, base, base / "server.log", *device_options()) as client:
         with pytest.raises(ConnectionError, match="Lost the ComfyUI server while the workflow ran"):
             client.run(workflow, on_message=lambda kind, data: None)
         with pytest.raises(OSError):

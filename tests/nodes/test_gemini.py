@@ -15,7 +15,7 @@ from graphs import add, refusal
 from PIL import Image
 
 from diff_harmonization.cli.client import WorkflowError
-from diff_harmonization.cli.server import HostServer
+from diff_harmonization.cli.server import HostServer, device_options
 from diff_harmonization.nodes.gemini import GeminiDescribe
 
 KEY = "AIzaSy-planted.in-the-environment_0123456789"
@@ -52,7 +52,7 @@ def keyed(host_path, base, endpoint):
         patch.delenv("GOOGLE_API_KEY", raising=False)
         patch.setenv("GOOGLE_GEMINI_BASE_URL", endpoint.url)
         patch.setenv("NO_PROXY", "127.0.0.1")
-        host = HostServer(host_path, base, base / "server.log", "--cpu", "--verbose", "DEBUG")
+        host = HostServer(host_path, base, base / "server.log", *device_options(), "--verbose", "DEBUG")
         with host as client:
             yield client
 

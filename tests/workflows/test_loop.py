@@ -10,7 +10,7 @@ import torch
 from graphs import add, edit_line, refusal, rising_scores, saved_latent, saved_picture, shipped
 
 from diff_harmonization.cli.client import WorkflowError
-from diff_harmonization.cli.server import HostServer
+from diff_harmonization.cli.server import HostServer, device_options
 
 LINES = (
     "cat & (foreground) warm indoor & (background) snowy winter cold",
@@ -183,7 +183,7 @@ def test_the_one_nodes_error_names_the_finished_passes(server, composite_copy, m
 def test_every_finished_pass_serves_a_larger_limit(host_path, new_base, example):
     """Under --cache-classic; see tests/nodes/test_loop.py for the default cache."""
     base, ran = new_base(), []
-    with HostServer(host_path, base, base / "server.log", "--cpu", "--cache-classic") as client:
+    with HostServer(host_path, base, base / "server.log", *device_options(), "--cache-classic") as client:
         names = [client.upload(path) for path in example]
         for limit in (4, 6):
             executed = Counter()

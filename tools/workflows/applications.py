@@ -13,7 +13,7 @@ from .graphs import (
     compare_group,
     composite_group,
     edit_columns,
-    loop_line,
+    loop_graph,
     save_image,
     start_note,
     working_view,
@@ -23,10 +23,10 @@ TWO_LINES = """cat & (foreground) warm indoor & (background) snowy winter cold
 person & (foreground) bright & (background) snowy winter cold"""
 
 
-def painterly_line(size: int, steps: int, model: list[Node], handles: Handles) -> list[Group]:
-    """A photograph pasted into a painting: texture changes as well as color, so the edit itself is pasted.
+def painterly_graph(size: int, steps: int, model: list[Node], handles: Handles) -> list[Group]:
+    """A photograph pasted into a painting. Texture changes as well as color, so the edit itself is pasted.
 
-    The early steps leave self-attention free, and nothing holds the edges.
+    The early steps leave self-attention free, and no edges are held.
     """
     words = {"object": "object", "foreground": "photograph", "background": "oil painting", "strict": False}
     described = [
@@ -51,7 +51,7 @@ def painterly_line(size: int, steps: int, model: list[Node], handles: Handles) -
     ]
 
 
-def instances_line(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
+def instances_graph(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
     """Several pasted objects, one after another."""
     m, c, v = handles
     composite = Node("composite", "LoadImage", {"image": "composite.png"}, "Composite")
@@ -75,9 +75,9 @@ def instances_line(size: int, steps: int, strength: float, model: list[Node], ha
     ]
 
 
-def regions_line(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
-    """The loop with a LUT of its own for each of the object's two parts, between passes and in the end."""
-    groups = loop_line(size, steps, strength, model, handles, "Masks of regions 1 and 2: the object's two parts.")
+def regions_graph(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
+    """The loop with an own LUT for each of the object's two parts, in every pass and for the result."""
+    groups = loop_graph(size, steps, strength, model, handles, "Masks of regions 1 and 2: the object's two parts.")
     groups[0] = Group("1  The composite and the object's parts", "#3f789e", groups[0].columns + _two_masks("region"))
     views = {"fit_pass": ("square", 2), "apply_pass": ("view", 2), "square": ("view", 2), "fit": ("view", 2)}
     regions = {"view": ("masks", 0), "apply": ("masks", 0)} | views
@@ -102,8 +102,8 @@ def workflows() -> dict[str, list[Group]]:
     sd2 = [Node("model", "CheckpointLoaderSimple", {"ckpt_name": "512-base-ema.safetensors"})]
     handles = ("model", 0), ("model", 1), ("model", 2)
     return {
-        "instances": instances_line(*EMBEDDED, mini, handles),
-        "regions": regions_line(*EMBEDDED, mini, handles),
+        "instances": instances_graph(*EMBEDDED, mini, handles),
+        "regions": regions_graph(*EMBEDDED, mini, handles),
         # The embedded model has seen photographs only.
-        "painterly": painterly_line(512, 50, sd2, handles),
+        "painterly": painterly_graph(512, 50, sd2, handles),
     }

@@ -30,8 +30,8 @@ CHECKPOINT = "Load Checkpoint: a Stable Diffusion 1.5 or 2 checkpoint of yours."
 EMBEDDED = 64, 10, 0.7  # size, steps and strength, the embedded model's own tuning
 
 
-def main_line(size: int, steps: int, strength: float, model: list[Node], handles: Handles, *to_do: str) -> list[Group]:
-    """The graph of the paper's figure 3, without its loop."""
+def main_graph(size: int, steps: int, strength: float, model: list[Node], handles: Handles, *to_do: str) -> list[Group]:
+    """One pass of the paper's figure 3, without the loop."""
     describe = Node("describe", "LocalDescribe", {"image": IMAGE, "mask": MASK, "object": "object"}, "Describe")
     words = Node("words", "PreviewAny", {"source": ("describe", 1)}, "Its words")
     edit = edit_columns("view", "describe", steps, strength, handles)
@@ -47,8 +47,8 @@ def main_line(size: int, steps: int, strength: float, model: list[Node], handles
     ]
 
 
-def loop_line(size: int, steps: int, strength: float, model: list[Node], handles: Handles, *to_do: str) -> list[Group]:
-    """The loop as a graph: everything between Iterate Loop and Iterate Loop End is run again in each pass."""
+def loop_graph(size: int, steps: int, strength: float, model: list[Node], handles: Handles, *to_do: str) -> list[Group]:
+    """The loop as a graph: everything between Iterate Loop and Iterate Loop End runs in each pass."""
     scored = {"evaluator": ("evaluator", 0)}
     framed = [
         working_view(IMAGE, MASK, 256, "crop"),
@@ -97,7 +97,7 @@ def loop_line(size: int, steps: int, strength: float, model: list[Node], handles
     ]
 
 
-def one_node(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
+def one_box_graph(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
     """The same loop in one box."""
     m, c, v = handles
     inputs = {"model": m, "clip": c, "vae": v, "evaluator": ("evaluator", 0), "image": IMAGE, "mask": MASK}
@@ -125,14 +125,14 @@ def one_node(size: int, steps: int, strength: float, model: list[Node], handles:
 
 
 def composite_group(*more: str) -> Group:
-    """The two pictures, and what a first user does with them; `more`: what else."""
+    """The two pictures, and a note that tells a new user what to do. `more`: further steps of the note."""
     image = Node("composite", "LoadImage", {"image": "composite.png"}, "Composite")
     mask = Node("mask", "LoadImageMask", {"image": "mask.png", "channel": "red"}, "Mask")
     return Group("1  The composite", "#3f789e", [[image, mask, start_note(NAME_IT, *more)]])
 
 
 def start_note(*steps: str) -> Node:
-    """What a first user does, step by step; `steps`: those between choosing the pictures and running."""
+    """A note that tells a new user what to do. `steps`: those between choosing the pictures and running."""
     lines = (
         "Composite: choose your picture, with the object pasted into it.",
         "Mask: a picture of its size, white on the object and black elsewhere.",
@@ -228,8 +228,8 @@ def workflows() -> dict[str, list[Group]]:
     handles = ("model", 0), ("model", 1), ("model", 2)
     return {
         # At SD2's size the paper's steps and direct inversion's plain strength.
-        "harmonize": main_line(*EMBEDDED, mini, handles),
-        "harmonize_loop": loop_line(*EMBEDDED, mini, handles),
-        "harmonize_one_node": one_node(*EMBEDDED, mini, handles),
-        "harmonize_sd2": main_line(512, 50, 1.0, sd2, handles, CHECKPOINT),
+        "harmonize": main_graph(*EMBEDDED, mini, handles),
+        "harmonize_loop": loop_graph(*EMBEDDED, mini, handles),
+        "harmonize_one_node": one_box_graph(*EMBEDDED, mini, handles),
+        "harmonize_sd2": main_graph(512, 50, 1.0, sd2, handles, CHECKPOINT),
     }
