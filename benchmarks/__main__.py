@@ -29,7 +29,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 @app.callback()
 def benchmarks() -> None:
-    """Measure the pack; figures in the README come from here."""
+    """Measure the pack; the figures in docs/figures.md come from here."""
 
 
 @app.command()
