@@ -82,7 +82,7 @@ class CrossAttentionMaps:
         if self._sum is None:
             seen = ", ".join(map(str, sorted(self._others))) or "none at all"
             raise InputError(
-                "model",
+                "denoise",
                 f"no cross-attention layer of its down or up blocks has {height}x{width} = {height * width} queries "
                 f"(theirs: {seen}). Expected a model of the SD1/SD2 UNet family and a latent of the size that it works "
                 f"on.",

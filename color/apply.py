@@ -57,7 +57,7 @@ def apply_lut(
             continue
         top, bottom, left, right = box
         alpha = _feathered(row_mask, box, feather) * amount
-        # A region goes on outside the mask, so that the mask's edge is none of its own.
+        # Outside the mask a region counts as 1, so that the mask's edge is not an edge of the region.
         shares = [_feathered(torch.where(row_mask > 0, region, 1.0), box, region_feather) for region in regions]
         rows = max(1, TILE_PIXELS // (right - left))
         for start in range(top, bottom, rows):

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.errors import InputError
-from ..core.masks import empty_mask
 from .lut import ColorLUT, corner_weights, grid_colors, locate
 from .solve import grid_solver, kron3
 
@@ -101,11 +100,12 @@ def _pairs(before: Tensor, after: Tensor, mask: Tensor | None) -> tuple[Tensor, 
     weights = mask.detach().to("cpu", torch.float64).reshape(-1)
     chosen = weights > 0
     if not chosen.any():
-        raise empty_mask()
+        raise InputError("mask", "no weight is above 0; it must be above 0 on the object.")
     weights = weights[chosen]
     source, target = (x.detach().to("cpu", torch.float64).reshape(-1, 3)[chosen] for x in (before, after))
-    if not (source.isfinite().all() and target.isfinite().all() and weights.isfinite().all()):
-        raise InputError("after", "got NaN or infinite values in the images or the mask; check the decoded edit.")
+    for name, values in (("before", source), ("after", target), ("mask", weights)):
+        if not values.isfinite().all():
+            raise InputError(name, "got NaN or infinite values.")
     return source.clamp(0, 1), target.clamp(0, 1), weights / weights.sum()
 
 

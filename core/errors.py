@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 
 class InputError(ValueError):
     """A value that a function refuses.
@@ -24,4 +27,15 @@ class ServiceError(RuntimeError):
 
 
 class PassError(RuntimeError):
-    """An error in the middle of a loop. It says in which pass, and which finished passes are saved."""
+    """An error in the middle of a loop.
+
+    Args:
+        place: where it happened, such as "pass 2".
+        problem: the error, or what is to be said of it.
+        saved: files of the finished passes.
+    """
+
+    def __init__(self, place: str, problem: Exception | str, saved: Sequence[Path] = ()) -> None:
+        files = f" Finished passes are saved: {', '.join(map(str, saved))}" if saved else ""
+        super().__init__(f"{place}: {problem}{files}")
+        self.place, self.problem, self.saved = place, problem, tuple(saved)

@@ -1,4 +1,4 @@
-"""Foreground masks as the losses see them."""
+"""Foreground masks: their threshold, checks, box and grid."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ THRESHOLD = 100 / 255
 NEARLY_ALL = 0.95
 
 
-def empty_mask(parameter: str = "mask", which: str = "the mask") -> InputError:
+def empty_mask(parameter: str = "mask", which: str = "the mask", peak: float = 0.0) -> InputError:
     """The error for a mask that selects nothing, in the one wording that the pack has.
 
     Args:
         parameter: the name that the refusing function has for the mask.
         which: the words for the mask, such as "mask 2 of 3".
+        peak: its largest value: a faint mask is another mistake than a black one.
     """
     return InputError(
         parameter,
-        f"{which} is empty (no value reaches 100/255). It must be 1 on the pasted object. For a black-and-white file "
-        f"use LoadImageMask, because LoadImage reads only the alpha channel.",
+        f"{which} is empty (no value reaches 100/255; the largest is {peak:.3f}). It must be 1 on the pasted object. "
+        f"For a black-and-white file use LoadImageMask, because LoadImage reads only the alpha channel.",
     )
 
 
@@ -69,7 +70,7 @@ def require_selection(mask: Tensor, parameter: str = "mask") -> float:
     """
     coverage = foreground(mask).float().mean((1, 2))
     if bool((coverage == 0).any()):
-        raise empty_mask(parameter)
+        raise empty_mask(parameter, peak=float(mask.amax((1, 2)).min()))
     return float(coverage.max())
 
 

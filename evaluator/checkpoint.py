@@ -28,7 +28,7 @@ REFERENCE = (
 )
 
 EXPECTED = (
-    "expected are weights that this pack trained, or a ResNet-50 with four input channels and two classes in "
+    "expected weights that this pack trained, or a ResNet-50 with four input channels and two classes in "
     "torchvision's names or in those of the authors' evaluator (inp_encoder, encoder, classify_fc)"
 )
 # The unpickler stumbles in many ways over bytes that are no pickle.
@@ -47,13 +47,11 @@ def read_state(path: Path) -> dict[str, Tensor]:
         value = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
         raise InputError(
-            "path", f"{path.name} cannot be read as weights, being damaged or something else; {EXPECTED}."
+            "path", f"{path.name} cannot be read as weights: it is damaged or something else; {EXPECTED}."
         ) from error
     value = value.get("state_dict", value) if isinstance(value, dict) else value
     if not isinstance(value, dict) or not all(isinstance(item, Tensor) for item in value.values()):
-        raise InputError(
-            "path", f"{path.name} holds a {type(value).__name__}, which is no table of weights; {EXPECTED}."
-        )
+        raise InputError("path", f"{path.name} holds a {type(value).__name__}, not a table of weights; {EXPECTED}.")
     return value
 
 
@@ -86,7 +84,7 @@ def read_network(state: dict[str, Tensor], source: str) -> tuple[HarmonyNetwork,
     if wrong:
         raise InputError(
             "state",
-            f"{source} is no harmony evaluator: {sorted(wrong)[0]} (and {len(wrong) - 1} more differences); "
+            f"{source} is not a harmony evaluator: {sorted(wrong)[0]} (and {len(wrong) - 1} more differences); "
             f"{EXPECTED}.",
         )
     values = {name: value.float() for name, value in state.items() if name not in counters}

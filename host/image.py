@@ -62,7 +62,7 @@ def check_regions(regions: Tensor, image: Tensor, parameter: str = "regions") ->
         )
     for number, region in enumerate(regions, 1):
         if not foreground(region).any():
-            raise empty_mask(parameter, f"mask {number} of {len(regions)}")
+            raise empty_mask(parameter, f"mask {number} of {len(regions)}", float(region.max()))
     return regions
 
 

@@ -23,7 +23,7 @@ class LoopPolicy:
     """The loop's limits.
 
     Raises:
-        InputError: when k or max_passes is below 1, or new_descriptions is none of its values.
+        InputError: when k or max_passes is below 1, or new_descriptions has another value.
     """
 
     k: int = 3  # trial passes; each starts from the composite and has a description of its own

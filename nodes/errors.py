@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from ..core.errors import InputError, PassError, ServiceError
@@ -22,10 +22,14 @@ def errors_name(node: str, **inputs: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        name = inputs.get(error.parameter, error.parameter)
-        raise ValueError(f"{node}, input {name}: {error.message}") from error
+        raise ValueError(f"{node}, {_of_input(error, inputs)}") from error
     except PassError as error:
-        raise PassError(f"{node}, {error}") from error
+        problem = _of_input(error.problem, inputs) if isinstance(error.problem, InputError) else error.problem
+        raise PassError(f"{node}, {error.place}", problem, error.saved) from error
     except EXPECTED as error:
         kind = next(kind for kind in EXPECTED if isinstance(error, kind))  # a subclass may want other arguments
         raise kind(f"{node}: {error}") from error
+
+
+def _of_input(error: InputError, inputs: Mapping[str, str]) -> str:
+    return f"input {inputs.get(error.parameter, error.parameter)}: {error.message}"

@@ -19,6 +19,14 @@ from .loop import limit_inputs, result_outputs, result_values
 from .types import CATEGORY, ColorLUT, Descriptions, HarmonyEvaluator
 
 DEFAULTS = PassSettings()
+# The engine's names for these inputs.
+RENAMED = {
+    "text": "descriptions",
+    "description": "descriptions",
+    "unet": "model",
+    "denoise": "model",
+    "latent": "image",
+}
 
 
 def _models() -> list[io.Input]:
@@ -148,7 +156,7 @@ class Harmonize(io.ComfyNode):
     ) -> io.NodeOutput:
         settings = _settings(size, steps, strength, amount, steps_per_timestep)
         models, kept = Models(model, clip, vae), KeptPasses()
-        with errors_name("Harmonize"):
+        with errors_name("Harmonize", **RENAMED):
             policy = LoopPolicy(k=k, max_passes=max_passes, new_descriptions=new_descriptions)
             done = harmonize(
                 models,
@@ -222,7 +230,7 @@ class HarmonizeInstances(io.ComfyNode):
     ) -> io.NodeOutput:
         settings = _settings(size, steps, strength, amount, steps_per_timestep)
         models = Models(model, clip, vae)
-        with errors_name("HarmonizeInstances"):
+        with errors_name("HarmonizeInstances", **RENAMED):
             policy = LoopPolicy(k=1, max_passes=max_passes)
             done, kept = harmonize_instances(
                 models, evaluator, image[..., :3], masks, descriptions, settings, policy, view_size=view_size

@@ -37,7 +37,8 @@ def plot_word_maps(
         One sheet for each picture, [B,H',W',3] in 0-1.
     """
     count = len(foreground.before)
-    return torch.cat([_plot(foreground, background, n, _row(image, n), _row(mask, n)) for n in range(count)])
+    inside = None if mask is None else binarize_mask(mask)
+    return torch.cat([_plot(foreground, background, n, _row(image, n), _row(inside, n)) for n in range(count)])
 
 
 def _row(batch: Tensor | None, index: int) -> Tensor | None:
@@ -92,12 +93,10 @@ def _draw_map(axes: Axes, attention: Tensor, mask: Tensor | None) -> None:
 
 def _outline(axes: Axes, mask: Tensor | None, extent: tuple[float, float, float, float]) -> None:
     if mask is not None:
-        plane = binarize_mask(mask[None])[0]
-        axes.contour(plane.numpy(), levels=[0.5], colors="white", linewidths=1.2, extent=extent, origin="upper")
+        axes.contour(mask.numpy(), levels=[0.5], colors="white", linewidths=1.2, extent=extent, origin="upper")
 
 
 def _share(attention: Tensor, mask: Tensor) -> float:
     """The share of a map [h,w] that lies on the object."""
-    plane = binarize_mask(mask[None])
     height, width = attention.shape
-    return float((attention * mask_on_grid(plane, (height, width))[0]).sum() / attention.sum())
+    return float((attention * mask_on_grid(mask[None], (height, width))[0]).sum() / attention.sum())

@@ -43,5 +43,7 @@ def describe_locally(
     try:
         with at_work(folder, provider) as (network, processor), torch.inference_mode():
             return BY_MODEL[provider](network, processor, image, mask, name, ALTERNATIVES, progress(1))
+    except InputError:
+        raise
     except (FileNotFoundError, ValueError) as error:  # of the folder's files or of the model's settings
         raise InputError("model", str(error)) from error

@@ -86,9 +86,9 @@ def end_pass(
         flow: the loop before this pass.
         image: [1,H,W,3], what the pass made.
         score: of `image`.
-        first_score: of the composite.
+        first_score: of the composite; it counts in the first pass.
         description: the description that the pass followed, or None.
-        policy: the limits, which the states carry from here on.
+        policy: the limits; they count in the first pass, and the states carry them on.
 
     Raises:
         InputError: when the picture has another size, or does not depend on the loop.

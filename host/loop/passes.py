@@ -57,8 +57,7 @@ class KeptPasses:
         except Exception as error:
             if comfy.model_management.is_oom(error) or not (where or self.paths):
                 raise
-            files = f" Finished passes are saved: {', '.join(map(str, self.paths))}" if self.paths else ""
-            raise PassError(f"{where}: {error}{files}") from error
+            raise PassError(where, error, self.paths) from error
 
 
 def save_pass(states: LoopStates) -> ui.SavedResult:

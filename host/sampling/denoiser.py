@@ -24,7 +24,7 @@ from .gradients import differentiable, engine_boundary, owned
 
 T = TypeVar("T")
 Conditioning = list[list[Any]]  # the host's CONDITIONING: [[text tensor, options], ...]
-ROWS_PER_IMAGE = 3  # an edit evaluates up to three rows an image in one call; memory is reserved for them
+ROWS_PER_IMAGE = 3  # an edit evaluates up to three rows for each image in one call; memory is reserved for them
 _KEY = "diff_harmonization"
 
 
@@ -97,7 +97,7 @@ class _StageGuider(comfy.samplers.CFGGuider):
         def prepare(executor, patcher, noise_shape, *args, **kwargs):
             if gradients:
                 kwargs["force_full_load"] = True
-            # The host itself counts two rows an image.
+            # The host itself counts two rows for each image.
             return executor(patcher, [-(-noise_shape[0] * ROWS_PER_IMAGE // 2), *noise_shape[1:]], *args, **kwargs)
 
         add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, _KEY, prepare, self.model_options, is_model_options=True)

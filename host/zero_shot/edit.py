@@ -104,6 +104,7 @@ def edit_inverted(
             settings.null_text,
             edges=settings.edges,
         )
+    guidance = {} if settings.null_text is None else {"guidance_scale": settings.null_text.guidance_scale}
     latent = edit_trajectory(
         models.model,
         inverted.trajectory,
@@ -111,6 +112,7 @@ def edit_inverted(
         strength=settings.strength,
         self_steps=settings.self_steps,
         null_text=null_text,
+        **guidance,
     )
     lut = fit_lut(inverted.image, decode(models.vae, latent), inverted.mask)
     return apply_lut(image, lut, mask, settings.amount)
@@ -121,11 +123,12 @@ class ZeroShotEdit:
 
     def __init__(self, models: Models, settings: PassSettings) -> None:
         self.models, self.settings = models, settings
-        self._inverted: dict[int, tuple[Tensor, Inverted]] = {}  # by the id of the picture, which is kept with it
+        self._inverted: list[tuple[Tensor, Tensor, Inverted]] = []  # each with its picture and mask
 
     def __call__(self, image: Tensor, mask: Tensor, description: ImagingDescription) -> Tensor:
-        if id(image) not in self._inverted:
-            self._inverted[id(image)] = image, invert_view(self.models, image, mask, self.settings)
-        inverted = self._inverted[id(image)][1]
+        inverted = next((known for i, m, known in self._inverted if i is image and m is mask), None)
+        if inverted is None:
+            inverted = invert_view(self.models, image, mask, self.settings)
+            self._inverted.append((image, mask, inverted))
         refined = refine(self.models, inverted, description, self.settings)
         return edit_inverted(self.models, image, mask, inverted, refined, self.settings)

@@ -70,7 +70,7 @@ def harmonize(
     edit = ZeroShotEdit(models, replace(settings, framing="whole"))
     states = run_loop(edit, judge, view, view_mask, descriptions, policy, after_pass=after_pass, during=during)
     with during("final LUT"):
-        lut = fit_lut(view, states.result().image, view_mask)
+        lut = fit_lut(view, states.images[states.decisions[-1].source], view_mask)
         return Harmonized(apply_lut(image, lut, mask), lut, states)
 
 

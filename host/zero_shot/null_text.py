@@ -11,7 +11,7 @@ from comfy.sd import VAE
 from torch import Tensor
 
 from ...core.errors import InputError
-from ...core.masks import binarize_mask
+from ...core.masks import foreground
 from ...methods.zero_shot.null_text import NullTextSettings, optimize_null_text
 from ...methods.zero_shot.structure.edges import EdgeLoss
 from ...methods.zero_shot.types import NullText, RefinedEmbedding, Trajectory
@@ -97,4 +97,4 @@ def _pixels(vae: VAE, trajectory: Trajectory, image: Tensor, mask: Tensor) -> tu
             f"got {image.shape[2]}x{image.shape[1]} (width x height, batch of {len(image)}), expected "
             f"{width * scale}x{height * scale} (batch of {batch}), the picture that was encoded and inverted.",
         )
-    return picture, binarize_mask(mask)
+    return picture, foreground(mask).float()

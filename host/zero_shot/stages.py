@@ -1,4 +1,4 @@
-"""The stages as nodes call them: host objects in, values of the method out."""
+"""The stages with the host's objects: MODEL, CLIP and LATENT in, values of the method out."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def invert_latent(
         clip: its CLIP.
         latent: LATENT samples [B,C,h,w].
         steps: at least 1; the host rounds it.
-        fixed_point_iterations: further evaluations a step; 0 is the paper's.
+        fixed_point_iterations: further evaluations in each step; 0 is the paper's.
         conditioning: its ControlNets, hooks and areas apply to every evaluation.
 
     Raises:
@@ -173,7 +173,8 @@ def edit_trajectory(
         LATENT samples [B,C,h,w].
 
     Raises:
-        InputError: for a model of another kind, values of another trajectory, or a range of steps that is none.
+        InputError: for a model of another kind, values of another trajectory, or a range of steps that is not
+            0 <= start <= end <= 1.
     """
     family(model)
     shared = {"cross_steps": cross_steps, "self_steps": self_steps, "callback": progress(trajectory.steps, model)}

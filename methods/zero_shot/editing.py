@@ -39,7 +39,7 @@ def edit_direct(
     where it is 0, the result equals the inverted latent bit for bit.
 
     Args:
-        denoise: evaluated once a step on 2B rows, sources first.
+        denoise: evaluated once in each step, on 2B rows, sources first.
         trajectory: of B images.
         refined: contexts of the source and the target.
         strength: g; 0 returns the composite's latent.
@@ -94,7 +94,7 @@ def edit_guided(
     shared between the conditional rows alone.
 
     Args:
-        denoise: evaluated once a step on 3B rows.
+        denoise: evaluated once in each step, on 3B rows.
         trajectory: of B images.
         refined: contexts of the source and the target.
         null_text: the unconditional embedding of each step. Without it the empty prompt's, and the edit drifts from

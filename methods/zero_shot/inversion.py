@@ -41,7 +41,7 @@ def invert(
         latent: [B, C, h, w], clean, model space.
         sigmas: [N+1], strictly descending, the last 0.
         context: [B, T, D] or [1, T, D], the empty prompt for the paper's inversion (guidance 0).
-        fixed_point_iterations: further evaluations a step; 0 is the paper's.
+        fixed_point_iterations: further evaluations in each step; 0 is the paper's.
         callback: called after each of the N steps with the predicted clean latent.
 
     Returns:

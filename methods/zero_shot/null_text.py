@@ -75,7 +75,7 @@ def optimize_null_text(
         callback: called after each optimizer step with the predicted clean latent.
 
     Returns:
-        One embedding a step, and the loss at each optimizer step.
+        One embedding for each step, and the loss at each optimizer step.
 
     Raises:
         InputError: when `refined` belongs to another trajectory.

@@ -94,7 +94,8 @@ def fuse_target(
         [..., T, D]
 
     Raises:
-        ValueError: when the rows, weights or positions do not fit each other.
+        InputError: when there is not one weight for each background token.
+        ValueError: when the rows or positions do not fit each other.
     """
     length = source.shape[-2]
     if source.shape != background.shape:

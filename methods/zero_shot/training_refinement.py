@@ -67,7 +67,7 @@ def refine_by_training(
 
     Raises:
         InputError: for an empty or ill-shaped mask, or a description without words for one side.
-        ValueError: for a model whose maps do not fit.
+        InputError: for a model whose maps do not fit.
         RuntimeError: under `torch.inference_mode()`, which has no gradients.
     """
     words = WordOptimizer(denoise, encoder, trajectory, description, mask, settings)

@@ -40,7 +40,7 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class RefinedEmbedding:
-    """The contexts of the edit's two rows, and of the row that the target's words come from, one a step (eq. 2-4)."""
+    """The contexts of the edit's rows, and of the row that the target's words come from, for each step (eq. 2-4)."""
 
     source: Tensor  # [N, B, T, D], the foreground's words
     target: Tensor  # [N, B, T, D], the background's words in the foreground's positions

@@ -46,14 +46,14 @@ def word_maps(
         description: the one that was refined.
         refined: the refined embedding.
         levels: noise levels to average over, spread evenly along the trajectory; all N where there are fewer.
-        callback: called after each evaluation, twice a noise level.
+        callback: called after each evaluation, twice for each noise level.
 
     Returns:
         The maps of the foreground's row and of the background's.
 
     Raises:
         InputError: when `refined` belongs to another trajectory or description.
-        ValueError: when no layer's maps fit.
+        InputError: when no layer's maps fit.
     """
     require_refined(trajectory, refined)
     rows = text_rows(encoder, description)

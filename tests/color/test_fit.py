@@ -129,8 +129,10 @@ def test_one_color_shifts_its_neighbors():
         (torch.rand(1, 4, 4, 3), torch.rand(1, 5, 5, 3), None, "one size"),
         (torch.rand(1, 4, 4, 4), torch.rand(1, 4, 4, 4), None, "RGB"),
         (torch.rand(1, 4, 4, 3), torch.rand(1, 4, 4, 3), torch.ones(1, 5, 5), r"`mask`: got shape \(1, 5, 5\)"),
-        (torch.rand(1, 4, 4, 3), torch.rand(1, 4, 4, 3), torch.zeros(1, 4, 4), "the mask is empty"),
-        (torch.full((4, 3), float("nan")), torch.rand(4, 3), None, "NaN"),
+        (torch.rand(1, 4, 4, 3), torch.rand(1, 4, 4, 3), torch.zeros(1, 4, 4), "`mask`: no weight is above 0"),
+        (torch.full((4, 3), float("nan")), torch.rand(4, 3), None, "`before`: got NaN"),
+        (torch.rand(4, 3), torch.full((4, 3), float("inf")), None, "`after`: got NaN or infinite"),
+        (torch.rand(4, 3), torch.rand(4, 3), torch.full((4,), float("inf")), "`mask`: got NaN or infinite"),
     ],
 )
 def test_bad_input_is_refused(before, after, mask, match):

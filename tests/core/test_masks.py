@@ -41,7 +41,7 @@ def test_area_interpolation_keeps_the_share():
 def test_empty_mask_is_an_error():
     masks = torch.ones(2, 4, 4)
     masks[1] = 0.3
-    with pytest.raises(ValueError, match=r"^`mask`: the mask is empty.*LoadImageMask"):
+    with pytest.raises(ValueError, match=r"^`mask`: the mask is empty .*the largest is 0\.\d+\).*LoadImageMask"):
         binarize_mask(masks)
 
 

@@ -70,13 +70,13 @@ def test_exports_are_read_back(architecture, tmp_path):
 
 def test_a_resnet_of_three_channels_is_refused(resnet):
     state = resnet.state_dict() | {"conv1.weight": torch.zeros(64, 3, 7, 7)}
-    message = r"plain.pth is no harmony evaluator: conv1.weight is \(64, 3, 7, 7\) where \(64, 4, 7, 7\) is expected"
+    message = r"plain.pth is not a harmony evaluator: conv1.weight is \(64, 3, 7, 7\) where \(64, 4, 7, 7\) is expected"
     with pytest.raises(ValueError, match=f"^`(path|state)`: {message}"):
         read_network(state, "plain.pth")
 
 
 def test_another_model_is_refused():
-    with pytest.raises(ValueError, match=r"other.pth is no harmony evaluator: .*inp_encoder, encoder, classify_fc"):
+    with pytest.raises(ValueError, match=r"other.pth is not a harmony evaluator: .*inp_encoder, encoder, classify_fc"):
         read_network({"model.diffusion_model.out.0.weight": torch.zeros(3)}, "other.pth")
 
 
@@ -115,7 +115,7 @@ def test_code_in_a_file_is_not_run(tmp_path):
 def test_a_file_of_something_else(tmp_path):
     path = tmp_path / "list.pth"
     torch.save([torch.zeros(1)], path)
-    with pytest.raises(ValueError, match="list.pth holds a list, which is no table of weights"):
+    with pytest.raises(ValueError, match="list.pth holds a list, not a table of weights"):
         read_state(path)
 
 

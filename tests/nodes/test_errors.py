@@ -1,5 +1,7 @@
 """The one place where an error learns its node and its input."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -36,7 +38,11 @@ def test_an_error_whose_kind_wants_other_arguments_is_told_as_its_base():
 
 
 def test_an_error_of_a_pass_says_the_node_first():
-    assert str(told(PassError("pass 2: No such colors."))) == "DDIMInvert, pass 2: No such colors."
+    assert str(told(PassError("pass 2", "No such colors."))) == "DDIMInvert, pass 2: No such colors."
+    error = PassError("pass 2", InputError("text", "the prompt is too long."), [Path("/a.png")])
+    assert str(told(error, text="descriptions")) == (
+        "DDIMInvert, pass 2: input descriptions: the prompt is too long. Finished passes are saved: /a.png"
+    )
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_a_checkpoint_of_the_authors_layout(server, models, composite_name, mask
 
 def test_a_file_of_something_else(server, models, composite_name, mask_name):
     message = refusal(server, graph(composite_name, mask_name, "other.pth"))
-    assert message.startswith("LoadHarmonyEvaluator, input name: other.pth is no harmony evaluator")
+    assert message.startswith("LoadHarmonyEvaluator, input name: other.pth is not a harmony evaluator")
     assert "inp_encoder, encoder, classify_fc" in message and "\n" not in message.strip()
 
 

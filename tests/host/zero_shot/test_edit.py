@@ -70,6 +70,14 @@ def test_every_setting_has_an_effect(models, picture, change):
     assert not torch.equal(plain, changed)
 
 
+def test_the_edit_is_guided_as_its_null_text_is(models, picture, caplog):
+    settings = replace(SETTINGS, null_text=NullTextSettings(guidance_scale=4.0), edges="none")
+    guided = edit_once(models, *picture, WORDS, settings)
+    assert "will drift" not in caplog.text
+    other = replace(SETTINGS, null_text=NullTextSettings(guidance_scale=2.5), edges="none")
+    assert not torch.equal(guided, edit_once(models, *picture, WORDS, other))
+
+
 def test_a_loops_edit_is_edit_once_and_inverts_a_picture_once(models, picture, monkeypatch):
     inverted, real = [], edit.invert_view
     monkeypatch.setattr(edit, "invert_view", lambda *a: inverted.append(a[1]) or real(*a))
@@ -79,4 +87,5 @@ def test_a_loops_edit_is_edit_once_and_inverts_a_picture_once(models, picture, m
     assert torch.equal(made[0], made[2]) and not torch.equal(made[0], made[1])
     assert torch.equal(made[0], edit_once(models, *picture, WORDS, SETTINGS))
     one(image.clone(), picture[1], WORDS)
-    assert len(inverted) == 3  # edit_once's own, and the other picture's
+    one(image, picture[1].clone(), WORDS)
+    assert len(inverted) == 4  # edit_once's own, the other picture's, and the other mask's

@@ -96,7 +96,7 @@ def test_the_papers_network_can_be_trained():
 
 def test_initial_weights_of_another_model(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
-    with pytest.raises(ValueError, match="a.safetensors is no harmony evaluator"):
+    with pytest.raises(ValueError, match="a.safetensors is not a harmony evaluator"):
         train.start(EvaluatorSettings(initial=tmp_path / "a.safetensors"))
 
 
