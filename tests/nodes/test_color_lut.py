@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from cubes import read_cube
-from graphs import add, edit_line, refusal, saved_picture
+from graphs import add, edit_graph, refusal, saved_picture
 from PIL import Image
 
 from diff_harmonization.color import ColorLUT, apply_lut
@@ -26,7 +26,7 @@ def halves(server, example, tmp_path_factory):
 
 
 def with_regions(composite, mask, names):
-    graph = edit_line(composite, mask)
+    graph = edit_graph(composite, mask)
     del graph["save"]
     for number, name in enumerate(names):
         add(graph, f"region{number}", "LoadImageMask", image=name, channel="red")
