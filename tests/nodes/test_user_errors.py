@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from checkpoints import write_unclip_unet
-from graphs import DESCRIPTION, add, edit_graph, refusal, saved_picture, shipped, shorten
+from graphs import add, edit_graph, refusal, saved_picture, shipped, shorten
 from PIL import Image
 
 
@@ -52,20 +52,6 @@ def test_a_mask_framed_otherwise_than_the_latent(server, composite_name, mask_na
     graph["refine"]["inputs"]["mask"] = ["mask", 0]
     message = refusal(server, graph)
     assert "RefineEmbedding" in message and "mask" in message and "64" in message
-
-
-@pytest.mark.parametrize(
-    ("inputs", "found", "expected"),
-    [
-        ({"description": "a cat in the snow"}, "a cat in the snow", "OBJECT & (foreground) WORDS"),
-        ({"description": DESCRIPTION.replace("snowy", "spooky")}, "spooky", "vocabulary"),
-        ({"object": "cat", "foreground": "", "background": "snowy"}, "foreground", "at least one word"),
-        ({"object": "7", "foreground": "warm", "background": "snowy"}, "7", "object"),
-    ],
-)
-def test_a_wrong_description(server, composite_name, mask_name, inputs, found, expected):
-    message = refusal(server, add(edit_graph(composite_name, mask_name), "describe", "TextDescribe", **inputs))
-    assert "TextDescribe" in message and found in message and expected in message
 
 
 def test_a_latent_of_another_model(server, composite_name, mask_name):
