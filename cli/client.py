@@ -28,11 +28,19 @@ class WorkflowError(RuntimeError):
         self.details = details
 
 
+class StatusError(OSError):
+    """The server answered a request with an HTTP error."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        super().__init__(f"ComfyUI answered {response.status_code} {response.reason_phrase} to {response.url}.")
+        self.response = response
+
+
 class Client:
     """A ComfyUI server at an address such as http://127.0.0.1:8188.
 
-    Its methods raise ConnectionError or TimeoutError when the server cannot be reached, and httpx.HTTPStatusError for
-    an answer that tells of an error.
+    Its methods raise ConnectionError or TimeoutError when the server cannot be reached, and StatusError for an answer
+    that tells of an error.
     """
 
     def __init__(self, url: str) -> None:
@@ -75,7 +83,7 @@ class Client:
         """Post a workflow (API form) and give its prompt id; raises WorkflowError when any node is refused."""
         try:
             reply = self.post("/prompt", json={"prompt": workflow, "client_id": self.id}).json()
-        except httpx.HTTPStatusError as error:
+        except StatusError as error:
             if error.response.status_code != 400:
                 raise
             reply = error.response.json()
@@ -122,8 +130,9 @@ class Client:
     def _messages(self, timeout: float) -> Iterator[Iterator[tuple[str, dict[str, Any]]]]:
         address = f"ws{self.url.removeprefix('http')}/ws?clientId={self.id}"
         try:
-            # No limit to a message's size: a progress message holds the state of every node.
-            with connect(address, open_timeout=timeout, max_size=None, proxy=None) as connection:
+            # No limit to a message's size: a progress message holds the state of every node. No pings: a server that
+            # is busy with a model may answer them too late.
+            with connect(address, open_timeout=timeout, max_size=None, ping_interval=None, proxy=None) as connection:
 
                 def read() -> Iterator[tuple[str, dict[str, Any]]]:
                     while True:
@@ -133,7 +142,7 @@ class Client:
                             yield parsed["type"], parsed["data"]
 
                 yield read()
-        except (WebSocketException, ConnectionError) as error:
+        except (WebSocketException, ConnectionError, TimeoutError) as error:
             raise ConnectionError(f"Lost the ComfyUI server while the workflow ran. {error}") from error
 
     def get_json(self, path: str, timeout: float = 60) -> Any:
@@ -146,11 +155,14 @@ class Client:
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
-            return self._http.request(method, path, **options).raise_for_status()
+            response = self._http.request(method, path, **options)
         except httpx.TimeoutException as error:
             raise TimeoutError(f"ComfyUI at {self.url} did not answer in time.") from error
         except httpx.TransportError as error:
             raise ConnectionError(f"ComfyUI at {self.url} cannot be reached: {error}.") from error
+        if response.is_error:
+            raise StatusError(response)
+        return response
 
 
 def _refusal(reply: dict[str, Any], workflow: Workflow) -> str:

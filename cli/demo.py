@@ -21,7 +21,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from .client import Client, Workflow, WorkflowError
+from .client import Client, StatusError, Workflow, WorkflowError
 from .server import PACK, HostServer, device_options
 
 EXAMPLES, WORKFLOW = PACK / "workflows" / "examples", PACK / "workflows" / "api" / "harmonize_loop.json"
@@ -171,7 +171,7 @@ def run_example(
 def _naming(log: Path) -> Iterator[None]:
     try:
         yield
-    except (ConnectionError, TimeoutError) as error:
+    except (ConnectionError, TimeoutError, StatusError) as error:
         raise RuntimeError(f"{error} See the server's log, {log}") from error
 
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from .client import Client
+from .client import Client, StatusError
 
 PACK = Path(__file__).resolve().parents[1]
 NOT_THE_PACK = (".*", "__pycache__", "build", "dist", "output", "*.egg-info")
@@ -81,7 +81,7 @@ class HostServer:
             try:
                 client.system_stats()
                 return client
-            except (ConnectionError, TimeoutError):
+            except (ConnectionError, TimeoutError, StatusError):
                 time.sleep(0.1)
         state = "did not start in time" if self.process.poll() is None else f"ended with code {self.process.returncode}"
         tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])

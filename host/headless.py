@@ -1,4 +1,4 @@
-"""The host in this process, without a server: on the path, on the CPU where there is no GPU."""
+"""The host in this process, without a server. Benchmarks and trainings use it so."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from pathlib import Path
 
 
 def find_host() -> Path:
-    """COMFYUI_PATH when set, else the copy that `python bootstrap.py` keeps. Raises FileNotFoundError."""
+    """The folder of ComfyUI: COMFYUI_PATH if it is set, otherwise the copy that `python bootstrap.py` keeps.
+
+    Raises:
+        FileNotFoundError: there is no ComfyUI in that place.
+    """
     named = os.environ.get("COMFYUI_PATH")
     cache = Path(__file__).resolve().parent.parent / ".cache"
     candidates = [Path(named)] if named else sorted(cache.glob("host-*"))
@@ -22,8 +26,13 @@ def find_host() -> Path:
 
 
 def prepare_host() -> None:
-    """Make `comfy` importable; call before anything that imports it. A host already on the path serves as it is,
-    unless COMFYUI_PATH names another."""
+    """Make `comfy` importable, on the CPU if there is no CUDA device. Call it before anything that imports `comfy`.
+
+    A host that is importable already is used, unless COMFYUI_PATH names another one.
+
+    Raises:
+        FileNotFoundError: no ComfyUI was found.
+    """
     importable = "comfy" in sys.modules or importlib.util.find_spec("comfy") is not None
     if not importable or ("comfy" not in sys.modules and os.environ.get("COMFYUI_PATH")):
         sys.path.insert(0, str(find_host()))

@@ -1,18 +1,18 @@
 """What is shipped, what it asks for, and which part of it may know which other."""
 
 import ast
-import json
 import os
 import re
 import subprocess
 import sys
 import zipfile
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 REPO = Path(__file__).resolve().parents[1]
-# The adapter, what is made of the host's classes, and what runs them without a server.
+# The adapter, what is built from the host's classes, and what runs them without a server.
 KNOWS_THE_HOST = ("nodes", "host", "mini", "training", "benchmarks")
 HOST_MODULES = (
     "comfy",
@@ -36,12 +36,13 @@ RANKS = (
     ("cli", "benchmarks", "tools"),
 )
 RANK = {part: rank for rank, parts in enumerate(RANKS) for part in parts}
+BELOW_THE_NODES = tuple(part for part in RANK if RANK[part] < RANK["nodes"])
 FRONTEND = "web"  # served to the browser
 TOOLS = ("data", "training", "cli", "benchmarks", "tools")  # for the command line: they have extras of their own
 
 
-def source_files():
-    return sorted(path for part in RANK for path in (REPO / part).rglob("*.py"))
+def source_files(parts=tuple(RANK)):
+    return sorted(path for part in parts for path in (REPO / part).rglob("*.py"))
 
 
 def imports(path):
@@ -53,6 +54,25 @@ def imports(path):
             module = node.module or ""
             yield node.level, module
             yield from ((node.level, f"{module}.{alias.name}".lstrip(".")) for alias in node.names)
+
+
+def imported_parts(path):
+    """(part, module) of every import that leaves the file's own part, wherever in the file it stands."""
+    place = path.relative_to(REPO).parts
+    for level, module in imports(path):
+        part = module.split(".")[0]
+        if level == len(place) and part in RANK and part != place[0]:  # a lower level stays inside its own part
+            yield part, module
+
+
+def node_ids():
+    """The names of the classes that have a schema, which are the nodes' ids."""
+    return {
+        kind.name
+        for path in source_files(["nodes"])
+        for kind in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(kind, ast.ClassDef) and "define_schema" in {getattr(part, "name", "") for part in kind.body}
+    }
 
 
 def packages():
@@ -173,11 +193,10 @@ def test_it_imports_without_a_host(wheel, tmp_path):
     """Everything that does not know the host imports where there is none."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    apart = {*KNOWS_THE_HOST, *TOOLS}
-    modules = [
-        ".".join(("diff_harmonization", *path.relative_to(REPO).with_suffix("").parts)) for path in source_files()
+    parts = [part for part in RANK if part not in KNOWS_THE_HOST]
+    free = [
+        ".".join(("diff_harmonization", *path.relative_to(REPO).with_suffix("").parts)) for path in source_files(parts)
     ]
-    free = [module for module in modules if module.split(".")[1] not in apart]
     code = f"""
 import importlib, sys
 sys.path.insert(0, {str(tmp_path)!r})
@@ -221,16 +240,43 @@ def test_inside_the_package_imports_are_relative():
 
 
 def test_parts_import_only_what_lies_below_them():
-    upward = []
-    for path in source_files():
-        place = path.relative_to(REPO).parts
-        for level, module in imports(path):
-            if level != len(place):  # a lower level stays inside its own part
-                continue
-            target = module.split(".")[0]
-            if target in RANK and RANK[target] > RANK[place[0]]:
-                upward.append(f"{path.relative_to(REPO)}: {module}")
+    upward = [
+        f"{path.relative_to(REPO)}: {module}"
+        for path in source_files()
+        for part, module in imported_parts(path)
+        if RANK[part] > RANK[path.relative_to(REPO).parts[0]]
+    ]
     assert upward == []
+
+
+def test_parts_import_each_other_in_no_circle():
+    """Parts of one rank may use each other, in one direction."""
+    uses = {part: {used for path in source_files([part]) for used, _ in imported_parts(path)} for part in RANK}
+    TopologicalSorter(uses).prepare()  # raises CycleError
+
+
+def test_nothing_below_the_nodes_is_told_which_node_it_works_for():
+    told = [
+        f"{path.relative_to(REPO)}:{argument.lineno}"
+        for path in source_files(BELOW_THE_NODES)
+        for argument in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(argument, ast.arg) and argument.arg in ("node", "node_name")
+    ]
+    assert told == []
+
+
+def test_no_text_below_the_nodes_names_a_node():
+    """Only the adapter, which builds graphs, knows ids. `Harmonize a picture` begins with a verb."""
+    named = re.compile(rf"\b(?:{'|'.join(sorted(node_ids()))})\b(?! [a-z])")
+    assert {"Harmonize", "IterateLoopPass"} < node_ids()
+    assert named.search("Harmonize, input mask: empty") and not named.search("Harmonize a picture")
+    texts = [
+        f"{path.relative_to(REPO)}:{text.lineno}: {text.value}"
+        for path in source_files(part for part in BELOW_THE_NODES if part != "host")
+        for text in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(text, ast.Constant) and isinstance(text.value, str) and named.search(text.value)
+    ]
+    assert texts == []
 
 
 def test_the_pack_loads_in_the_real_server_without_a_warning(server, server_log):
@@ -241,17 +287,3 @@ def test_the_pack_loads_in_the_real_server_without_a_warning(server, server_log)
     mentions = [line for line in startup.splitlines() if "diff_harmonization" in line]
     assert any("seconds:" in line for line in mentions), "the host lists no import time for the pack"
     assert [line for line in mentions if re.search(r"warn|error|fail|skip|deprecat", line, re.IGNORECASE)] == []
-
-
-def test_the_engine_knows_no_nodes():
-    """Its errors name parameters; nodes/errors.py adds node and input."""
-    saved = json.loads((REPO / "tests" / "nodes" / "object_info.json").read_text(encoding="utf-8"))
-    names = {name for name in saved if re.search("[a-z][A-Z]", name)}  # no plain word, as Harmonize is
-    below_the_host = [part for parts in RANKS[: RANKS.index(("host",))] for part in parts]
-    knowing = []
-    for path in (path for part in below_the_host for path in sorted((REPO / part).rglob("*.py"))):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
-            text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
-            if names & set(re.findall(r"\w+", text)) or (isinstance(node, ast.arg) and node.arg == "node"):
-                knowing.append(f"{path.relative_to(REPO)}:{getattr(node, 'lineno', 0)}")
-    assert names and knowing == []

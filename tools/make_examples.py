@@ -1,12 +1,13 @@
 """Make the example composites from freely licensed pictures (sources and licenses: workflows/examples/README.md).
 
-    pip install kornia typer opencv-python-headless scikit-image scikit-learn
+    pip install typer kornia opencv-python-headless scikit-image scikit-learn
     apt-get download lomiri-wallpapers-16.04 lomiri-wallpapers-20.04     # on Debian 12
     for package in lomiri-wallpapers-*.deb; do dpkg -x $package wallpapers; done
     python -m diff_harmonization.tools.make_examples wallpapers
 
-Each foreground is cut by GrabCut inside hand-drawn outlines, refined by a guided filter, its edge colors are
-estimated free of the old background, and it is laid over the new one. No color of either is changed.
+For each example, GrabCut cuts the foreground inside hand-drawn outlines. A guided filter refines the cut. The colors
+along its edge are estimated without the old background. Then the foreground is laid over the new background. No color
+of either picture is changed.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from kornia.filters import guided_blur
 HERE = Path(__file__).resolve().parents[1] / "workflows" / "examples"
 Box = tuple[float, float, float, float]  # left, top, right, bottom as fractions of a picture
 Outline = tuple[tuple[float, float], ...]  # points (x, y) as fractions of the cropped picture
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue
 
 SUNDIAL: Outline = (
     (0.175, 0.345), (0.178, 0.31), (0.20, 0.275), (0.25, 0.24), (0.33, 0.222), (0.40, 0.218), (0.50, 0.222),
@@ -278,10 +280,10 @@ def cut(picture: np.ndarray, recipe: Recipe, side: int = 900) -> np.ndarray:
 
 
 def guided_filter(guide: np.ndarray, plane: np.ndarray, radius: int, epsilon: float = 1e-4) -> np.ndarray:
-    """He et al. 2010 on the guide's luminance: the plane's edges move to the picture's edges."""
-    gray = guide @ np.array([0.299, 0.587, 0.114], np.float32)
-    pictures = (torch.from_numpy(np.ascontiguousarray(x))[None, None] for x in (gray, plane))
-    return guided_blur(*pictures, 2 * radius + 1, epsilon, border_type="replicate")[0, 0].numpy()
+    """He et al. 2010 on the guide's luminance: the plane's edges move to the picture's."""
+    gray = torch.from_numpy(guide @ LUMINANCE)[None, None].double()
+    level = torch.from_numpy(plane)[None, None].double()
+    return guided_blur(gray, level, 2 * radius + 1, epsilon, "replicate", separable=True)[0, 0].float().numpy()
 
 
 def unmix(picture: np.ndarray, alpha: np.ndarray, radius: int) -> np.ndarray:

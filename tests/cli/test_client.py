@@ -60,6 +60,11 @@ def test_a_server_that_dies_is_a_lost_connection(host_path, new_base):
             client.system_stats()
 
 
+def test_an_error_that_the_server_answers_with_is_told(server):
+    with pytest.raises(OSError, match="answered 404 Not Found to http://127.0.0.1:.*/no_such_page"):
+        server.get_json("/no_such_page")
+
+
 def test_a_refused_workflow_names_node_and_input(server, ready):
     del ready["4"]["inputs"]["image"]
     with pytest.raises(WorkflowError, match=r"ImageInvert \(node 4\): .*image"):

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from graphs import add, edit_line, refusal, saved_picture
+from graphs import add, edit_graph, refusal, saved_picture
 
 
 @pytest.fixture
 def line(composite_name, mask_name):
-    graph = edit_line(composite_name, mask_name)
+    graph = edit_graph(composite_name, mask_name)
     del graph["edit"], graph["save"]
     links = {"model": ["model", 0], "clip": ["model", 1], "trajectory": ["invert", 0], "refined": ["refine", 0]}
     add(graph, "maps", "AttentionMaps", description=["describe", 0], levels=2, **links)

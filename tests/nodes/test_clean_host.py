@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from graphs import add, edit_line, interrupted, null_text_line, saved_latent
+from graphs import add, edit_graph, interrupted, null_text_graph, saved_latent
 from safetensors.torch import load_file, save_file
 
 
@@ -11,7 +11,7 @@ def edited(server, composite_copy, mask_name):
     """The latent of an edit that the host has to compute; `change(graph)` may alter the graph."""
 
     def edit(change=lambda graph: graph):
-        return saved_latent(server, server.run(change(edit_line(composite_copy(), mask_name))))
+        return saved_latent(server, server.run(change(edit_graph(composite_copy(), mask_name))))
 
     return edit
 
@@ -46,7 +46,7 @@ def test_stock_sampler_is_bit_identical_after_a_run(edited, sampled):
 
 def test_stock_sampler_is_bit_identical_after_a_null_text(server, sampled, composite_copy, mask_name):
     before = sampled()
-    server.run(null_text_line(composite_copy(), mask_name))
+    server.run(null_text_graph(composite_copy(), mask_name))
     assert torch.equal(sampled(), before)
 
 
@@ -80,9 +80,9 @@ def test_cancelling_leaves_the_host_clean(
 ):
     before, stock = edited(), sampled()
     if node == "null":
-        graph = null_text_line(composite_copy(), mask_name, steps, inner_steps=per_timestep)
+        graph = null_text_graph(composite_copy(), mask_name, steps, inner_steps=per_timestep)
     else:
-        graph = edit_line(composite_copy(), mask_name, steps, per_timestep)
+        graph = edit_graph(composite_copy(), mask_name, steps, per_timestep)
     (reached, total), error = interrupted(server, graph, node)
     assert error.details["node_id"] == node
     assert reached < total

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 from cubes import read_cube
-from graphs import add, edit_line, refusal, saved_picture
+from graphs import add, edit_graph, saved_picture
 from PIL import Image
 
 from diff_harmonization.color import ColorLUT, apply_lut
+from diff_harmonization.nodes.color_lut import ApplyColorLUT, FitColorLUT
+from diff_harmonization.nodes.working_view import WorkingView
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def halves(server, example, tmp_path_factory):
 
 
 def with_regions(composite, mask, names):
-    graph = edit_line(composite, mask)
+    graph = edit_graph(composite, mask)
     del graph["save"]
     for number, name in enumerate(names):
         add(graph, f"region{number}", "LoadImageMask", image=name, channel="red")
@@ -64,22 +66,33 @@ def test_each_region_has_its_cube_and_the_picture_is_theirs(
     assert (result[plane == 0] == pixels[plane == 0]).all() and (result != pixels).any()
 
 
-def test_regions_of_the_whole_picture_do_not_fit_the_view(server, composite_name, mask_name, halves):
-    graph = with_regions(composite_name, mask_name, halves[0])
-    graph["fit"]["inputs"]["regions"] = ["regions", 0]
-    message = refusal(server, graph)
-    assert "FitColorLUT, input regions" in message and "64x64" in message and "working view" in message
+FIT = {"size": 5, "smoothness": 1e-4, "identity_weight": 1e-3}
 
 
-def test_a_lut_with_regions_wants_them(server, composite_name, mask_name, halves):
-    graph = with_regions(composite_name, mask_name, halves[0])
-    del graph["apply"]["inputs"]["regions"]
-    assert "LUTs for 2 regions, and there are 0 masks" in refusal(server, graph)
+@pytest.fixture
+def pictures():
+    """Before and after [1,16,16,3], and two parts of the object [2,16,16]."""
+    before = torch.rand(1, 16, 16, 3, generator=torch.Generator().manual_seed(0))
+    parts = torch.zeros(2, 16, 16)
+    parts[0, 4:12, 2:8], parts[1, 4:12, 8:14] = 1, 1
+    return before, before * torch.tensor([0.9, 0.8, 0.7]), parts
 
 
-def test_an_empty_region_is_refused(server, composite_name, mask_name, halves):
-    graph = with_regions(composite_name, mask_name, halves[0])
-    add(graph, "region1", "ImageToMask", image=["black", 0], channel="red")
-    add(graph, "size", "GetImageSize", image=["composite", 0])
-    add(graph, "black", "EmptyImage", width=["size", 0], height=["size", 1], batch_size=1, color=0)
-    assert "WorkingView, input regions: mask 2 of 2 is empty" in refusal(server, graph)
+def test_regions_of_the_whole_picture_do_not_fit_the_view(pictures):
+    before, after, _ = pictures
+    with pytest.raises(ValueError, match="^FitColorLUT, input regions: .*64x64.*16x16.*working view"):
+        FitColorLUT.execute(before, after, **FIT, regions=torch.ones(2, 64, 64))
+
+
+def test_a_lut_with_regions_wants_them(pictures):
+    before, after, parts = pictures
+    (lut,) = FitColorLUT.execute(before, after, **FIT, mask=parts.amax(0, keepdim=True), regions=parts).args
+    with pytest.raises(ValueError, match="^ApplyColorLUT.*LUTs for 2 regions, and there are 0 masks"):
+        ApplyColorLUT.execute(before, lut, amount=1.0, feather=0, interpolation="trilinear")
+
+
+def test_an_empty_region_is_refused(pictures):
+    image, _, parts = pictures
+    regions = torch.stack([parts[0], torch.zeros(16, 16)])
+    with pytest.raises(ValueError, match="^WorkingView, input regions: mask 2 of 2 is empty"):
+        WorkingView.execute(image, parts.amax(0, keepdim=True), size=16, mode="crop", regions=regions)

@@ -87,11 +87,17 @@ def test_a_line_comes_before_the_three_fields():
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ({"description": "a cat"}, "^TextDescribe, input description: A description has the form"),
-        ({"description": "cat & (foreground) odd & (background) dim"}, "^TextDescribe, input description: The foregr"),
-        ({"object": "7"}, "^TextDescribe, input object: A description's object"),
-        ({"foreground": ""}, "^TextDescribe, input foreground: A description needs"),
-        ({"background": "odd"}, "^TextDescribe, input background: The background words 'odd'"),
+        (
+            {"description": "a cat in the snow"},
+            r"^TextDescribe, input description: A description has the form 'OBJECT & \(foreground\) WORDS.*a cat in",
+        ),
+        (
+            {"description": "cat & (foreground) spooky & (background) dim"},
+            "^TextDescribe, input description: The foreground words 'spooky'.*vocabulary",
+        ),
+        ({"object": "7"}, "^TextDescribe, input object: A description's object.*'7'"),
+        ({"foreground": ""}, "^TextDescribe, input foreground: A description needs at least one word"),
+        ({"background": "odd"}, "^TextDescribe, input background: The background words 'odd'.*vocabulary"),
     ],
 )
 def test_a_refused_text_is_told_with_its_input(inputs, message):

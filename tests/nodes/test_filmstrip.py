@@ -1,9 +1,10 @@
 """The filmstrip in the real host."""
 
 import pytest
-from graphs import add, refusal, saved_picture
+import torch
+from graphs import add, saved_picture
 
-from diff_harmonization.nodes.filmstrip import caption
+from diff_harmonization.nodes.filmstrip import HarmonyFilmstrip, caption
 
 
 def listed(graph, key, kind, values):
@@ -33,9 +34,10 @@ def test_a_filmstrip_of_the_hosts_lists(server, loop_results):
     assert saved_picture(server, outputs, "saved").shape[1] > 500
 
 
-def test_a_filmstrip_of_unequal_lists_is_refused(server, loop_results):
-    listed(loop_results, "scores", "PrimitiveFloat", [0.25, 0.75, 0.5])
-    assert "HarmonyFilmstrip, input scores: got 3 entries for 2 `passes`" in refusal(server, loop_results)
+def test_a_filmstrip_of_unequal_lists_is_refused():
+    lists = {"scores": [0.25, 0.75, 0.5], "decisions": ["start", "conclude"], "descriptions": ["", ""], "chosen": [1]}
+    with pytest.raises(ValueError, match="^HarmonyFilmstrip, input scores: got 3 entries for 2 `passes`"):
+        HarmonyFilmstrip.execute([torch.rand(2, 16, 16, 3)], **lists)
 
 
 def test_a_caption_is_the_parts_of_a_description_or_the_text_itself():

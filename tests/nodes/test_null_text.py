@@ -3,7 +3,7 @@
 import pytest
 import torch
 from checkpoints import write_sd1
-from graphs import add, edit_line, null_text_line, refusal, saved_latent, saved_picture
+from graphs import add, edit_graph, null_text_graph, refusal, saved_latent, saved_picture
 from safetensors.torch import save_file
 
 from diff_harmonization.methods.zero_shot.structure.pidinet import empty_network
@@ -28,18 +28,18 @@ def pidinet(server_base):
 
 
 def test_the_edit_follows_the_null_text(server, composite_name, mask_name):
-    graph = null_text_line(composite_name, mask_name)
+    graph = null_text_graph(composite_name, mask_name)
     add(graph, "curve", "SaveImage", images=["null", 1], filename_prefix="tests/curve")
     outputs = server.run(graph)
     assert "Sobel alone" in notice(outputs) and "table5_pidinet.pth" in notice(outputs)
     assert saved_picture(server, outputs, "curve").std() > 1
     guided = saved_latent(server, outputs)
-    direct = saved_latent(server, server.run(edit_line(composite_name, mask_name, per_timestep=0)))
+    direct = saved_latent(server, server.run(edit_graph(composite_name, mask_name, per_timestep=0)))
     assert guided.isfinite().all() and (guided - direct).abs().max() > 1e-2
 
 
 def test_weights_put_there_later_are_used(server, composite_name, mask_name, pidinet):
-    graph = null_text_line(composite_name, mask_name, gamma=100.0)
+    graph = null_text_graph(composite_name, mask_name, gamma=100.0)
     without = server.run(graph)
     pidinet()
     with_it = server.run(graph)
@@ -48,13 +48,13 @@ def test_weights_put_there_later_are_used(server, composite_name, mask_name, pid
 
 
 def test_asking_for_pidinet_without_weights(server, composite_name, mask_name):
-    message = refusal(server, null_text_line(composite_name, mask_name, edges="sobel + pidinet"))
+    message = refusal(server, null_text_graph(composite_name, mask_name, edges="sobel + pidinet"))
     assert "EdgeNullTextOptimize, input edges" in message and "models/edge/table5_pidinet.pth" in message
 
 
 def test_pictures_of_another_frame(server, composite_name, mask_name):
     """The whole composite, or its mask, where the working view's belongs."""
-    graph = null_text_line(composite_name, mask_name)
+    graph = null_text_graph(composite_name, mask_name)
     graph["null"]["inputs"]["mask"] = ["mask", 0]
     message = refusal(server, graph)
     assert "EdgeNullTextOptimize, input mask" in message and "400" in message and "64x64" in message
@@ -64,7 +64,7 @@ def test_pictures_of_another_frame(server, composite_name, mask_name):
 
 
 def test_an_embedding_of_another_trajectory(server, composite_name, mask_name):
-    graph = null_text_line(composite_name, mask_name, steps=4)
+    graph = null_text_graph(composite_name, mask_name, steps=4)
     add(graph, "other", "DDIMInvert", **graph["invert"]["inputs"] | {"steps": 5})
     graph["null"]["inputs"]["trajectory"] = ["other", 0]
     message = refusal(server, graph)
@@ -73,7 +73,7 @@ def test_an_embedding_of_another_trajectory(server, composite_name, mask_name):
 
 @pytest.mark.parametrize("size", [56, 100])
 def test_odd_working_views(server, composite_name, mask_name, size):
-    graph = null_text_line(composite_name, mask_name, steps=2)
+    graph = null_text_graph(composite_name, mask_name, steps=2)
     graph["view"]["inputs"]["size"] = size
     assert saved_latent(server, server.run(graph)).shape == (1, 3, size, size)
 
@@ -99,7 +99,7 @@ def checkpoint(server, server_base):
 
 @pytest.mark.parametrize("decoder", ["kl", "taesd"])
 def test_latents_of_stable_diffusion(server, composite_name, mask_name, checkpoint, decoder):
-    graph = null_text_line(composite_name, mask_name, steps=2)
+    graph = null_text_graph(composite_name, mask_name, steps=2)
     add(graph, "model", "CheckpointLoaderSimple", ckpt_name=checkpoint)
     add(graph, "taesd", "VAELoader", vae_name="taesd")
     graph["null"]["inputs"]["vae"] = ["taesd", 0] if decoder == "taesd" else ["model", 2]

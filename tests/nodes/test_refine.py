@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from graphs import edit_line, interrupted, refusal, saved_latent
+from graphs import edit_graph, interrupted, refusal, saved_latent
 
 
 def trained(graph, **inputs):
@@ -16,7 +16,7 @@ def trained(graph, **inputs):
 
 @pytest.fixture
 def edited(server, composite_name, mask_name):
-    return lambda change: saved_latent(server, server.run(change(edit_line(composite_name, mask_name))))
+    return lambda change: saved_latent(server, server.run(change(edit_graph(composite_name, mask_name))))
 
 
 def test_it_shapes_the_edit_in_its_own_way(edited):
@@ -31,22 +31,24 @@ def test_it_shapes_the_edit_in_its_own_way(edited):
 
 def test_a_seed_repeats_bit_for_bit(server, composite_copy, mask_name):
     first, again = (
-        saved_latent(server, server.run(trained(edit_line(composite_copy(), mask_name), seed=5))) for _ in range(2)
+        saved_latent(server, server.run(trained(edit_graph(composite_copy(), mask_name), seed=5))) for _ in range(2)
     )
     assert torch.equal(first, again)
 
 
 def test_cancelling_leaves_the_host_clean(server, composite_copy, mask_name):
     def edit():
-        return saved_latent(server, server.run(trained(edit_line(composite_copy(), mask_name))))
+        return saved_latent(server, server.run(trained(edit_graph(composite_copy(), mask_name))))
 
     before = edit()
-    (reached, total), error = interrupted(server, trained(edit_line(composite_copy(), mask_name), epochs=500), "refine")
+    (reached, total), error = interrupted(
+        server, trained(edit_graph(composite_copy(), mask_name), epochs=500), "refine"
+    )
     assert error.details["node_id"] == "refine" and reached < total == 2000
     assert torch.equal(edit(), before)
 
 
 def test_errors_name_the_node(server, composite_name, mask_name):
-    graph = trained(edit_line(composite_name, mask_name))
+    graph = trained(edit_graph(composite_name, mask_name))
     graph["refine"]["inputs"]["mask"] = ["mask", 0]
     assert "RefineEmbeddingTraining, input mask: got" in refusal(server, graph)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from graphs import add, edit_line, psnr, saved_latent, saved_picture
+from graphs import add, edit_graph, psnr, saved_latent, saved_picture
 
 
 def stock_sampler(graph, positive):
@@ -17,7 +17,7 @@ def stock_sampler(graph, positive):
 
 
 def test_a_stock_sampler_replays_the_inversion(server, composite_name, mask_name):
-    graph = edit_line(composite_name, mask_name, steps=20, per_timestep=0)
+    graph = edit_graph(composite_name, mask_name, steps=20, per_timestep=0)
     graph["invert"]["inputs"]["fixed_point_iterations"] = 2
     for key in ("refine", "edit", "save"):
         del graph[key]
@@ -33,7 +33,7 @@ def test_a_stock_sampler_replays_the_inversion(server, composite_name, mask_name
 def test_refined_words_guide_a_stock_sampler(server, composite_name, mask_name):
     latents = []
     for output in (1, 2):  # source, target
-        graph = stock_sampler(edit_line(composite_name, mask_name), ["refine", output])
+        graph = stock_sampler(edit_graph(composite_name, mask_name), ["refine", output])
         latents.append(saved_latent(server, server.run(graph), "replayed"))
     assert all(latent.isfinite().all() for latent in latents)
     assert (latents[0] - latents[1]).abs().max() > 1e-2
@@ -51,7 +51,7 @@ def test_a_batch_gives_what_its_pictures_give(server, composite_name, mask_name,
     """One mask serves both pictures. Refinement would share its embeddings, so the words stay as they are."""
     results = {}
     for key in ("load", "other", "both"):
-        graph = edit_line(composite_name, mask_name, per_timestep=0) | two_pictures
+        graph = edit_graph(composite_name, mask_name, per_timestep=0) | two_pictures
         graph["view"]["inputs"]["image"] = [key, 0]
         results[key] = saved_latent(server, server.run(graph))
     alone = torch.cat([results["load"], results["other"]])
@@ -61,7 +61,7 @@ def test_a_batch_gives_what_its_pictures_give(server, composite_name, mask_name,
 
 
 def test_a_batch_is_refined_and_carried_back(server, composite_name, mask_name, two_pictures):
-    graph = edit_line(composite_name, mask_name) | two_pictures
+    graph = edit_graph(composite_name, mask_name) | two_pictures
     graph["view"]["inputs"]["image"] = ["both", 0]
     add(graph, "decode", "VAEDecode", samples=["edit", 0], vae=["model", 2])
     add(graph, "fit", "FitColorLUT", before=["view", 0], after=["decode", 0], mask=["view", 1], size=9)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from checkpoints import write_unclip_unet
-from graphs import DESCRIPTION, add, edit_line, refusal, saved_picture, shipped, shorten
+from graphs import add, edit_graph, refusal, saved_picture, shipped, shorten
 from PIL import Image
 
 
@@ -23,13 +23,13 @@ def black(height, width):
 def test_an_empty_mask(server, composite_name, upload, example):
     with Image.open(example[0]) as composite:
         mask = upload("empty.png", black(composite.height, composite.width))
-    message = refusal(server, edit_line(composite_name, mask))
+    message = refusal(server, edit_graph(composite_name, mask))
     assert "WorkingView, input mask" in message and "empty" in message and "LoadImageMask" in message
 
 
 def test_a_mask_of_another_size(server, composite_name, upload, example):
     mask = upload("small.png", black(50, 60) + 255)
-    message = refusal(server, edit_line(composite_name, mask))
+    message = refusal(server, edit_graph(composite_name, mask))
     with Image.open(example[0]) as composite:
         expected = f"{composite.width}x{composite.height}"
     assert "WorkingView, input mask" in message and "60x50" in message and expected in message
@@ -48,35 +48,21 @@ def test_every_node_with_a_mask_checks_it(server, composite_name, mask_name, upl
 
 def test_a_mask_framed_otherwise_than_the_latent(server, composite_name, mask_name, upload):
     """The whole picture's mask where the working view's belongs."""
-    graph = edit_line(composite_name, mask_name)
+    graph = edit_graph(composite_name, mask_name)
     graph["refine"]["inputs"]["mask"] = ["mask", 0]
     message = refusal(server, graph)
     assert "RefineEmbedding" in message and "mask" in message and "64" in message
 
 
-@pytest.mark.parametrize(
-    ("inputs", "found", "expected"),
-    [
-        ({"description": "a cat in the snow"}, "a cat in the snow", "OBJECT & (foreground) WORDS"),
-        ({"description": DESCRIPTION.replace("snowy", "spooky")}, "spooky", "vocabulary"),
-        ({"object": "cat", "foreground": "", "background": "snowy"}, "foreground", "at least one word"),
-        ({"object": "7", "foreground": "warm", "background": "snowy"}, "7", "object"),
-    ],
-)
-def test_a_wrong_description(server, composite_name, mask_name, inputs, found, expected):
-    message = refusal(server, add(edit_line(composite_name, mask_name), "describe", "TextDescribe", **inputs))
-    assert "TextDescribe" in message and found in message and expected in message
-
-
 def test_a_latent_of_another_model(server, composite_name, mask_name):
-    graph = edit_line(composite_name, mask_name)
+    graph = edit_graph(composite_name, mask_name)
     add(graph, "encode", "EmptyLatentImage", width=64, height=64, batch_size=1)
     message = refusal(server, graph)
     assert "[B,3,h,w]" in message and "4" in message and "VAE" in message
 
 
 def test_an_embedding_of_another_trajectory(server, composite_name, mask_name):
-    graph = edit_line(composite_name, mask_name, steps=4, per_timestep=0)
+    graph = edit_graph(composite_name, mask_name, steps=4, per_timestep=0)
     add(graph, "other", "DDIMInvert", **graph["invert"]["inputs"] | {"steps": 5})
     graph["edit"]["inputs"]["trajectory"] = ["other", 0]
     message = refusal(server, graph)
@@ -97,7 +83,7 @@ def test_a_model_of_another_family(server, server_base, composite_name, mask_nam
     folder = server_base / "models" / "diffusion_models"
     if not (folder / "unclip.ckpt").exists():
         write_unclip_unet(folder / "unclip.ckpt")
-    graph = edit_line(composite_name, mask_name)
+    graph = edit_graph(composite_name, mask_name)
     add(graph, "stranger", "UNETLoader", unet_name="unclip.ckpt", weight_dtype="default")
     (target,) = (entry for entry in graph.values() if entry["class_type"] == node)
     target["inputs"]["model"] = ["stranger", 0]
@@ -122,7 +108,7 @@ def test_odd_sizes_work(server, upload, width, height):
 @pytest.mark.parametrize("size", [56, 72, 100])
 def test_odd_working_views_work(server, composite_name, mask_name, size):
     """Sides that neither the patches nor the attention grid divide."""
-    graph = edit_line(composite_name, mask_name, steps=2)
+    graph = edit_graph(composite_name, mask_name, steps=2)
     graph["view"]["inputs"]["size"] = size
     add(graph, "decode", "VAEDecode", samples=["edit", 0], vae=["model", 2])
     add(graph, "result", "SaveImage", images=["decode", 0], filename_prefix="tests/view")

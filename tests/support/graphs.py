@@ -47,7 +47,7 @@ def rising_scores(graph: Workflow) -> Workflow:
     return add(graph, "first", "ScriptedScore", image=["view", 0], pass_index=0, script=script)
 
 
-def edit_line(composite: str, mask: str, steps: int = 4, per_timestep: int = 1) -> Workflow:
+def edit_graph(composite: str, mask: str, steps: int = 4, per_timestep: int = 1) -> Workflow:
     """The shipped graph up to the edit, whose latent is saved in full precision; described by hand."""
     graph = shorten(shipped("harmonize"), steps, per_timestep)
     kept = ("composite", "mask", "describe", "view", "model", "encode", "invert", "refine", "edit")
@@ -70,9 +70,9 @@ NULL_TEXT = {
 }
 
 
-def null_text_line(composite: str, mask: str, steps: int = 4, **settings: Any) -> Workflow:
-    """The graph of `edit_line` with a null-text optimization, which the edit follows."""
-    graph = edit_line(composite, mask, steps, per_timestep=0)
+def null_text_graph(composite: str, mask: str, steps: int = 4, **settings: Any) -> Workflow:
+    """The graph of `edit_graph` with a null-text optimization, which the edit follows."""
+    graph = edit_graph(composite, mask, steps, per_timestep=0)
     links = {"model": ["model", 0], "vae": ["model", 2], "trajectory": ["invert", 0], "refined": ["refine", 0]}
     links |= {"image": ["view", 0], "mask": ["view", 1]}
     add(graph, "null", "EdgeNullTextOptimize", **links, **NULL_TEXT | settings)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from graphs import add, edit_line, refusal, rising_scores, saved_latent, saved_picture, shipped
+from graphs import add, edit_graph, refusal, rising_scores, saved_latent, saved_picture, shipped
 
 from diff_harmonization.cli.client import WorkflowError
 from diff_harmonization.cli.server import HostServer, device_options
@@ -124,7 +124,7 @@ def saved_passes(log: Path, start: int = 0) -> list[Path]:
 @pytest.fixture(scope="module")
 def edited(server, composite_copy, mask_name):
     """The latent of one edit, computed anew on the model that the loops share."""
-    return lambda: saved_latent(server, server.run(edit_line(composite_copy(), mask_name, steps=2, per_timestep=0)))
+    return lambda: saved_latent(server, server.run(edit_graph(composite_copy(), mask_name, steps=2, per_timestep=0)))
 
 
 @pytest.fixture(scope="module")
