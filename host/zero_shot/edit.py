@@ -104,7 +104,6 @@ def edit_inverted(
             settings.null_text,
             edges=settings.edges,
         )
-    guidance = {} if settings.null_text is None else {"guidance_scale": settings.null_text.guidance_scale}
     latent = edit_trajectory(
         models.model,
         inverted.trajectory,
@@ -112,7 +111,7 @@ def edit_inverted(
         strength=settings.strength,
         self_steps=settings.self_steps,
         null_text=null_text,
-        **guidance,
+        guidance_scale=(settings.null_text or NullTextSettings()).guidance_scale,
     )
     lut = fit_lut(inverted.image, decode(models.vae, latent), inverted.mask)
     return apply_lut(image, lut, mask, settings.amount)
