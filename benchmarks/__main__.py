@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ScoresFile = Annotated[
     Path | None,
     typer.Option(
-        help="Write every pair's scores here, and go on from those that it holds; a new file for other settings."
+        help="Write every pair's scores to this file, and continue from those in it. Use a new file for other settings."
     ),
 ]
 PHOTOS = typer.Option(help="Photo set (images/, masks/, index.csv).", envvar="HARMONY_PHOTOS")

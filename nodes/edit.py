@@ -45,7 +45,8 @@ class AttentionControlledEdit(io.ComfyNode):
                 _share_input(
                     "cross_end",
                     1.0,
-                    "Step up to which the composite's cross-attention is used, as a share of all steps. 1 is the last.",
+                    "Step up to which the composite's cross-attention is used, as a share of all steps. 1 is the last. "
+                    "Not below cross_start; equal to it, none is used.",
                 ),
                 _share_input(
                     "self_start",
@@ -57,7 +58,7 @@ class AttentionControlledEdit(io.ComfyNode):
                     "self_end",
                     1.0,
                     "Step up to which the composite's self-attention is used, as a share of all steps. 1 is the last. "
-                    "An earlier end lets the structure change.",
+                    "An earlier end lets the structure change. Not below self_start; equal to it, none is used.",
                 ),
                 NullText.Input(
                     "null_text",

@@ -196,7 +196,7 @@ class HarmonizeInstances(io.ComfyNode):
                     default=3,
                     min=1,
                     max=100,
-                    tooltip="At most this many passes for each object. The loop stops earlier when the score falls.",
+                    tooltip="At most this many passes for each object. It ends earlier when the score falls twice.",
                 ),
                 *_rare(),
             ],

@@ -17,12 +17,12 @@ class LoadMiniHarmonyModel(io.ComfyNode):
             display_name="Load Mini Harmony Model",
             category=CATEGORY,
             description="Loads the small model that ships with the pack: 64x64 pixels, an SD2-like UNet. It runs on a "
-            "CPU in seconds. For the paper's own model, use CheckpointLoaderSimple with an SD2 checkpoint instead.",
+            "CPU in seconds. For the paper's own model, use Load Checkpoint with an SD2 checkpoint instead.",
             inputs=[],
             outputs=[
                 io.Model.Output("model", tooltip="The UNet. It works on views of 64x64 pixels."),
                 io.Clip.Output(
-                    "clip", tooltip="Its text encoder. It knows the words of the vocabulary and some twenty objects."
+                    "clip", tooltip="Its text encoder. It knows the words of the vocabulary and 20 kinds of object."
                 ),
                 io.Vae.Output("vae", tooltip="Its VAE. Pixels are the latents, so nothing is lost."),
             ],

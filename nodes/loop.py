@@ -33,16 +33,15 @@ def limit_inputs() -> list[io.Input]:
             default=LIMITS.max_passes,
             min=1,
             max=100,
-            tooltip="The loop ends after this many passes at the latest. Trials count, too. If you raise it later, the "
-            "finished passes are used again.",
+            tooltip="The loop ends after this many passes at the latest. Trials count, too.",
         ),
         io.Combo.Input(
             "new_descriptions",
             options=["best other trial", "next seed"],
             default=LIMITS.new_descriptions,
             tooltip="Where the next description comes from after the score has fallen twice. best other trial: the "
-            "best of the other trials that says something else. next seed: a new seed. A remote describe node then "
-            "asks again; a list gives its next entry, and starts again after its last.",
+            "best trial with other words; if there is none, the loop ends. next seed: a new seed. A "
+            "remote describe node then asks again; a list gives its next entry, and starts again after its last.",
         ),
     ]
 

@@ -110,7 +110,7 @@ class EdgeNullTextOptimize(io.ComfyNode):
                     100.0,
                     0.01,
                     "Weight of PiDiNet's edges. Sobel's edges have weight 1. The paper's value is 0.1. At 0 PiDiNet's "
-                    "edges do not count.",
+                    "edges do not count. No effect without PiDiNet.",
                 ),
                 io.Combo.Input(
                     "edge_image",

@@ -115,8 +115,8 @@ class RefineEmbedding(io.ComfyNode):
                 ),
                 *_how_firmly(
                     OPTIMIZING,
-                    "Learning rate of the words' embeddings. The paper's value is 0.001. Larger values lower the loss "
-                    "and make the edit worse.",
+                    "Learning rate of the words' embeddings. The paper's value is 0.001. 0 learns nothing. Larger "
+                    "values lower the loss and make the edit worse.",
                 ),
                 io.Conditioning.Input("conditioning", optional=True, tooltip=CONDITIONING_TOOLTIP),
             ],

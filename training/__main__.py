@@ -14,9 +14,11 @@ from ..core.errors import InputError
 from .settings import Architecture, EvaluatorSettings, MiniSettings
 
 Photos = Annotated[Path, typer.Option(help="Photo set (images/, masks/, index.csv).")]
-Work = Annotated[Path, typer.Option(help="Folder for checkpoints and exported weights. Run again with it to go on.")]
+Work = Annotated[
+    Path, typer.Option(help="Folder for checkpoints and exported weights. Run the same command again to continue.")
+]
 Initial = Annotated[Path | None, typer.Option(help="Exported weights to start from, when there is no checkpoint yet.")]
-Minutes = Annotated[float, typer.Option(help="Stop after this long; run again to go on.")]
+Minutes = Annotated[float, typer.Option(help="Stop after this many minutes. Run the same command again to continue.")]
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 

@@ -36,7 +36,7 @@ def family(model: ModelPatcher) -> UNetModel:
     raise InputError(
         "model",
         f"got {found} ({type(model.model).__name__}), expected an SD1.5/SD2-family UNet with eps- or v-prediction. "
-        f"Load such a checkpoint, or the model that the pack brings along.",
+        "Load such a checkpoint, or the pack's own model of 64x64 pixels.",
     )
 
 
