@@ -9,7 +9,7 @@ from ..description.gemini.provider import MODEL, Question
 from ..description.pictures import encode_pictures
 from ..host.describe.gemini import ask_gemini
 from ..host.image import check_mask
-from .describe import picked
+from .describe import STRICT_TOOLTIP, picked
 from .errors import errors_name
 from .types import CATEGORY_DESCRIBE, Descriptions, ImagingDescription
 
@@ -57,8 +57,7 @@ class GeminiDescribe(io.ComfyNode):
                     default=True,
                     optional=True,
                     advanced=True,
-                    tooltip="On: an answer with words outside the vocabulary is refused, and Gemini is asked again. "
-                    "Off: a synonym becomes the vocabulary's word ('gloomy' becomes 'dull'). Any other word stays.",
+                    tooltip=f"{STRICT_TOOLTIP} Gemini is asked again after a refusal.",
                 ),
                 io.Int.Input(
                     "max_calls",

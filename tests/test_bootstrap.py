@@ -31,6 +31,12 @@ def archive(path, names):
     return path
 
 
+def test_the_type_checker_reads_the_host_that_the_bootstrap_gets(bootstrap):
+    tomllib = pytest.importorskip("tomllib")
+    pyright = tomllib.loads((SOURCE.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pyright"]
+    assert pyright["extraPaths"] == [f".cache/host-{bootstrap.HOST_SHA256[:12]}"]
+
+
 def test_a_step_that_ended_well_is_skipped_until_its_inputs_change(bootstrap):
     def due(*inputs):
         with bootstrap.once("step", *inputs) as result:
