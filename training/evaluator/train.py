@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ...core.efficientnet import widened_state
 from ...data.photos import read_photos
 from ...evaluator.checkpoint import NETWORKS, read_network
-from ...evaluator.networks import HarmonyNetwork, RegionNetwork, with_pretrained
+from ...evaluator.networks import HarmonyNetwork, RegionNetwork
 from ..crops import Crops, cached_crops
 from ..files import write_weights
 from ..runner import Run, RunSettings, parameter_count, training_device
@@ -106,7 +107,9 @@ def start(settings: EvaluatorSettings) -> HarmonyNetwork:
     if settings.initial_backbone is None:
         return network
     assert isinstance(network, RegionNetwork), "the settings refuse a backbone for any other"
-    return with_pretrained(network, torch.load(settings.initial_backbone, weights_only=True, map_location="cpu"))
+    published = torch.load(settings.initial_backbone, weights_only=True, map_location="cpu")
+    network.body.load_state_dict(widened_state(network.body, published))
+    return network
 
 
 def parameter_groups(network: nn.Module, learning_rate: float) -> list[dict[str, Any]]:

@@ -3,8 +3,9 @@ import torch
 from published import published
 from safetensors.torch import load_file, save_file
 
+from diff_harmonization.core.efficientnet import EfficientNetLite0
 from diff_harmonization.evaluator.checkpoint import read_network, read_state
-from diff_harmonization.evaluator.networks import EfficientNetLite0, RegionNetwork, ResNet50
+from diff_harmonization.evaluator.networks import RegionNetwork, ResNet50
 from diff_harmonization.training.evaluator import train
 from diff_harmonization.training.settings import EvaluatorSettings
 
