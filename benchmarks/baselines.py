@@ -56,7 +56,7 @@ class MeanRegression:
         self.names = sorted({photo.object for photo in photos})
         features, means = [], []
         for photo in photos:
-            image, mask = photo.image(), (photo.mask() > 0.5).float()
+            image, mask = photo.image(), photo.foreground()
             features.append(self.features(photo.object, image, mask))
             means.append(region_appearance(image, mask)[:3])
         x, y = torch.stack(features), torch.stack(means)

@@ -73,7 +73,7 @@ def measure(photos: Sequence[Photo], scores: dict[str, Score], seed: int = 0) ->
     plain = {name: ([], []) for name in scores}
     one_way, all_ways = Correlations(scores), Correlations(scores)
     for index, photo in enumerate(track(photos, "photos")):
-        image, mask = photo.image(), (photo.mask() > 0.5).float()
+        image, mask = photo.image(), photo.foreground()
         for name, score in scores.items():
             plain[name][photo.natural].append(score(image, mask, photo.object))
         if photo.natural:
@@ -200,7 +200,7 @@ def evidence_table(photos: Sequence[Photo], score: Score) -> Table:
     """ROC-AUC of the score on reduced pictures: what it owes to each source of evidence."""
     values = {name: ([], []) for name in REDUCTIONS}
     for photo in track(photos, "reduced photos"):
-        image, mask = photo.image(), (photo.mask() > 0.5).float()
+        image, mask = photo.image(), photo.foreground()
         for name, reduction in REDUCTIONS.items():
             values[name][photo.natural].append(score(reduction(image, mask), mask, photo.object))
     drawn = Table("what is left of the pictures", "ROC-AUC")
@@ -223,4 +223,4 @@ def write_json(results: dict[str, Figures], path: Path) -> None:
 
 def _planes(photo: Photo) -> tuple[Tensor, Tensor]:
     """Image [1,3,H,W] and mask [1,1,H,W]."""
-    return channels_first(photo.image(), photo.mask() > 0.5)
+    return channels_first(photo.image(), photo.foreground())

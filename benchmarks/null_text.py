@@ -48,7 +48,7 @@ def reconstruct(models: Models, photo: Photo, steps: int, settings: NullTextSett
     """Guidance along a photo's inversion, with and without null-text."""
     model, clip, vae = models.model, models.clip, models.vae
     with torch.inference_mode():
-        whole, whole_mask = photo.image(), (photo.mask() > 0.5).float()
+        whole, whole_mask = photo.image(), photo.foreground()
         image, mask = working_view(whole[None], whole_mask[None], SIZE)
         trajectory = invert_latent(model, clip, encode(vae, image), steps)
         words = describe(whole, whole_mask, photo.object)

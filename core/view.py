@@ -47,9 +47,9 @@ def find_view(mask: Tensor, mode: ViewMode = "crop") -> Rectangle:
         raise empty_mask()
     top, bottom, left, right = box
     side = round(MARGIN * max(bottom - top, right - left))
-    top, h = _place(top, bottom, min(side, height), height)
-    left, w = _place(left, right, min(side, width), width)
-    return Rectangle(top, left, h, w)
+    height, width = min(side, mask.shape[0]), min(side, mask.shape[1])
+    top, left = place((top + bottom) / 2, height, mask.shape[0]), place((left + right) / 2, width, mask.shape[1])
+    return Rectangle(top, left, height, width)
 
 
 def working_view(image: Tensor, mask: Tensor, size: int, mode: ViewMode = "crop") -> tuple[Tensor, Tensor]:
@@ -89,6 +89,6 @@ def cut(image: Tensor, mask: Tensor, rectangle: Rectangle, size: int) -> tuple[T
     return square[0].movedim(1, -1), keep_visible(square[1][:, 0])
 
 
-def _place(start: int, end: int, length: int, limit: int) -> tuple[int, int]:
-    """(start, length) of a stretch centered on [start, end), moved inside [0, limit)."""
-    return min(max((start + end - length) // 2, 0), limit - length), length
+def place(center: float, length: int, limit: int) -> int:
+    """Where a stretch of a length that is centered on `center` starts, moved inside [0, limit)."""
+    return min(max(int(center - length / 2), 0), limit - length)

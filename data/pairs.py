@@ -45,13 +45,13 @@ def build_pairs(photos: Sequence[Photo], seed: int = 0) -> Iterator[Pair]:
     """
     generator = torch.Generator().manual_seed(seed)
     for index, photo in enumerate(photos):
-        truth, mask = photo.image(), (photo.mask() > 0.5).float()
+        truth, mask = photo.image(), photo.foreground()
         others = [other for other in photos if other.object == photo.object and other.id != photo.id]
         normal = torch.randn(5, generator=generator)
         choice = int(torch.randint(1 << 30, (1,), generator=generator))
         if index % 2 == 0 and others:
             other = others[choice % len(others)]
-            composite = transfer_statistics(truth, mask, other.image(), (other.mask() > 0.5).float())
+            composite = transfer_statistics(truth, mask, other.image(), other.foreground())
         else:
             composite = jitter_tone(truth, mask, normal)
         yield Pair(photo.id, photo.object, (composite * 255).round() / 255, mask, truth)

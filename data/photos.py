@@ -42,8 +42,12 @@ class Photo:
         return read_image(self.folder / "images" / f"{self.id}.jpg")
 
     def mask(self) -> Tensor:
-        """[H,W], 1 on the object."""
+        """[H,W] in 0-1, as its file has it."""
         return read_mask(self.folder / "masks" / f"{self.id}.png")
+
+    def foreground(self) -> Tensor:
+        """[H,W], 1 on the object, 0 elsewhere."""
+        return (self.mask() > 0.5).float()
 
 
 def read_image(path: Path) -> Tensor:

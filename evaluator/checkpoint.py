@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ..core.errors import InputError
 from ..core.view import ViewMode
+from ..core.weights import read_weights
 from .networks import HarmonyNetwork, RegionNetwork, ResNet50
 
 NETWORKS: dict[str, type[HarmonyNetwork]] = {"lite0": RegionNetwork, "resnet50": ResNet50}
@@ -31,8 +28,6 @@ EXPECTED = (
     "expected weights that this pack trained, or a ResNet-50 with four input channels and two classes in "
     "torchvision's names or in those of the authors' evaluator (inp_encoder, encoder, classify_fc)"
 )
-# The unpickler stumbles in many ways over bytes that are no pickle.
-UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, SafetensorError)
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -42,14 +37,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
         InputError: when the file cannot be read, or holds something else than a table of weights.
     """
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        value = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        raise InputError(
-            "path", f"{path.name} cannot be read as weights: it is damaged or something else; {EXPECTED}."
-        ) from error
-    value = value.get("state_dict", value) if isinstance(value, dict) else value
+        value = read_weights(path)
+    except ValueError as error:
+        raise InputError("path", f"{path.name} {error}; {EXPECTED}.") from error
     if not isinstance(value, dict) or not all(isinstance(item, Tensor) for item in value.values()):
         raise InputError("path", f"{path.name} holds a {type(value).__name__}, not a table of weights; {EXPECTED}.")
     return value

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..core.errors import InputError
 from ..core.masks import bounding_box, empty_mask, foreground
-from ..core.view import MARGIN, Rectangle, ViewMode, cut
+from ..core.view import MARGIN, Rectangle, ViewMode, cut, place
 from .networks import SIDE
 
 
@@ -87,8 +87,3 @@ def object_square(mask: Tensor) -> Rectangle:
     middle = (top + bottom) / 2, (left + right) / 2
     top, left = (place(center, side, limit) for center, limit in zip(middle, mask.shape, strict=True))
     return Rectangle(top, left, side, side)
-
-
-def place(center: float, length: int, limit: int) -> int:
-    """Where a stretch of a length that is centered on `center` starts, moved inside [0, limit)."""
-    return min(max(int(center - length / 2), 0), limit - length)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..core.errors import InputError
 from ..core.types import ImagingDescription
 from .policy import LoopPolicy
-from .states import LoopStates
+from .states import LoopStates, require_one_picture
 
 Edit = Callable[[Tensor, Tensor, ImagingDescription], Tensor]  # image [1,H,W,3], mask [1,H,W], words -> [1,H,W,3]
 
@@ -52,8 +52,7 @@ def run_loop(
     Raises:
         InputError: when there is more than one picture, or no description.
     """
-    if len(image) != 1:
-        raise InputError("image", f"got a batch of {len(image)} pictures, expected one; loop over one at a time.")
+    require_one_picture(image)
     if not descriptions:
         raise InputError("descriptions", "got none, expected at least one description.")
     with during(""):

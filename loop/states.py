@@ -12,6 +12,16 @@ from ..core.types import ImagingDescription
 from .policy import Action, Decision, LoopPolicy, decide
 
 
+def require_one_picture(image: Tensor) -> None:
+    """Refuse a batch [B,H,W,3] of more than one picture: each has a loop of its own.
+
+    Raises:
+        InputError: when there is not exactly one.
+    """
+    if len(image) != 1:
+        raise InputError("image", f"got a batch of {len(image)} pictures, expected one; loop over one at a time.")
+
+
 @dataclass(frozen=True)
 class LoopStates:
     """The states so far. State 0 is the composite; pass n makes state n."""

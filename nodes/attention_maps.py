@@ -66,7 +66,7 @@ class AttentionMaps(io.ComfyNode):
         image: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
-        with errors_name("AttentionMaps", text="description", latent="trajectory", unet="model", denoise="model"):
+        with errors_name("AttentionMaps", text="description", latent="trajectory"):
             if image is not None and mask is not None:
                 mask = check_mask(mask, image)
             maps = read_word_maps(model, clip, trajectory, description, refined, levels)

@@ -98,7 +98,7 @@ class AttentionControlledEdit(io.ComfyNode):
         conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
         spans = {"cross_steps": "cross_start and cross_end", "self_steps": "self_start and self_end"}
-        with errors_name("AttentionControlledEdit", latent="trajectory", unet="model", denoise="model", **spans):
+        with errors_name("AttentionControlledEdit", latent="trajectory", **spans):
             latent = edit_trajectory(
                 model,
                 trajectory,

@@ -9,6 +9,7 @@ from ..core.errors import InputError, PassError, ServiceError
 
 # What the engine raises when the user can mend it. Everything else is the host's affair, out of memory first of all.
 EXPECTED = (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError, ServiceError)
+MODEL = {"unet": "model", "denoise": "model"}  # names that the engine has for what every node calls model
 
 
 @contextmanager
@@ -19,6 +20,7 @@ def errors_name(node: str, **inputs: str) -> Iterator[None]:
         node: the node's id.
         inputs: the node's input for each parameter of the engine that goes by another name there.
     """
+    inputs = MODEL | inputs
     try:
         yield
     except InputError as error:

@@ -20,13 +20,7 @@ from .types import CATEGORY, ColorLUT, Descriptions, HarmonyEvaluator
 
 DEFAULTS = PassSettings()
 # The engine's names for these inputs.
-RENAMED = {
-    "text": "descriptions",
-    "description": "descriptions",
-    "unet": "model",
-    "denoise": "model",
-    "latent": "image",
-}
+RENAMED = {"text": "descriptions", "description": "descriptions", "latent": "image"}
 
 
 def _models() -> list[io.Input]:

@@ -17,12 +17,7 @@ from .errors import errors_name
 from .types import CATEGORY, CONDITIONING_TOOLTIP, Conditioning, ImagingDescription, RefinedEmbedding, Trajectory
 
 OPTIMIZING, TRAINING = RefinementSettings(), TrainingSettings()
-RENAMED = {
-    "text": "description",
-    "latent": "trajectory",
-    "unet": "model",
-    "denoise": "model",
-}  # the engine's names for these inputs
+RENAMED = {"text": "description", "latent": "trajectory"}  # the engine's names for these inputs
 
 
 def _what_is_refined() -> list[io.Input]:

@@ -45,7 +45,7 @@ def collect_crops(photos: Sequence[Photo], cutter: Cutter) -> Crops:
     """
     images, masks, kept = [], [], []
     for photo in photos:
-        for image, mask in cutter(photo.image(), (photo.mask() > 0.5).float()):
+        for image, mask in cutter(photo.image(), photo.foreground()):
             images.append((image * 255).round().byte())
             masks.append((mask * 255).round().byte())
             kept.append(photo)

@@ -22,7 +22,7 @@ from torch import Tensor
 from ...core.errors import InputError
 from ...core.types import ImagingDescription
 from ...loop.policy import LoopPolicy
-from ...loop.states import LoopResult, LoopStates
+from ...loop.states import LoopResult, LoopStates, require_one_picture
 from .passes import save_pass, shown
 
 NODE_CLASSES: dict[str, Any] = host_nodes.NODE_CLASS_MAPPINGS  # pyright: ignore[reportAttributeAccessIssue]
@@ -63,8 +63,7 @@ def start_loop(node_id: str, image: Tensor, seed: int) -> LoopFlow:
         InputError: when there is more than one picture.
     """
     _refuse_list()
-    if len(image) != 1:
-        raise InputError("image", f"got a batch of {len(image)} pictures, expected one; loop over one at a time.")
+    require_one_picture(image)
     return LoopFlow(node_id, seed, image, ([node_id, IMAGE],))
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import folder_paths
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ...core.errors import InputError
-from ...evaluator.checkpoint import UNREADABLE
+from ...core.weights import read_weights
 from ...methods.zero_shot.structure.edges import EdgeDetector
 from ...methods.zero_shot.structure.pidinet import PiDiNetEdges, build_network
 from ...methods.zero_shot.structure.sobel import sobel_edges
@@ -51,15 +50,11 @@ def load_pidinet(path: Path, device: torch.device) -> PiDiNetEdges:
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
-    safe = path.suffix == ".safetensors"
     try:
-        value: Any = load_file(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        raise ValueError(
-            "it cannot be read as weights: it is damaged or something else. Put the published file there, or choose "
-            "sobel."
-        ) from error
-    return value.get("state_dict", value) if isinstance(value, dict) else {}
+        value = read_weights(path)
+    except ValueError as error:
+        raise ValueError(f"it {error}. Put the published file there, or choose sobel.") from error
+    return value if isinstance(value, dict) else {}
 
 
 def detectors(edges: Edges, gamma: float, device: torch.device) -> tuple[list[tuple[EdgeDetector, float]], str]:

@@ -17,7 +17,7 @@ from ...core.types import ImagingDescription
 from ...core.view import working_view
 from ...loop.policy import LoopPolicy
 from ...loop.run import Judge, run_loop
-from ...loop.states import LoopStates
+from ...loop.states import LoopStates, require_one_picture
 from ..image import check_mask, check_regions
 from ..loop.passes import KeptPasses
 from .edit import Models, PassSettings, ZeroShotEdit
@@ -63,14 +63,13 @@ def harmonize(
     Raises:
         InputError: for more than one picture, no description, or a mask that does not fit.
     """
-    if len(image) != 1:
-        raise InputError("image", f"got a batch of {len(image)} pictures, expected one; loop over one at a time.")
+    require_one_picture(image)
     mask = check_mask(mask, image)
     view, view_mask = working_view(image, mask, view_size)
     edit = ZeroShotEdit(models, replace(settings, framing="whole"))
     states = run_loop(edit, judge, view, view_mask, descriptions, policy, after_pass=after_pass, during=during)
     with during("final LUT"):
-        lut = fit_lut(view, states.images[states.decisions[-1].source], view_mask)
+        lut = fit_lut(view, states.result().image, view_mask)
         return Harmonized(apply_lut(image, lut, mask), lut, states)
 
 

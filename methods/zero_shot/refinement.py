@@ -60,8 +60,8 @@ def refine(
         The rows' contexts at every step, α, and the loss at each optimizer step.
 
     Raises:
-        InputError: for an empty or ill-shaped mask, or a description without words for one side.
-        InputError: for a model whose maps do not fit.
+        InputError: for an empty or ill-shaped mask, a description without words for one side, or a model whose maps
+            do not fit.
         RuntimeError: under `torch.inference_mode()`, which has no gradients.
     """
     words = WordOptimizer(denoise, encoder, trajectory, description, mask, settings)

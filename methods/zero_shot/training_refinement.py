@@ -66,8 +66,8 @@ def refine_by_training(
         The rows' contexts, the same at every step, α, and the mean loss of each epoch.
 
     Raises:
-        InputError: for an empty or ill-shaped mask, or a description without words for one side.
-        InputError: for a model whose maps do not fit.
+        InputError: for an empty or ill-shaped mask, a description without words for one side, or a model whose maps
+            do not fit.
         RuntimeError: under `torch.inference_mode()`, which has no gradients.
     """
     words = WordOptimizer(denoise, encoder, trajectory, description, mask, settings)

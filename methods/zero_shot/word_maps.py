@@ -52,8 +52,7 @@ def word_maps(
         The maps of the foreground's row and of the background's.
 
     Raises:
-        InputError: when `refined` belongs to another trajectory or description.
-        InputError: when no layer's maps fit.
+        InputError: when `refined` belongs to another trajectory or description, or no layer's maps fit.
     """
     require_refined(trajectory, refined)
     rows = text_rows(encoder, description)

@@ -24,7 +24,7 @@ class Drawn:
     def image(self):
         return torch.randint(256, (16, 16, 3), generator=torch.Generator().manual_seed(self.seed)).float() / 255
 
-    def mask(self):
+    def foreground(self):
         mask = torch.zeros(16, 16)
         mask[4:12, 3:13] = 1
         return mask

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from ...core.masks import bounding_box, foreground
-from ...core.view import Rectangle, cut
+from ...core.view import Rectangle, cut, place
 from ...data.photos import Photo
-from ...evaluator.model import object_square, place
+from ...evaluator.model import object_square
 from ...evaluator.networks import SIDE
 from ..crops import Crops, collect_crops
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ...core.masks import bounding_box
-from ...core.view import Rectangle
+from ...core.view import Rectangle, place
 from ...data.photos import Photo
 from ..crops import Crops, collect_crops
 
@@ -48,10 +48,8 @@ def random_square(mask: Tensor, generator: random.Random) -> Rectangle:
     side = max(48, round(max(bottom - top, right - left) * generator.uniform(1.0, 3.0)))
     height, width = min(side, mask.shape[0]), min(side, mask.shape[1])
 
-    def start(low: int, end: int, length: int, limit: int) -> int:
-        middle = (low + end - 1) / 2 - length / 2 + generator.uniform(-0.15, 0.15) * length
-        return int(min(max(middle, 0), limit - length))
-
-    top = start(top, bottom, height, mask.shape[0])
-    left = start(left, right, width, mask.shape[1])
-    return Rectangle(top, left, height, width)
+    y, x = (
+        (low + end - 1) / 2 + generator.uniform(-0.15, 0.15) * length
+        for low, end, length in ((top, bottom, height), (left, right, width))
+    )
+    return Rectangle(place(y, height, mask.shape[0]), place(x, width, mask.shape[1]), height, width)
