@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..data.pairs import Pair
 from ..data.photos import Photo, read_photos
-from ..data.recoloring import to_lab, to_rgb
+from ..data.recoloring.lab import to_lab, to_rgb
 from ..description.statistics.appearance import region_appearance
 
 Method = Callable[[Pair], Tensor]

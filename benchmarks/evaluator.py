@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..data.pairs import channels_first
 from ..data.photos import Photo, read_photos
-from ..data.recoloring import (
+from ..data.recoloring.lab import (
     FULL_STRENGTH,
     RANKS,
     Tones,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .photos import Photo, read_image, read_mask
-from .recoloring import Tones, jitter, pixel_statistics, recolor, to_lab, transfer
+from .recoloring.lab import Tones, jitter, pixel_statistics, recolor, to_lab, transfer
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from kornia.filters import gaussian_blur2d
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, max_pool2d
 
 from ..data.photos import Photo
 from .files import replacing
@@ -22,7 +23,7 @@ class Crops:
     """Squares as uint8, and what they are, a row each."""
 
     images: Tensor  # [N,3,S,S]
-    masks: Tensor  # [N,1,S,S]
+    masks: Tensor  # [N,1,S,S]; a training may lay more planes below the object's
     objects: list[str]
     natural: Tensor  # [N], bool
     ids: list[str]  # of their photos
@@ -67,3 +68,12 @@ def cached_crops(path: Path, cut: Callable[[], Crops]) -> Crops:
 def batch_seed(seed: int, step: int) -> int:
     """The seed of a step's batch: batches depend on these two alone."""
     return seed * 1_000_003 + step
+
+
+def with_moved_edge(mask: Tensor, chance: float) -> Tensor:
+    """A mask [B,1,S,S] as people draw them: a pixel too wide, too narrow, soft or as it is, by a chance in 0-1."""
+    if chance < 0.2:
+        return max_pool2d(mask, 3, 1, 1)
+    if chance < 0.4:
+        return -max_pool2d(-mask, 3, 1, 1)
+    return gaussian_blur2d(mask, (5, 5), (1.2, 1.2)) if chance < 0.6 else mask

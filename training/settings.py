@@ -49,3 +49,17 @@ class EvaluatorSettings:
             raise InputError("architecture", f"got {self.architecture}, expected one of {', '.join(known)}.")
         if self.initial_backbone is not None and self.architecture != "lite0":
             raise InputError("initial_backbone", f"these weights are for lite0, not for {self.architecture}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoutedSettings:
+    """Of the routed harmonizer's training."""
+
+    importance: bool = True  # routing by who looks like the object (ISEM)
+    transformer: bool = True  # semantic routed transformer blocks (STB), else plain ones
+    initial: Path | None = None  # exported weights to start from, where there is no checkpoint
+    steps: int = 12000
+    batch: int = 24  # pictures
+    learning_rate: float = 6e-4
+    per_photo: int = 4  # squares cut around each object
+    minutes: float = math.inf

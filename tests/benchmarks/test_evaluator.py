@@ -17,7 +17,7 @@ from diff_harmonization.benchmarks.evaluator import (
     versions,
 )
 from diff_harmonization.data.photos import split_ids
-from diff_harmonization.data.recoloring import RANKS
+from diff_harmonization.data.recoloring.lab import RANKS
 
 
 @pytest.fixture

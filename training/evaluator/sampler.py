@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import torch
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
-from torch.nn.functional import interpolate, max_pool2d
+from torch.nn.functional import interpolate
 
 from ...core.masks import bounding_box, foreground
-from ...data.recoloring import (
+from ...data.recoloring.lab import (
     FULL_STRENGTH,
     Tones,
     jitter,
@@ -28,7 +28,7 @@ from ...data.recoloring import (
     to_lab,
     transfer,
 )
-from ..crops import Crops, batch_seed
+from ..crops import Crops, batch_seed, with_moved_edge
 
 COMPOSITE_LABEL = 0.25  # of an untouched composite; less would leave no room for worse versions of it
 SELF_MADE = 0.5  # share of the composites that are put together here, of two natural photos
@@ -135,12 +135,7 @@ def augment(images: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[T
         images = ((images - 0.5) * math.exp(0.1 * contrast) + shift).clamp(0, 1)
     if blurs < 0.4:
         images = gaussian_blur2d(images, (3, 3), (0.6, 0.6))
-    if edge < 0.2:
-        mask = max_pool2d(mask, 3, 1, 1)  # wider
-    elif edge < 0.4:
-        mask = -max_pool2d(-mask, 3, 1, 1)
-    elif edge < 0.6:
-        mask = gaussian_blur2d(mask, (5, 5), (1.2, 1.2))
+    mask = with_moved_edge(mask, edge)
     return (images.flip(-1), mask.flip(-1)) if mirrors < 0.5 else (images, mask)
 
 

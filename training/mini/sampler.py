@@ -12,7 +12,7 @@ import torch
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
-from ...data.recoloring import Spread, jitter, recolor, region_mean, to_lab
+from ...data.recoloring.lab import Spread, jitter, recolor, region_mean, to_lab
 from ...description.statistics.appearance import region_appearance
 from ...description.statistics.norms import Norms
 from ...description.statistics.words import matching_compounds, words_for

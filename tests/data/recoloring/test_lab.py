@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from diff_harmonization.data.recoloring import (
+from diff_harmonization.data.recoloring.lab import (
     FULL_STRENGTH,
     RANKS,
     SPREAD,

@@ -1,0 +1,187 @@
+"""Instances of a picture and what each looks like (paper sec. 3.1): masks, and embeddings of the carried backbone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from skimage.graph import RAG, merge_hierarchical
+from skimage.segmentation import felzenszwalb
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from ...core.efficientnet import EfficientNetLite0
+from ...core.errors import InputError
+from ...core.masks import foreground, mask_on_grid
+from ...core.weights import shipped_weights
+
+MANIFEST = Path(__file__).with_name("instances.json")
+SIDE = 320  # of the picture that instances are found in, its longer one, pixels
+STRIDE = 16  # of the embeddings' map
+DEPTH = 11  # blocks of the backbone: the last ones before it shrinks once more
+# Over-segmentation (Felzenszwalb and Huttenlocher 2004): small even parts, which their embeddings then join.
+SCALE, SMOOTHING, LEAST_PIXELS = 100.0, 0.6, 120
+JOINED = 0.5  # cosine distance of neighbors that are still one instance
+LEAST_SHARE = 0.05  # of one cell of the embeddings' map: less of an instance cannot be embedded
+
+
+@dataclass(frozen=True)
+class Instances:
+    """What a picture holds beside the pasted object, and the object itself.
+
+    The masks have a small size of their own: their longer side is 320 pixels at most.
+    """
+
+    masks: Tensor  # [N,h,w] in 0-1; the object is none of them, and covers none of them
+    embeddings: Tensor  # [N,C]
+    object_mask: Tensor  # [h,w] in 0-1
+    object_embedding: Tensor  # [C]
+
+
+class Backbone(nn.Module):
+    """EfficientNet-Lite0 up to stride 16, as it was trained on ImageNet, less the embeddings' mean over photographs.
+
+    What all parts of photographs have in common would make any two of them alike.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = EfficientNetLite0(depth=DEPTH)
+        self.register_buffer("mean", torch.zeros(self.body.blocks[-1].project_conv.out_channels))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """[B,3,H,W] in 0-1 -> [B,C,H/16,W/16]."""
+        return self.body(image * 2 - 1)[-1] - self.mean[:, None, None]
+
+
+def load_backbone() -> Backbone:
+    """The shipped backbone, in evaluation mode, float32.
+
+    Raises:
+        FileNotFoundError, ValueError: when its file is missing or damaged.
+    """
+    backbone = Backbone()
+    state = {name: value.float() for name, value in load_file(shipped_weights(MANIFEST)).items()}
+    backbone.load_state_dict(backbone.state_dict() | state)
+    return backbone.eval().requires_grad_(False)
+
+
+def find_instances(image: Tensor, mask: Tensor, backbone: nn.Module) -> Instances:
+    """The parts of a picture by over-segmentation; neighbors that the backbone finds alike are joined.
+
+    Args:
+        image: [H,W,3], sRGB in 0-1.
+        mask: [H,W], 1 on the pasted object.
+        backbone: see `Backbone`.
+
+    Raises:
+        InputError: when the mask is empty, or covers everything.
+    """
+    small, object_mask = small_picture(image, mask)
+    labels = segment(small, object_mask)
+    features = backbone(small)
+    parts = _planes(labels)
+    labels = join(labels, embed(features, parts))
+    return _instances(features, _planes(labels), object_mask)
+
+
+def given_instances(image: Tensor, mask: Tensor, masks: Tensor, backbone: nn.Module) -> Instances:
+    """Instances that somebody else has found, such as a segmentation model, as this method wants them.
+
+    Args:
+        image: [H,W,3], sRGB in 0-1.
+        mask: [H,W], 1 on the pasted object.
+        masks: [N,H,W] in 0-1. They may overlap each other and the object, which they lose.
+        backbone: see `Backbone`.
+
+    Raises:
+        InputError: when the mask is empty or covers everything, or no instance is left beside the object.
+    """
+    small, object_mask = small_picture(image, mask)
+    shrunk = mask_on_grid(masks.float(), object_mask.shape) * (1 - object_mask)
+    return _instances(backbone(small), shrunk, object_mask)
+
+
+def small_picture(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The picture [1,3,h,w] and the mask [h,w] that instances are found in; both sides are multiples of 16.
+
+    Raises:
+        InputError: when the mask is empty, or covers everything.
+    """
+    height, width = image.shape[:2]
+    factor = SIDE / max(height, width)
+    size = tuple(max(1, round(side * factor / STRIDE)) * STRIDE for side in (height, width))
+    small = interpolate(image.movedim(-1, 0)[None].float(), size, mode="bilinear", antialias=True).clamp(0, 1)
+    plane = mask_on_grid(mask[None].float(), size)[0]
+    if not plane.any():
+        raise InputError("mask", "it selects nothing. It must be 1 on the pasted object.")
+    if foreground(plane).all():
+        raise InputError("mask", "it covers the whole picture, so there is no scene that the object could look like.")
+    return small, plane
+
+
+def segment(image: Tensor, mask: Tensor) -> np.ndarray:
+    """Small even parts of a picture [1,3,h,w]: labels [h,w] from 1; 0 is the object of the mask [h,w]."""
+    pixels = image[0].movedim(0, -1).double().cpu().numpy()
+    labels = felzenszwalb(pixels, scale=SCALE, sigma=SMOOTHING, min_size=LEAST_PIXELS) + 1
+    labels[foreground(mask).cpu().numpy()] = 0
+    return labels
+
+
+def join(labels: np.ndarray, embeddings: Tensor) -> np.ndarray:
+    """Join neighbors until none of them are alike.
+
+    Args:
+        labels: [h,w]; 0 is the object, which stays apart.
+        embeddings: [N,C], of the labels above 0 in their order.
+
+    Returns:
+        Labels [h,w], from 1; 0 is the object.
+    """
+    graph = RAG(labels)
+    if 0 in graph:
+        graph.remove_node(0)
+    sizes = np.bincount(labels.ravel())
+    for label, embedding in zip(np.unique(labels[labels > 0]), embeddings.cpu().numpy(), strict=True):
+        graph.nodes[label].update(labels=[label], embedding=embedding * sizes[label])
+
+    def distance(graph: RAG, first: int, second: int) -> float:
+        a, b = (graph.nodes[node]["embedding"] for node in (first, second))
+        return 1 - float(a @ b) / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-6)
+
+    def merge(graph: RAG, source: int, target: int) -> None:
+        graph.nodes[target]["embedding"] = graph.nodes[target]["embedding"] + graph.nodes[source]["embedding"]
+
+    def weigh(graph: RAG, source: int, target: int, neighbor: int) -> dict[str, float]:
+        return {"weight": distance(graph, target, neighbor)}
+
+    for first, second in graph.edges:
+        graph.edges[first, second]["weight"] = distance(graph, first, second)
+    joined = merge_hierarchical(
+        labels, graph, thresh=JOINED, rag_copy=False, in_place_merge=True, merge_func=merge, weight_func=weigh
+    )
+    return np.where(labels == 0, 0, joined + 1)
+
+
+def embed(features: Tensor, masks: Tensor) -> Tensor:
+    """Mean [N,C] of features [1,C,h,w] under masks [N,H,W]."""
+    weights = mask_on_grid(masks, features.shape[-2:]).flatten(1)
+    return weights @ features[0].flatten(1).T / weights.sum(1, keepdim=True).clamp_min(1e-6)
+
+
+def _instances(features: Tensor, masks: Tensor, object_mask: Tensor) -> Instances:
+    """Raises InputError when no mask is left."""
+    masks = masks[mask_on_grid(masks, features.shape[-2:]).sum((1, 2)) > LEAST_SHARE]
+    if not len(masks):
+        raise InputError("masks", "no instance is left beside the pasted object. Give masks of parts of the scene.")
+    own = embed(features, object_mask[None])[0]
+    return Instances(masks, embed(features, masks), object_mask, own)
+
+
+def _planes(labels: np.ndarray) -> Tensor:
+    """The masks [N,h,w] of the labels above 0, in their order."""
+    found = np.unique(labels[labels > 0])
+    return torch.from_numpy(labels[None] == found[:, None, None]).float()

@@ -1,0 +1,121 @@
+"""The squares of photographs that the routed harmonizer learns from: picture, object, and who looks like it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from ...core.view import cut
+from ...data.photos import Photo, read_photos
+from ...data.recoloring.families import FAMILIES
+from ...methods.routed.instances import Instances, find_instances
+from ...methods.routed.network import SIDE
+from ...methods.routed.similarity import importance_map
+from ..crops import Crops
+from ..evaluator.crops import SHARES, random_square
+
+SEGMENT = "segment"  # the name of objects that are a part of a photo, found by instances
+SEGMENT_SHARES = 0.01, 0.3  # of the picture: the least and the most
+MOST_STRENGTH = 1.2
+
+Square = tuple[Tensor, Tensor]  # image [1,3,S,S] and, below each other, mask and importance [1,2,S,S]
+
+
+def cut_crops(photos: Sequence[Photo], backbone: nn.Module, per_photo: int, generator: random.Random) -> Crops:
+    """Squares about the objects of natural photos, and about parts of all photos that stand for objects.
+
+    The importance is that of a recolored object: no part of it can tell the true colors.
+
+    Args:
+        photos: of both kinds.
+        backbone: see `find_instances`.
+        per_photo: squares of each object, and half as many of other parts of its photo.
+        generator: of places, parts and recolorings.
+
+    Returns:
+        Squares whose masks have two channels: the object, and the importance.
+
+    Raises:
+        ValueError: when no square is left.
+    """
+    images, masks, kept, objects = [], [], [], []
+    for photo in photos:
+        for name, (image, planes) in _squares(photo, backbone, per_photo, generator):
+            images.append((image * 255).round().byte())
+            masks.append((planes * 255).round().byte())
+            kept.append(photo)
+            objects.append(name)
+    if not kept:
+        raise ValueError(f"The {len(photos)} photos give no square with a fair share of object and of background.")
+    natural = torch.tensor([photo.natural for photo in kept])
+    return Crops(torch.cat(images), torch.cat(masks), objects, natural, [photo.id for photo in kept])
+
+
+def _squares(
+    photo: Photo, backbone: nn.Module, per_photo: int, generator: random.Random
+) -> Iterator[tuple[str, Square]]:
+    image, mask = photo.image(), photo.foreground()
+    instances = find_instances(_recolored(image, mask, generator), mask, backbone)
+    if photo.natural:
+        importance = importance_map(instances, image.shape[:2])
+        for _ in range(per_photo):
+            yield from ((photo.object, square) for square in _square(image, mask, importance, generator))
+    low, high = (share * instances.object_mask.numel() for share in SEGMENT_SHARES)
+    parts = [row for row, area in enumerate(instances.masks.sum((1, 2)).tolist()) if low < area < high]
+    for row in generator.sample(parts, min(len(parts), per_photo // 2)):
+        part = _as_object(instances, row)
+        plane = (_resized(part.object_mask, image) > 0.5).float()
+        importance = importance_map(part, image.shape[:2])
+        yield from ((SEGMENT, square) for square in _square(image, plane, importance, generator))
+
+
+def _square(image: Tensor, mask: Tensor, importance: Tensor, generator: random.Random) -> Iterator[Square]:
+    """A random square around the object, if it shows a fair share of it."""
+    square = random_square(mask, generator)
+    pixels, plane = cut(image[None], mask[None], square, SIDE)
+    if SHARES[0] < plane.mean() < SHARES[1]:
+        _, similar = cut(image[None], importance[None], square, SIDE)
+        yield pixels.movedim(-1, 1), torch.stack((plane, similar), dim=1)
+
+
+def _recolored(image: Tensor, mask: Tensor, generator: random.Random) -> Tensor:
+    """The photo [H,W,3] with its object in other colors."""
+    family = generator.choice(list(FAMILIES.values()))
+    strength = torch.full((1, 1, 1, 1), generator.uniform(0, MOST_STRENGTH))
+    pixels, plane = image.movedim(-1, 0)[None], mask[None, None]
+    changed = family(pixels, plane, strength, torch.Generator().manual_seed(generator.getrandbits(32)))
+    return torch.lerp(pixels, changed, plane)[0].movedim(0, -1)
+
+
+def _as_object(instances: Instances, row: int) -> Instances:
+    """One of the instances as the object, and the object as one of the others."""
+    masks, embeddings = instances.masks.clone(), instances.embeddings.clone()
+    masks[row], embeddings[row] = instances.object_mask, instances.object_embedding
+    return replace(
+        instances,
+        masks=masks,
+        embeddings=embeddings,
+        object_mask=instances.masks[row],
+        object_embedding=instances.embeddings[row],
+    )
+
+
+def _resized(plane: Tensor, image: Tensor) -> Tensor:
+    """A plane [h,w] at the size of an image [H,W,3]."""
+    return interpolate(plane[None, None], image.shape[:2], mode="bilinear", align_corners=False)[0, 0]
+
+
+def training_photos(folder: Path) -> list[Photo]:
+    """The natural photos that no benchmark sets aside, and the composites that not even the evaluator does.
+
+    Raises:
+        FileNotFoundError: when the folder has no index.csv.
+    """
+    natural = [photo for photo in read_photos(folder, "train") if photo.natural]
+    return natural + [photo for photo in read_photos(folder, "evaluator_train") if not photo.natural]
