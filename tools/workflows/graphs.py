@@ -128,29 +128,27 @@ def routed_graph() -> list[Group]:
     """Who looks like the object, and the object in that look; no words and no diffusion model."""
     instances = Node("instances", "FindInstances", {"image": IMAGE, "mask": MASK})
     similar = Node(
-        "similar", "InstanceSimilarity", {"instances": ("instances", 0), "image": IMAGE}, "Who looks like me"
+        "similar", "InstanceSimilarity", {"instances": ("instances", 0), "image": IMAGE}, "Who looks like it"
     )
     inputs = {"harmonizer": ("harmonizer", 0), "image": IMAGE, "mask": MASK, "importance": ("similar", 0)}
     loaded = [Node("harmonizer", "LoadRoutedHarmonizer"), Node("evaluator", "LoadHarmonyEvaluator")]
     saved = [
-        save_image("save", ("apply", 0), "routed", "Save the result"),
-        Node(
-            "save_lut", "SaveColorLUT", {"lut": ("apply", 1), "filename_prefix": "harmonize/routed_lut"}, "Save the LUT"
-        ),
+        save_image("save", ("apply", 0), "result"),
+        Node("save_lut", "SaveColorLUT", {"lut": ("apply", 1), "filename_prefix": "harmonize/lut"}, "Save the LUT"),
     ]
     return [
         composite_group(name_it=False),
         Group(
             "2  Find who looks like the object",
             "#b58b2a",
-            [[instances, similar], [save_image("save_similar", ("similar", 1), "who_looks_like_me", "Save who it is")]],
+            [[instances, similar], [save_image("save_similar", ("similar", 1), "who_looks_like_it", "Save who it is")]],
         ),
         Group(
             "3  Harmonize",
             "#8a5a9e",
             [loaded, [Node("apply", "RoutedHarmonize", inputs | {"evaluator": ("evaluator", 0)})], saved],
         ),
-        compare_group("4  Compare", file="routed_side_by_side"),
+        compare_group("4  Compare"),
     ]
 
 
@@ -187,7 +185,7 @@ def save_image(name: str, image: tuple, file: str, title: str | None = None) -> 
         name,
         "SaveImage",
         {"images": image, "filename_prefix": f"harmonize/{file}"},
-        title or f"Save the {file}",
+        title or f"Save {'side by side' if file == 'side_by_side' else f'the {file}'}",
     )
 
 
@@ -243,8 +241,8 @@ def filmstrip(passes: tuple) -> list[Node]:
     return [Node("strip", "HarmonyFilmstrip", links), save_image("save_strip", ("strip", 0), "filmstrip")]
 
 
-def compare_group(title: str, told: list[Node] | None = None, file: str = "side_by_side") -> Group:
-    """The composite and what "apply" made of it. `told`: what the loop tells; `file`: the saved picture's name."""
+def compare_group(title: str, told: list[Node] | None = None) -> Group:
+    """The composite and what "apply" made of it."""
     small = {"upscale_method": "area", "largest_size": 1024}
     stitched = {"direction": "right", "match_image_size": True, "spacing_width": 8, "spacing_color": "white"}
     pictures = {"image1": ("small_before", 0), "image2": ("small_after", 0)}
@@ -253,7 +251,7 @@ def compare_group(title: str, told: list[Node] | None = None, file: str = "side_
         Node("small_after", "ImageScaleToMaxDimension", {"image": ("apply", 0), **small}),
         Node("stitch", "ImageStitch", pictures | stitched, "Side by side"),
     ]
-    saved = [save_image("save_side", ("stitch", 0), file, "Save side by side")]
+    saved = [save_image("save_side", ("stitch", 0), "side_by_side")]
     return Group(title, "#7a7a7a", [compared, saved, *([told] if told else [])])
 
 
