@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 from diff_harmonization.training import __main__ as command
 from diff_harmonization.training.settings import EvaluatorSettings, MiniSettings, RoutedSettings
 
+COMMANDS = [("mini", MiniSettings), ("evaluator", EvaluatorSettings), ("routed", RoutedSettings)]
+
 
 @pytest.fixture
 def run(monkeypatch):
@@ -30,9 +32,6 @@ def trained(monkeypatch):
     return calls
 
 
-COMMANDS = [("mini", MiniSettings), ("evaluator", EvaluatorSettings), ("routed", RoutedSettings)]
-
-
 @pytest.mark.parametrize(("name", "kind"), COMMANDS)
 def test_a_command_without_options_has_the_settings_defaults(run, trained, tmp_path, name, kind):
     result = run(name, "--photos", tmp_path, "--work", tmp_path / "work")
@@ -47,8 +46,8 @@ def test_every_setting_is_an_option(run, trained, tmp_path, name, kind):
     values = {field: others.get(field, 7) for field in vars(kind())}
     options = []
     for field, value in values.items():
-        name_of = field.replace("_", "-")
-        options += [f"--no-{name_of}"] if value is False else [f"--{name_of}", value]
+        option = field.replace("_", "-")
+        options += [f"--no-{option}"] if value is False else [f"--{option}", value]
     result = run(name, "--photos", tmp_path, "--work", tmp_path, *options)
     assert result.exit_code == 0, result.output
     assert trained == [(tmp_path, tmp_path, kind(**values))]

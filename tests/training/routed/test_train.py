@@ -127,9 +127,7 @@ def test_initial_weights_of_another_model(tmp_path):
 def test_initial_weights_of_another_architecture(tmp_path):
     path = tmp_path / "bare.safetensors"
     write_weights(train.weights_of(lively_network(Architecture(importance=False))), path)
-    with pytest.raises(
-        ValueError, match=r"^`initial`: bare.safetensors is of Architecture\(importance=False.*expected"
-    ):
+    with pytest.raises(ValueError, match="^`initial`: bare.safetensors is of .*importance=False.*, expected "):
         train.start(RoutedSettings(initial=path))
     own = train.start(RoutedSettings(initial=path, importance=False))
     assert all(parameter.requires_grad for parameter in own.parameters())
