@@ -44,12 +44,14 @@ def quality(
     oracle: Annotated[bool, typer.Option(help="Also with words and means taken from the truth.")] = True,
     json: ScoresFile = None,
 ) -> None:
-    """PSNR, MSE and fMSE of doing nothing, of simple baselines and of the pack."""
+    """PSNR, MSE and fMSE of doing nothing, of simple baselines and of the pack; how many pictures come out visibly
+    worse; and the means again by the size of the object."""
     prepare_host()
-    from .quality import measure, methods, table
+    from .quality import area_table, measure, methods, table
 
     source, count = _source(pairs, photos, split, limit)
-    Console().print(table(measure(source, methods(photos, loop, oracle), count, json)))
+    results = measure(source, methods(photos, loop, oracle), count, json)
+    Console().print(table(results), area_table(results))
 
 
 @app.command()
@@ -93,7 +95,7 @@ def describe(
     prepare_host()
     from ..data.pairs import build_pairs
     from .describe import METHODS, describe_pairs, shift_table, words_table
-    from .quality import measure, methods, table
+    from .quality import area_table, measure, methods, table
 
     chosen = read_photos(photos, split)
     count = min(len(chosen), limit or len(chosen))
@@ -102,7 +104,8 @@ def describe(
         Console().print(drawn)
     if not words_only:
         found = {name: method for name, method in methods(None, loop=False, oracle=True).items() if name in METHODS}
-        Console().print(table(measure(itertools.islice(build_pairs(chosen), limit), found, count)))
+        results = measure(itertools.islice(build_pairs(chosen), limit), found, count)
+        Console().print(table(results), area_table(results))
 
 
 @app.command("null_text")
@@ -161,7 +164,8 @@ def loop(
     max_passes: Annotated[int, typer.Option(help="The loop's limit.")] = 10,
     json: ScoresFile = None,
 ) -> None:
-    """PSNR and fMSE of the loop stopped after 1, 2, 3 and all passes, against doing nothing."""
+    """PSNR and fMSE of the loop stopped after 1, 2, 3 and all passes, against doing nothing; and how many pictures come
+    out visibly worse."""
     prepare_host()
     from .loop import decisions_line, measure, table
 

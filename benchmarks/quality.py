@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ..host.zero_shot.edit import Models
 from ..mini.loader import load_mini
 from .baselines import Method, color_transfer, nothing, oracle_mean, regression
 from .methods import LOOP, LOOP_PASS, ONE_PASS, describe_by_statistics, describe_by_truth, one_pass, whole_loop
-from .metrics import BINS, Score, bin_of, mean_score, score
+from .metrics import BINS, CAPTION, HEADERS, Score, against_nothing, bin_of, mean_score, score
 
 Row = tuple[str, float, Score]  # pair id, foreground ratio, score
 Results = dict[str, list[Row]]  # method -> a row a pair
@@ -72,17 +72,31 @@ def measure(
 
 
 def table(results: Results) -> Table:
-    columns = ["all", *(f"{100 * low:.0f}-{100 * high:.0f}%" for low, high in BINS)]
-    drawn = Table("method", *(f"{c}: PSNR / MSE / fMSE" for c in columns), "fMSE ratio", title="Quality")
-    base = mean_score([s for _, _, s in results["nothing"]]).fmse
+    """A row for each method: means over all pairs, and against doing nothing what the means hide."""
+    untouched = {pair_id: s for pair_id, _, s in results["nothing"]}
+    title = f"Quality, n={len(untouched)}"
+    drawn = Table("method", "PSNR, dB", "MSE", "fMSE", *HEADERS, title=title, caption=CAPTION)
+    for name, rows in results.items():
+        scores = [s for _, _, s in rows]
+        mean = mean_score(scores)
+        compared = against_nothing(scores, [untouched[pair_id] for pair_id, _, _ in rows])
+        drawn.add_row(name, f"{mean.psnr:.2f}", f"{mean.mse:.0f}", f"{mean.fmse:.0f}", *compared.cells())
+    return drawn
+
+
+def area_table(results: Results) -> Table:
+    """The same means, apart for small, middle and large objects."""
+    counts = Counter(bin_of(ratio) for _, ratio, _ in results["nothing"])
+    columns = [f"{100 * low:.0f}-{100 * high:.0f}%" for low, high in BINS]
+    headers = (f"{column} (n={counts[column]})" for column in columns)
+    drawn = Table("method", *headers, title="By the object's share of the picture: PSNR / MSE / fMSE")
     for name, rows in results.items():
         cells = []
         for column in columns:
-            chosen = [s for _, ratio, s in rows if column in ("all", bin_of(ratio))]
+            chosen = [s for _, ratio, s in rows if bin_of(ratio) == column]
             m = mean_score(chosen) if chosen else None
-            cells.append(f"{m.psnr:.2f} / {m.mse:.0f} / {m.fmse:.0f} (n={len(chosen)})" if m else "-")
-        fmse = mean_score([s for _, _, s in rows]).fmse
-        drawn.add_row(name, *cells, f"{fmse / base:.2f}x" if base else "-")
+            cells.append(f"{m.psnr:.2f} / {m.mse:.0f} / {m.fmse:.0f}" if m else "-")
+        drawn.add_row(name, *cells)
     return drawn
 
 
