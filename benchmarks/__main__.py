@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from ..data.photos import Split, read_photos
+from ..data.photos import Photo, Split, read_photos
 from ..host.headless import find_host, prepare_host
 
 if TYPE_CHECKING:
+    from ..data.composites import Composite
     from ..data.pairs import Pair
 
 ScoresFile = Annotated[
@@ -206,6 +207,50 @@ def speed(repeats: Annotated[int, typer.Option(help="Runs of each; the fastest c
     Console().print(table(repeats))
 
 
+@app.command()
+def composites(
+    output: Annotated[
+        Path, typer.Option(help="Folder to write to. Results in it are kept: use a new folder for other settings.")
+    ],
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of composites: index.csv (id,object), NNN.jpg, NNN_mask.png.")
+    ] = None,
+    photos: Annotated[Path | None, PHOTOS] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many composites.")] = None,
+    methods: Annotated[
+        list[str] | None, typer.Option(help="A method to show; give it once for each. By default all of them.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the order of the votes, and of the sides.")] = 0,
+) -> None:
+    """Results on real composites, which have no truth: PNG files, a contact sheet, and a page for blind votes.
+
+    Without FOLDER the composites are those of --photos that were held back from the evaluator's training.
+    """
+    prepare_host()
+    from .composites import METHODS, measure, write_page, write_sheet
+
+    chosen = list(dict.fromkeys(methods or METHODS))
+    if unknown := sorted(set(chosen) - set(METHODS)):
+        raise typer.BadParameter(f"no method {', '.join(unknown)}; there are {', '.join(METHODS)}")
+    if len(chosen) < 2:
+        raise typer.BadParameter("votes need two methods or more: give --methods once for each")
+    found = _composites(folder, photos)[:limit]
+    shown = measure(found, {name: METHODS[name]() for name in chosen}, output)
+    write_sheet(shown, output / "sheet.jpg")
+    write_page(shown, seed, output / "votes.html")
+    Console().print(f"{len(shown)} composites in {output}: sheet.jpg, votes.html and a folder for each method")
+
+
+@app.command()
+def votes(
+    files: Annotated[list[Path], typer.Argument(help="Files that votes.html saved.", exists=True, dir_okay=False)],
+) -> None:
+    """Wins, losses, ties and Bradley-Terry scores of the methods, from all votes in the files."""
+    from .votes import read_votes, standings, table
+
+    Console().print(table(standings([vote for file in files for vote in read_votes(file)])))
+
+
 def _source(
     pairs: Path | None, photos: Path | None, split: Split, limit: int | None
 ) -> tuple[Iterator[Pair], int | None]:
@@ -218,6 +263,17 @@ def _source(
         raise typer.BadParameter("give --pairs, a folder of pairs, or --photos, the photo set to build them from")
     chosen = read_photos(photos, split)
     return itertools.islice(build_pairs(chosen), limit), min(len(chosen), limit or len(chosen))
+
+
+def _composites(folder: Path | None, photos: Path | None) -> Sequence[Composite | Photo]:
+    """The composites to show."""
+    from ..data.composites import read_composites
+
+    if folder:
+        return read_composites(folder)
+    if not photos:
+        raise typer.BadParameter("give FOLDER, a folder of composites, or --photos, a photo set")
+    return [photo for photo in read_photos(photos, "evaluator_held_back") if not photo.natural]
 
 
 if __name__ == "__main__":

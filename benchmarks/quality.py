@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +15,7 @@ from ..data.pairs import Pair
 from ..host.evaluator import EMBEDDED, load_evaluator
 from ..host.zero_shot.edit import Models
 from ..mini.loader import load_mini
-from .baselines import Method, color_transfer, nothing, oracle_mean, regression
+from .baselines import PairMethod, color_transfer, nothing, oracle_mean, regression
 from .methods import LOOP, LOOP_PASS, ONE_PASS, describe_by_statistics, describe_by_truth, one_pass, whole_loop
 from .metrics import BINS, CAPTION, HEADERS, Score, against_nothing, bin_of, mean_score, score
 
@@ -23,7 +23,7 @@ Row = tuple[str, float, Score]  # pair id, foreground ratio, score
 Results = dict[str, list[Row]]  # method -> a row a pair
 
 
-def methods(photos: Path | None, loop: bool, oracle: bool) -> dict[str, Method]:
+def methods(photos: Path | None, loop: bool, oracle: bool) -> dict[str, PairMethod]:
     """Every row of the table by its name.
 
     Args:
@@ -32,7 +32,7 @@ def methods(photos: Path | None, loop: bool, oracle: bool) -> dict[str, Method]:
         oracle: also with words and means from the truth.
     """
     models = Models(*load_mini())
-    found: dict[str, Method] = {
+    found: dict[str, PairMethod] = {
         "nothing": nothing,
         "ColorTransfer reinhard_lab": color_transfer("reinhard_lab"),
         "ColorTransfer mkl_lab": color_transfer("mkl_lab"),
@@ -50,7 +50,7 @@ def methods(photos: Path | None, loop: bool, oracle: bool) -> dict[str, Method]:
 
 
 def measure(
-    pairs: Iterable[Pair], found: dict[str, Method], total: int | None = None, json_file: Path | None = None
+    pairs: Iterable[Pair], found: Mapping[str, PairMethod], total: int | None = None, json_file: Path | None = None
 ) -> Results:
     """Method -> (pair id, foreground ratio, score) of every pair; pairs are read one at a time.
 
