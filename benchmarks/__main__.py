@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -15,7 +15,7 @@ from ..host.headless import find_host, prepare_host
 
 if TYPE_CHECKING:
     from ..data.composites import Composite
-    from ..data.pairs import Pair
+    from ..data.pairs import Pair, Recipe
 
 ScoresFile = Annotated[
     Path | None,
@@ -24,6 +24,10 @@ ScoresFile = Annotated[
     ),
 ]
 PHOTOS = typer.Option(help="Photo set (images/, masks/, index.csv).", envvar="HARMONY_PHOTOS")
+RecipeOption = Annotated[
+    Literal["looks", "light"],
+    typer.Option(help="How built pairs are recolored. looks: another object's. light: in linear light."),
+]
 EXAMPLE = Path(__file__).resolve().parent.parent / "workflows" / "examples" / "tree_golden"
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -41,6 +45,7 @@ def quality(
     photos: Annotated[Path | None, PHOTOS] = None,
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
+    recipe: RecipeOption = "looks",
     loop: Annotated[bool, typer.Option(help="Also the loop, which takes most of the time.")] = True,
     oracle: Annotated[bool, typer.Option(help="Also with words and means taken from the truth.")] = True,
     json: ScoresFile = None,
@@ -50,7 +55,7 @@ def quality(
     prepare_host()
     from .quality import area_table, measure, methods, table
 
-    source, count = _source(pairs, photos, split, limit)
+    source, count = _source(pairs, photos, split, limit, recipe)
     results = measure(source, methods(photos, loop, oracle), count, json)
     Console().print(table(results), area_table(results))
 
@@ -162,6 +167,7 @@ def loop(
     photos: Annotated[Path | None, PHOTOS] = None,
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
+    recipe: RecipeOption = "looks",
     max_passes: Annotated[int, typer.Option(help="The loop's limit.")] = 10,
     json: ScoresFile = None,
 ) -> None:
@@ -170,9 +176,38 @@ def loop(
     prepare_host()
     from .loop import decisions_line, measure, table
 
-    source, count = _source(pairs, photos, split, limit)
+    source, count = _source(pairs, photos, split, limit, recipe)
     runs = measure(source, max_passes, count, json)
     Console().print(table(runs), decisions_line(runs))
+
+
+@app.command()
+def routed(
+    networks: Annotated[
+        list[Path] | None, typer.Argument(help="Files of further networks; a row is named by its file's folder.")
+    ] = None,
+    photos: Annotated[Path | None, PHOTOS] = None,
+    split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
+    limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
+    recipe: RecipeOption = "looks",
+    repeats: Annotated[int, typer.Option(help="Runs of each size; the fastest counts.")] = 3,
+) -> None:
+    """The routed harmonizer: its quality, that of other networks such as those of the ablation, and its seconds."""
+    prepare_host()
+    from ..data.composites import Pasted
+    from ..data.photos import read_image, read_mask
+    from ..host.evaluator import load_evaluator
+    from ..host.routed.harmonizer import load_harmonizer
+    from .baselines import nothing
+    from .quality import measure, table
+    from .routed import network_methods, routed_methods, timings
+
+    harmonizer = load_harmonizer("embedded")
+    source, count = _source(None, photos, split, limit, recipe)
+    found = {"nothing": nothing, **routed_methods(harmonizer, load_evaluator("embedded"))}
+    Console().print(table(measure(source, found | network_methods(networks or []), count)))
+    example = Pasted("", "", read_image(EXAMPLE / "composite.jpg"), read_mask(EXAMPLE / "mask.png"))
+    Console().print(timings(harmonizer, example, (1024, 4096), repeats))
 
 
 @app.command()
@@ -252,7 +287,7 @@ def votes(
 
 
 def _source(
-    pairs: Path | None, photos: Path | None, split: Split, limit: int | None
+    pairs: Path | None, photos: Path | None, split: Split, limit: int | None, recipe: Recipe
 ) -> tuple[Iterator[Pair], int | None]:
     """The pairs to measure, and their number where it is known."""
     from ..data.pairs import build_pairs, read_pairs
@@ -262,7 +297,7 @@ def _source(
     if not photos:
         raise typer.BadParameter("give --pairs, a folder of pairs, or --photos, the photo set to build them from")
     chosen = read_photos(photos, split)
-    return itertools.islice(build_pairs(chosen), limit), min(len(chosen), limit or len(chosen))
+    return itertools.islice(build_pairs(chosen, recipe=recipe), limit), min(len(chosen), limit or len(chosen))
 
 
 def _composites(folder: Path | None, photos: Path | None) -> Sequence[Composite | Photo]:

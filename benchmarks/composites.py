@@ -16,11 +16,13 @@ from ..data.composites import Composite, Pasted, load_pasted
 from ..data.photos import Photo, read_image
 from ..description.pictures import composite_and_mask, to_picture
 from ..host.evaluator import EMBEDDED, load_evaluator
+from ..host.routed.harmonizer import load_harmonizer
 from ..host.zero_shot.edit import Models
 from ..mini.loader import load_mini
 from ..plots.contact_sheet import CELL, plot_contact_sheet
 from .baselines import Method, nothing
 from .methods import LOOP, LOOP_PASS, ONE_PASS, describe_by_statistics, one_pass, whole_loop
+from .routed import routed
 from .vote_page import Shown, vote_page
 
 SIDE = 1000  # pixels, of the longer side of what people see
@@ -29,6 +31,8 @@ SIDE = 1000  # pixels, of the longer side of what people see
 METHODS: dict[str, Callable[[], Method]] = {
     "composite": lambda: nothing,
     "one_pass": lambda: one_pass(Models(*load_mini()), describe_by_statistics, ONE_PASS),
+    "routed": lambda: routed(load_harmonizer(EMBEDDED)),
+    "routed_judged": lambda: routed(load_harmonizer(EMBEDDED), load_evaluator(EMBEDDED)),
     "loop": lambda: whole_loop(Models(*load_mini()), load_evaluator(EMBEDDED), LOOP_PASS, LOOP),
 }
 

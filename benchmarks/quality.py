@@ -13,11 +13,13 @@ from rich.table import Table
 
 from ..data.pairs import Pair
 from ..host.evaluator import EMBEDDED, load_evaluator
+from ..host.routed.harmonizer import load_harmonizer
 from ..host.zero_shot.edit import Models
 from ..mini.loader import load_mini
 from .baselines import PairMethod, color_transfer, nothing, oracle_mean, regression
 from .methods import LOOP, LOOP_PASS, ONE_PASS, describe_by_statistics, describe_by_truth, one_pass, whole_loop
 from .metrics import BINS, CAPTION, HEADERS, Score, against_nothing, bin_of, mean_score, score
+from .routed import ROUTED, routed_methods, then
 
 Row = tuple[str, float, Score]  # pair id, foreground ratio, score
 Results = dict[str, list[Row]]  # method -> a row a pair
@@ -31,7 +33,7 @@ def methods(photos: Path | None, loop: bool, oracle: bool) -> dict[str, PairMeth
         loop: also the loop.
         oracle: also with words and means from the truth.
     """
-    models = Models(*load_mini())
+    models, judge = Models(*load_mini()), load_evaluator(EMBEDDED)
     found: dict[str, PairMethod] = {
         "nothing": nothing,
         "ColorTransfer reinhard_lab": color_transfer("reinhard_lab"),
@@ -39,12 +41,14 @@ def methods(photos: Path | None, loop: bool, oracle: bool) -> dict[str, PairMeth
     }
     if photos is not None:
         found["regression, half-way"] = regression(photos).half_way
-    found["ours, statistics"] = one_pass(models, describe_by_statistics, ONE_PASS)
+    found["zero-shot, one pass"] = one_pass(models, describe_by_statistics, ONE_PASS)
+    found |= routed_methods(load_harmonizer(EMBEDDED), judge)
     if loop:
-        judge = load_evaluator(EMBEDDED)
-        found[f"ours, statistics, {LOOP.max_passes} passes"] = whole_loop(models, judge, LOOP_PASS, LOOP)
+        passes = f"{LOOP.max_passes} passes"
+        looped = whole_loop(models, judge, LOOP_PASS, LOOP)
+        found |= {f"zero-shot, {passes}": looped, f"{ROUTED}, then {passes}": then(found[ROUTED], looped)}
     if oracle:
-        found["ours, oracle words"] = one_pass(models, describe_by_truth, ONE_PASS)
+        found["zero-shot, oracle words"] = one_pass(models, describe_by_truth, ONE_PASS)
         found["oracle mean"] = oracle_mean
     return found
 

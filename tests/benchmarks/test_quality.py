@@ -17,7 +17,7 @@ from diff_harmonization.benchmarks.quality import area_table, measure, read_json
 from diff_harmonization.data.pairs import read_pairs
 
 WORKFLOWS = Path(quality.__file__).parents[1] / "workflows"
-METHODS = ["nothing", "ColorTransfer reinhard_lab", "ColorTransfer mkl_lab", "ours, statistics"]
+METHODS = ["nothing", "ColorTransfer reinhard_lab", "ColorTransfer mkl_lab", "zero-shot, one pass"]
 ROWS = {
     "nothing": [("a", 0.02, Score(30, 10, 1000)), ("b", 0.2, Score(40, 20, 100)), ("c", 0.3, Score(20, 30, 100))],
     "method": [("b", 0.2, Score(36, 50, 150)), ("a", 0.02, Score(33, 10, 0)), ("c", 0.3, Score(24, 30, 350))],
@@ -46,7 +46,7 @@ def test_quality_prints_a_row_a_method_and_writes_each_pairs_scores(run, pairs_f
     assert list(scores) == METHODS
     assert all([row["id"] for row in rows] == ["0", "1"] for rows in scores.values())
     assert all(row.keys() == {"id", "foreground_ratio", "psnr", "mse", "fmse"} for row in scores["nothing"])
-    ours, base = (scores[name][0] for name in ("ours, statistics", "nothing"))
+    ours, base = (scores[name][0] for name in ("zero-shot, one pass", "nothing"))
     assert ours["fmse"] != base["fmse"]
     assert ours["fmse"] * ours["foreground_ratio"] == pytest.approx(ours["mse"])  # the background is untouched
 
@@ -55,10 +55,10 @@ def test_the_loop_the_oracles_and_the_limit(run, pairs_folder, tmp_path):
     report = tmp_path / "scores.json"
     run(["quality", "--pairs", str(pairs_folder), "--limit", "1", "--json", str(report)], catch_exceptions=False)
     scores = json.loads(report.read_text())
-    assert list(scores) == [*METHODS, "ours, statistics, 6 passes", "ours, oracle words", "oracle mean"]
+    assert list(scores) == [*METHODS, "zero-shot, 6 passes", "zero-shot, oracle words", "oracle mean"]
     assert all(len(rows) == 1 for rows in scores.values())
     assert scores["oracle mean"][0]["fmse"] < scores["nothing"][0]["fmse"]
-    assert scores["ours, statistics, 6 passes"] != scores["ours, statistics"]
+    assert scores["zero-shot, 6 passes"] != scores["zero-shot, one pass"]
 
 
 def test_a_run_goes_on_from_its_file(pairs_folder, tmp_path):
@@ -118,7 +118,7 @@ def test_the_table_by_area_has_a_column_a_bin():
 @pytest.mark.parametrize("draw", [table, area_table])
 def test_the_tables_fit_120_columns(draw):
     large = [(name, ratio, Score(23.23, 12345, 12345)) for name, ratio, _ in ROWS["nothing"]]
-    drawn = draw(dict.fromkeys(["nothing", "ours, statistics, 6 passes", "ColorTransfer reinhard_lab"], large))
+    drawn = draw(dict.fromkeys(["nothing", "zero-shot, 6 passes", "ColorTransfer reinhard_lab"], large))
     assert Measurement.get(Console(width=250), Console(width=250).options, drawn).maximum <= 120
 
 
@@ -126,11 +126,11 @@ def test_a_file_of_scores_is_read(tmp_path):
     file = tmp_path / "scores.json"
     file.write_text("""{
         "nothing": [{"id": "a", "foreground_ratio": 0.1, "psnr": 25.7, "mse": 173.8, "fmse": 1172.8}],
-        "ours, statistics": [{"id": "a", "foreground_ratio": 0.1, "psnr": 26.5, "mse": 144.4, "fmse": 974.2}]
+        "zero-shot, one pass": [{"id": "a", "foreground_ratio": 0.1, "psnr": 26.5, "mse": 144.4, "fmse": 974.2}]
     }""")
     read = read_json(file)
     assert read["nothing"] == {"a": ("a", 0.1, Score(25.7, 173.8, 1172.8))}
-    assert list(read) == ["nothing", "ours, statistics"]
+    assert list(read) == ["nothing", "zero-shot, one pass"]
 
 
 def test_no_pairs_are_an_error(pairs_folder):
