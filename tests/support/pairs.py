@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from diff_harmonization.data import recoloring
 from diff_harmonization.data.photos import Photo
+from diff_harmonization.data.recoloring import lab
 
 SIZE = 40
 
@@ -33,7 +33,7 @@ def picture(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def to_lab(image: torch.Tensor) -> torch.Tensor:
     """[H,W,3] in 0-1 to Lab."""
-    return recoloring.to_lab(image.movedim(-1, 0)[None])[0].movedim(0, -1)
+    return lab.to_lab(image.movedim(-1, 0)[None])[0].movedim(0, -1)
 
 
 def write_index(path: Path, columns: list[str], rows: list[list]) -> None:
