@@ -273,7 +273,7 @@ def composites(
     shown = measure(found, {name: METHODS[name]() for name in chosen}, output)
     write_sheet(shown, output / "sheet.jpg")
     write_page(shown, seed, output / "votes.html")
-    Console().print(f"{len(shown)} composites in {output}: sheet.jpg, votes.html and a folder for each method")
+    Console().print(f"{output}: {len(shown)} composites, sheet.jpg, votes.html")
 
 
 @app.command()

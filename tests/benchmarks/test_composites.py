@@ -13,14 +13,16 @@ from diff_harmonization.benchmarks.__main__ import app
 from diff_harmonization.benchmarks.composites import METHODS, measure
 from diff_harmonization.data.composites import load_pasted, read_composites
 from diff_harmonization.data.photos import read_image, split_ids
+from diff_harmonization.methods.zero_shot.refinement import RefinementSettings
 
 
 @pytest.fixture
 def run(monkeypatch):
-    """The command in this process, with passes of three steps and loops of two passes."""
+    """The command in this process, with short passes and loops of two of them."""
+    short = {"steps": 3, "refinement": RefinementSettings(steps_per_timestep=0)}
     monkeypatch.setattr(composites, "LOOP", replace(composites.LOOP, k=1, max_passes=2))
     for name in ("ONE_PASS", "LOOP_PASS"):
-        monkeypatch.setattr(composites, name, replace(getattr(composites, name), steps=3))
+        monkeypatch.setattr(composites, name, replace(getattr(composites, name), **short))
     monkeypatch.setenv("COLUMNS", "250")
     return partial(CliRunner().invoke, app)
 
@@ -33,7 +35,7 @@ def test_every_method_runs_on_every_composite(run, composites_folder, tmp_path):
     output = tmp_path / "out"
     result = run(["composites", str(composites_folder), "--output", str(output)], catch_exceptions=False)
     assert result.exit_code == 0
-    assert "2 composites in" in result.stdout
+    assert "2 composites, sheet.jpg, votes.html" in result.stdout
     found = read_composites(composites_folder)
     assert {path.name for path in output.iterdir()} == {*METHODS, "sheet.jpg", "votes.html"}
     for composite in found:
