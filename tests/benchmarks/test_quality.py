@@ -17,7 +17,15 @@ from diff_harmonization.benchmarks.quality import area_table, measure, read_json
 from diff_harmonization.data.pairs import read_pairs
 
 WORKFLOWS = Path(quality.__file__).parents[1] / "workflows"
-METHODS = ["nothing", "ColorTransfer reinhard_lab", "ColorTransfer mkl_lab", "zero-shot, one pass"]
+METHODS = [
+    "nothing",
+    "ColorTransfer reinhard_lab",
+    "ColorTransfer mkl_lab",
+    "zero-shot, one pass",
+    "routed",
+    "routed, without ISEM",
+    "routed, judged",
+]
 ROWS = {
     "nothing": [("a", 0.02, Score(30, 10, 1000)), ("b", 0.2, Score(40, 20, 100)), ("c", 0.3, Score(20, 30, 100))],
     "method": [("b", 0.2, Score(36, 50, 150)), ("a", 0.02, Score(33, 10, 0)), ("c", 0.3, Score(24, 30, 350))],
@@ -55,7 +63,8 @@ def test_the_loop_the_oracles_and_the_limit(run, pairs_folder, tmp_path):
     report = tmp_path / "scores.json"
     run(["quality", "--pairs", str(pairs_folder), "--limit", "1", "--json", str(report)], catch_exceptions=False)
     scores = json.loads(report.read_text())
-    assert list(scores) == [*METHODS, "zero-shot, 6 passes", "zero-shot, oracle words", "oracle mean"]
+    loops, oracles = ["zero-shot, 6 passes", "routed, then 6 passes"], ["zero-shot, oracle words", "oracle mean"]
+    assert list(scores) == [*METHODS, *loops, *oracles]
     assert all(len(rows) == 1 for rows in scores.values())
     assert scores["oracle mean"][0]["fmse"] < scores["nothing"][0]["fmse"]
     assert scores["zero-shot, 6 passes"] != scores["zero-shot, one pass"]
