@@ -21,7 +21,7 @@ from ..description.vocabulary import CATEGORIES
 from .methods import describe_by_truth
 
 Words = tuple[str, ...]
-METHODS = ("nothing", "ours, statistics", "ours, oracle words")  # of the quality table
+METHODS = ("nothing", "zero-shot, one pass", "zero-shot, oracle words")  # of the quality table
 
 
 @dataclass(frozen=True)

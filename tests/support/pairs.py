@@ -85,3 +85,17 @@ def write_set(tmp_path):
         return folder
 
     return write
+
+
+@pytest.fixture
+def composites_folder(tmp_path) -> Path:
+    """Two composites without truths, the second wider than high."""
+    folder = tmp_path / "composites"
+    for seed, (name, width) in enumerate([("011", SIZE), ("003", 2 * SIZE)]):
+        image, mask = picture(seed)
+        write_picture(folder / f"{name}.jpg", image.repeat(1, width // SIZE, 1))
+        write_picture(folder / f"{name}_mask.png", torch.nn.functional.pad(mask, (0, width - SIZE)))
+    columns = ["id", "width", "height", "object", "foreground", "background"]
+    rows = [["011", SIZE, SIZE, "boy", "sunny", "bright"], ["003", 2 * SIZE, SIZE, "house", "bright", "cloudy"]]
+    write_index(folder / "index.csv", columns, rows)
+    return folder
