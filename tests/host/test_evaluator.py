@@ -5,6 +5,7 @@ from pathlib import Path
 import folder_paths
 import pytest
 import torch
+from models_folders import own_folder  # noqa: F401
 from safetensors.torch import load_file, save_file
 
 from diff_harmonization.core.view import working_view
@@ -19,7 +20,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "workflows" / "examples"
 
 
 @pytest.fixture
-def folder(own_folder):
+def folder(own_folder):  # noqa: F811
     return own_folder(FOLDER)
 
 

@@ -4,6 +4,7 @@ import folder_paths
 import pytest
 import torch
 from graphs import EXAMPLE
+from models_folders import own_folder  # noqa: F401
 from routed_networks import lively_network
 from safetensors.torch import save_file
 
@@ -31,7 +32,7 @@ NAME = "lively.safetensors"
 
 
 @pytest.fixture
-def folder(own_folder):
+def folder(own_folder):  # noqa: F811
     """The models folder of users' harmonizers, with one in it."""
     folder = own_folder(FOLDER)
     write_weights(weights_of(lively_network()), folder / NAME)
