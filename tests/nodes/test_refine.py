@@ -71,6 +71,7 @@ def test_an_even_importance_changes_nothing(edited, style):
 @pytest.mark.parametrize("style", [lambda graph: graph, trained])
 def test_importance_that_leaves_no_background_is_told_by_its_name(server, composite_name, mask_name, style):
     graph = style(edit_graph(composite_name, mask_name))
-    graph["refine"]["inputs"]["importance"] = graph["refine"]["inputs"]["mask"]
+    add(graph, "inside", "ThresholdMask", mask=["view", 1], value=0.5)
+    graph["refine"]["inputs"]["importance"] = ["inside", 0]
     message = refusal(server, graph)
     assert ", input importance: it is 0 everywhere outside the mask" in message
