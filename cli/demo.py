@@ -11,25 +11,30 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from PIL import Image, ImageOps
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from .client import Client, StatusError, Workflow, WorkflowError
 from .server import PACK, HostServer, device_options
 
-EXAMPLES, WORKFLOW = PACK / "workflows" / "examples", PACK / "workflows" / "api" / "harmonize_loop.json"
+EXAMPLES, API = PACK / "workflows" / "examples", PACK / "workflows" / "api"
+# What the files' names begin with -> the workflow that writes them.
+WORKFLOWS = {"": API / "harmonize_loop.json", "routed_": API / "harmonize_routed.json"}
+COMPARED, COMPARED_SIDE = "compared.png", 800
 
 EXPECTED = {"result.png", "lut.cube", "side_by_side.png"}
 # What `fetch` and `run_example` write for the shipped workflows, numbered where there are several.
 WRITTEN = re.compile(
-    r"composite\.(png|jpe?g|webp)|(attention|edit|filmstrip|lut(region\d+)?|pass|result|side_by_side)(_\d+)?\.(png|cube)"
+    r"composite\.(png|jpe?g|webp)|compared\.png|(routed_)?"
+    r"(attention|edit|filmstrip|lut(region\d+)?|pass|result|side_by_side|who_looks_like_it)(_\d+)?\.(png|cube)"
 )
 MAX_PASSES = 3  # two trials, and one pass that continues from the better one
 
@@ -56,6 +61,10 @@ def shipped_example(name: str | None) -> Example:
     return Example(entry["name"], EXAMPLES / entry["composite"], EXAMPLES / entry["mask"], tuple(entry["descriptions"]))
 
 
+def titles(workflow: Workflow) -> set[str]:
+    return {node["_meta"]["title"] for node in workflow.values() if "_meta" in node}
+
+
 def node_titled(workflow: Workflow, title: str) -> dict[str, Any]:
     for node in workflow.values():
         if node.get("_meta", {}).get("title") == title:
@@ -66,14 +75,14 @@ def node_titled(workflow: Workflow, title: str) -> dict[str, Any]:
 def with_inputs(
     workflow: Workflow, image: str, mask: str, descriptions: Sequence[str] = (), max_passes: int = MAX_PASSES
 ) -> Workflow:
-    """The workflow for these two uploaded pictures. Descriptions, when given, take the describing node's place.
+    """The workflow for these two uploaded pictures. Descriptions, when given, take the describing node's place, if any.
 
     A loop has at most `max_passes` passes. Its trials leave at least one pass to continue with.
     """
     workflow = copy.deepcopy(workflow)
     node_titled(workflow, "Composite")["inputs"]["image"] = image
     node_titled(workflow, "Mask")["inputs"]["image"] = mask
-    if descriptions:
+    if descriptions and "Describe" in titles(workflow):
         describe = node_titled(workflow, "Describe")
         seed = describe["inputs"].get("seed", 0)
         written = {"text": "\n".join(descriptions), "index": seed}
@@ -84,8 +93,8 @@ def with_inputs(
     return workflow
 
 
-def fetch(client: Client, outputs: dict[str, Any], folder: Path) -> list[str]:
-    """Download every saved file of a run.
+def fetch(client: Client, outputs: dict[str, Any], folder: Path, prefix: str = "") -> list[str]:
+    """Download every saved file of a run; `prefix` comes before the names.
 
     If a node saved several files, they are numbered from 0; if a loop ran it in several passes, from 1. A single file
     loses the number that the host puts behind its name.
@@ -99,7 +108,7 @@ def fetch(client: Client, outputs: dict[str, Any], folder: Path) -> list[str]:
     names = []
     for (stem, ending), files in found.items():
         for number, file in files:
-            names.append(f"{stem}_{number}{ending}" if len(files) > 1 else stem + ending)
+            names.append(prefix + (f"{stem}_{number}" if len(files) > 1 else stem) + ending)
             (folder / names[-1]).write_bytes(client.view(file))
     return names
 
@@ -136,11 +145,29 @@ class Bar:
 
 
 def run_example(
-    host: Path, example: Example, workflow: Workflow, output: Path, console: Console, max_passes: int = MAX_PASSES
+    host: Path,
+    example: Example,
+    workflows: Mapping[str, Workflow],
+    output: Path,
+    console: Console,
+    max_passes: int = MAX_PASSES,
 ) -> Path:
-    """Run the workflow on `example` and write its pictures to `output/NAME`; gives that folder.
+    """Run workflows on `example` and write their pictures to `output/NAME`.
 
-    Raises RuntimeError, which names the server's log, when the server is lost on the way.
+    Args:
+        host: ComfyUI's folder.
+        example: what they run on.
+        workflows: prefix of the names of its files -> a workflow in API form.
+        output: takes a folder of the example's name, and the server's log.
+        console: shows the progress.
+        max_passes: of a loop.
+
+    Returns:
+        The example's folder.
+
+    Raises:
+        ValueError: when a workflow does not save what every workflow saves.
+        RuntimeError: when the server is lost on the way; it names the server's log.
     """
     folder, log = output / example.name, output / "server.log"
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,19 +179,39 @@ def run_example(
     ):
         image = client.upload(example.composite, f"composite{example.composite.suffix}")
         mask = client.upload(example.mask, f"mask{example.mask.suffix}")
-        bar = Bar(workflow, console)
-        with bar.progress:
-            filled = with_inputs(workflow, image, mask, example.descriptions, max_passes)
-            outputs = client.run(filled, 3600, bar.hear)
+        outputs = {}
+        for prefix, workflow in workflows.items():
+            bar = Bar(workflow, console)
+            with bar.progress:
+                filled = with_inputs(workflow, image, mask, example.descriptions, max_passes)
+                outputs[prefix] = client.run(filled, 3600, bar.hear)
         clear(folder, example)
-        saved = fetch(client, outputs, folder)
-    missing = EXPECTED - set(saved)
+        saved = [name for prefix, found in outputs.items() for name in fetch(client, found, folder, prefix)]
+    missing = {prefix + name for prefix in workflows for name in EXPECTED} - set(saved)
     if missing:
         raise ValueError(
             f"The workflow did not save {', '.join(sorted(missing))}; it saved {', '.join(saved) or 'nothing'}."
         )
     shutil.copyfile(example.composite, folder / f"composite{example.composite.suffix}")
+    if len(workflows) > 1:
+        compare(example.composite, [folder / f"{prefix}result.png" for prefix in workflows], folder / COMPARED)
     return folder
+
+
+def compare(composite: Path, results: Sequence[Path], path: Path) -> None:
+    """The composite and the results in one row, each COMPARED_SIDE pixels at most."""
+    pictures = []
+    for file in (composite, *results):
+        with Image.open(file) as picture:
+            pictures.append(ImageOps.contain(picture.convert("RGB"), (COMPARED_SIDE, COMPARED_SIDE)))
+    gap = 8
+    width = sum(picture.width + gap for picture in pictures) - gap
+    row = Image.new("RGB", (width, max(picture.height for picture in pictures)), "white")
+    left = 0
+    for picture in pictures:
+        row.paste(picture, (left, 0))
+        left += picture.width + gap
+    row.save(path)
 
 
 @contextmanager
@@ -185,18 +232,23 @@ def main(
     ] = None,
     example: Annotated[str | None, typer.Option(help="A shipped example; without it, the first.")] = None,
     output: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("output"),
-    workflow: Annotated[Path, typer.Option(help="A workflow in API form.")] = WORKFLOW,
+    workflow: Annotated[
+        Path | None, typer.Option(help="A workflow in API form; without it, the loop's and the routed one.")
+    ] = None,
     max_passes: Annotated[int, typer.Option(min=1, help="The loop's passes at most; the paper has 10.")] = MAX_PASSES,
 ) -> None:
-    """Harmonize a composite; write each pass, their filmstrip, the full-resolution result and its LUT."""
+    """Harmonize a composite by the loop and by the routed network; write what both make of it, and each pass."""
     console, start = Console(), time.monotonic()
     if (image is None) != (mask is None):
         raise typer.BadParameter("--image and --mask belong together: give both or neither.")
     try:
         chosen = shipped_example(example) if image is None or mask is None else Example(image.stem, image, mask)
         chosen = replace(chosen, descriptions=tuple(description or chosen.descriptions))
-        graph = json.loads(workflow.read_text(encoding="utf-8"))
-        folder = run_example(host, chosen, graph, output, console, max_passes)
+        files = WORKFLOWS if workflow is None else {"": workflow}
+        graphs = {prefix: json.loads(path.read_text(encoding="utf-8")) for prefix, path in files.items()}
+        if chosen.descriptions and not any("Describe" in titles(graph) for graph in graphs.values()):
+            raise ValueError("The workflow has no node titled 'Describe', which would take the descriptions.")
+        folder = run_example(host, chosen, graphs, output, console, max_passes)
     except (WorkflowError, RuntimeError, ValueError, OSError) as error:
         console.print(f"[red]The demo failed.[/red] {error}", highlight=False)
         raise typer.Exit(1) from None

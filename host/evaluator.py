@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import comfy.model_management
-import comfy.model_patcher
 import folder_paths
-from torch import Tensor, nn
 
 from ..core.weights import shipped_weights
 from ..evaluator.checkpoint import read_network, read_state
 from ..evaluator.model import HarmonyEvaluator
+from .network import HostNetwork
 
 EMBEDDED = "embedded"
 FOLDER = "harmony_evaluator"
@@ -36,18 +34,3 @@ def load_evaluator(name: str) -> HarmonyEvaluator:
         path = Path(folder_paths.get_full_path_or_raise(FOLDER, name))
     network, view = read_network(read_state(path), path.name)
     return HarmonyEvaluator(name, HostNetwork(network), view)
-
-
-class HostNetwork:
-    """A network that the host moves to its device when it is called, and away when others need the memory."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.patcher = comfy.model_patcher.ModelPatcher(
-            network,
-            load_device=comfy.model_management.get_torch_device(),
-            offload_device=comfy.model_management.unet_offload_device(),
-        )
-
-    def __call__(self, square: Tensor) -> Tensor:
-        comfy.model_management.load_models_gpu([self.patcher], force_full_load=True)
-        return self.patcher.model(square.to(self.patcher.load_device))

@@ -39,6 +39,30 @@ def check_mask(mask: Tensor, image: Tensor) -> Tensor:
     return mask.expand(batch, -1, -1)
 
 
+def check_importance(importance: Tensor, image: Tensor) -> Tensor:
+    """A map of who looks like the object, one for each picture of an image, values unchanged.
+
+    Args:
+        importance: MASK, [H,W], [1,H,W] or [B,H,W], in 0-1.
+        image: IMAGE [B,H,W,C].
+
+    Returns:
+        [B,H,W].
+
+    Raises:
+        InputError: when it has another size.
+    """
+    importance = as_batch(importance)
+    batch, count = len(image), len(importance)
+    if importance.ndim != 3 or importance.shape[1:] != image.shape[1:3] or count not in (1, batch):
+        raise InputError(
+            "importance",
+            f"got {_size(importance)}, expected {_size(image[..., 0])} like the image. Make it from the same "
+            f"image with Instance Similarity.",
+        )
+    return importance.expand(batch, -1, -1)
+
+
 def check_regions(regions: Tensor, image: Tensor, parameter: str = "regions") -> Tensor:
     """Several masks of one image, values unchanged.
 

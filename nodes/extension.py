@@ -4,6 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from ..host import evaluator
 from ..host.folders import register_folder
+from ..host.routed import harmonizer
 from ..host.zero_shot import edges
 from .attention_maps import AttentionMaps
 from .color_lut import ApplyColorLUT, FitColorLUT, SaveColorLUT
@@ -19,12 +20,13 @@ from .load import LoadMiniHarmonyModel
 from .loop import IterateLoop, IterateLoopEnd, IterateLoopPass
 from .null_text import EdgeNullTextOptimize
 from .refine import RefineEmbedding, RefineEmbeddingTraining
+from .routed_harmonize import LoadRoutedHarmonizer, RoutedHarmonize
 from .working_view import WorkingView
 
 
 class DiffHarmonization(ComfyExtension):
     async def on_load(self) -> None:
-        for folder in (edges.FOLDER, evaluator.FOLDER):
+        for folder in (edges.FOLDER, evaluator.FOLDER, harmonizer.FOLDER):
             register_folder(folder)
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
@@ -52,6 +54,8 @@ class DiffHarmonization(ComfyExtension):
             IterateLoopPass,
             Harmonize,
             HarmonizeInstances,
+            LoadRoutedHarmonizer,
+            RoutedHarmonize,
         ]
 
 

@@ -10,6 +10,7 @@ NullText = io.Custom("DIFFHARM_NULL_TEXT")
 ColorLUT = io.Custom("DIFFHARM_COLOR_LUT")
 Descriptions = io.Custom("DIFFHARM_DESCRIPTIONS")  # tuple[ImagingDescription, ...]
 HarmonyEvaluator = io.Custom("DIFFHARM_EVALUATOR")
+RoutedHarmonizer = io.Custom("DIFFHARM_ROUTED_HARMONIZER")
 LoopFlow = io.Custom("DIFFHARM_LOOP_FLOW")
 
 Conditioning = list[list]  # what a CONDITIONING socket carries: [[text tensor, options], ...]
@@ -19,6 +20,7 @@ CATEGORY_COLOR = f"{CATEGORY}/color"
 CATEGORY_DESCRIBE = f"{CATEGORY}/describe"
 CATEGORY_EVALUATE = f"{CATEGORY}/evaluate"
 CATEGORY_LOOP = f"{CATEGORY}/loop"
+CATEGORY_ROUTED = f"{CATEGORY}/routed"
 
 CONDITIONING_TOOLTIP = (
     "Optional. Its ControlNets, hooks and areas apply to every evaluation in this stage. Its text is not used. "

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import InputError
-from .settings import Architecture, EvaluatorSettings, MiniSettings
+from .settings import Architecture, EvaluatorSettings, MiniSettings, RoutedSettings
 
 Photos = Annotated[Path, typer.Option(help="Photo set (images/, masks/, index.csv).")]
 Work = Annotated[
@@ -97,6 +97,39 @@ def evaluator(
             per_photo=per_photo,
             minutes=minutes,
         )
+    train(photos, work, settings)
+
+
+@app.command()
+def routed(
+    photos: Photos,
+    work: Work,
+    importance: Annotated[
+        bool, typer.Option(help="Route by who looks like the object (the paper's ISEM).")
+    ] = RoutedSettings.importance,
+    transformer: Annotated[
+        bool, typer.Option(help="Semantic routed transformer blocks (the paper's STB), else plain convolutions.")
+    ] = RoutedSettings.transformer,
+    initial: Initial = None,
+    steps: int = RoutedSettings.steps,
+    batch: Annotated[int, typer.Option(help="Pictures in a batch.")] = RoutedSettings.batch,
+    learning_rate: float = RoutedSettings.learning_rate,
+    per_photo: Annotated[int, typer.Option(help="Squares cut around each object.")] = RoutedSettings.per_photo,
+    minutes: Minutes = RoutedSettings.minutes,
+) -> None:
+    """Train the embedded routed harmonizer. Needs no ComfyUI."""
+    from .routed.train import train
+
+    settings = RoutedSettings(
+        importance=importance,
+        transformer=transformer,
+        initial=initial,
+        steps=steps,
+        batch=batch,
+        learning_rate=learning_rate,
+        per_photo=per_photo,
+        minutes=minutes,
+    )
     train(photos, work, settings)
 
 

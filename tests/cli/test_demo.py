@@ -11,7 +11,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from diff_harmonization.cli.demo import (
-    WORKFLOW,
+    COMPARED,
+    WORKFLOWS,
     WRITTEN,
     Example,
     clear,
@@ -45,7 +46,7 @@ def test_descriptions_take_the_describing_nodes_place(inverting):
     ("descriptions", "max_passes", "k"), [((), 10, 3), ((), 3, 2), ((), 1, 1), ((DESCRIPTION, OTHER), 10, 2)]
 )
 def test_a_loop_has_a_trial_a_description_and_a_pass_to_go_on_with(descriptions, max_passes, k):
-    loop = json.loads(WORKFLOW.read_text(encoding="utf-8"))
+    loop = json.loads(WORKFLOWS[""].read_text(encoding="utf-8"))
     end = with_inputs(loop, "a.png", "b.png", descriptions, max_passes)["end"]["inputs"]
     assert (end["k"], end["max_passes"]) == (k, max_passes)
 
@@ -71,7 +72,7 @@ def test_a_missing_picture_is_named(tmp_path, pictures):
 def test_a_workflow_that_saves_too_little_fails_loudly(host_path, inverting, pictures, tmp_path, used):
     folder, kept = used
     with pytest.raises(ValueError, match=r"did not save lut\.cube, side_by_side\.png; it saved"):
-        run_example(host_path, Example("dog", *pictures), inverting, tmp_path / "out", Console(quiet=True))
+        run_example(host_path, Example("dog", *pictures), {"": inverting}, tmp_path / "out", Console(quiet=True))
     assert {path.name for path in folder.iterdir()} == kept | {"edit.png", "result.png"}  # none of an earlier run
     with Image.open(folder / "edit.png") as edit:
         assert edit.size == (40, 24)
@@ -108,12 +109,14 @@ def test_the_pictures_that_are_asked_about_are_never_cleared(used):
 def test_every_file_of_the_shipped_workflows_is_known_as_the_demos():
     prefixes = {
         Path(node["inputs"]["filename_prefix"]).name
-        for file in WORKFLOW.parent.glob("*.json")
+        for file in WORKFLOWS[""].parent.glob("*.json")
         for node in json.loads(file.read_text(encoding="utf-8")).values()
         if "filename_prefix" in node["inputs"]
     }
     assert {"pass", "result", "lut"} <= prefixes
-    assert all(WRITTEN.fullmatch(f"{prefix}{end}") for prefix in prefixes for end in (".png", "_3.png", ".cube"))
+    ends = ".png", "_3.png", ".cube"
+    names = [f"{start}{prefix}{end}" for start in WORKFLOWS for prefix in prefixes for end in ends]
+    assert all(WRITTEN.fullmatch(name) for name in (*names, COMPARED))
 
 
 CLOSING_HOST = """
@@ -155,12 +158,16 @@ def test_a_server_that_is_lost_is_told_with_its_log(tmp_path, pictures, invertin
 
 
 def test_the_folder_holds_every_pass_and_what_came_of_them(host_path, pictures, tmp_path):
-    loop = json.loads(WORKFLOW.read_text(encoding="utf-8"))
+    workflows = {prefix: json.loads(path.read_text(encoding="utf-8")) for prefix, path in WORKFLOWS.items()}
+    loop = workflows[""]
     loop["invert"]["inputs"]["steps"], loop["refine"]["inputs"]["steps_per_timestep"] = 2, 1
     dog = Example("dog", *pictures, (DESCRIPTION, OTHER))
-    folder = run_example(host_path, dog, loop, tmp_path / "out", Console(quiet=True))
+    folder = run_example(host_path, dog, workflows, tmp_path / "out", Console(quiet=True))
     passes = {f"pass_{number}.png" for number in range(4)} | {f"attention_{number}.png" for number in range(1, 4)}
     whole = {"composite.png", "filmstrip.png", "result.png", "lut.cube", "side_by_side.png"}
-    assert {path.name for path in folder.iterdir()} == passes | whole
+    routed = {f"routed_{name}" for name in ("result.png", "lut.cube", "side_by_side.png", "who_looks_like_it.png")}
+    assert {path.name for path in folder.iterdir()} == passes | whole | routed | {COMPARED}
+    with Image.open(folder / COMPARED) as compared, Image.open(folder / "composite.png") as composite:
+        assert compared.width > 2.9 * compared.height * composite.width / composite.height
     with Image.open(folder / "result.png") as result, Image.open(folder / "composite.png") as composite:
         assert result.size == composite.size

@@ -124,11 +124,44 @@ def one_box_graph(size: int, steps: int, strength: float, model: list[Node], han
     ]
 
 
-def composite_group(*more: str) -> Group:
-    """The two pictures, and a note that tells a new user what to do. `more`: further steps of the note."""
+def routed_graph() -> list[Group]:
+    """Who looks like the object, and the object in that look; no words and no diffusion model."""
+    instances = Node("instances", "FindInstances", {"image": IMAGE, "mask": MASK})
+    similar = Node(
+        "similar", "InstanceSimilarity", {"instances": ("instances", 0), "image": IMAGE}, "Who looks like it"
+    )
+    inputs = {"harmonizer": ("harmonizer", 0), "image": IMAGE, "mask": MASK, "importance": ("similar", 0)}
+    loaded = [Node("harmonizer", "LoadRoutedHarmonizer"), Node("evaluator", "LoadHarmonyEvaluator")]
+    saved = [
+        save_image("save", ("apply", 0), "result"),
+        Node("save_lut", "SaveColorLUT", {"lut": ("apply", 1), "filename_prefix": "harmonize/lut"}, "Save the LUT"),
+    ]
+    return [
+        composite_group(name_it=False),
+        Group(
+            "2  Find who looks like the object",
+            "#b58b2a",
+            [[instances, similar], [save_image("save_similar", ("similar", 1), "who_looks_like_it", "Save who it is")]],
+        ),
+        Group(
+            "3  Harmonize",
+            "#8a5a9e",
+            [loaded, [Node("apply", "RoutedHarmonize", inputs | {"evaluator": ("evaluator", 0)})], saved],
+        ),
+        compare_group("4  Compare"),
+    ]
+
+
+def composite_group(*more: str, name_it: bool = True) -> Group:
+    """The two pictures, and a note that tells a new user what to do.
+
+    Args:
+        more: further steps of the note.
+        name_it: whether the object's name is to be typed.
+    """
     image = Node("composite", "LoadImage", {"image": "composite.png"}, "Composite")
     mask = Node("mask", "LoadImageMask", {"image": "mask.png", "channel": "red"}, "Mask")
-    return Group("1  The composite", "#3f789e", [[image, mask, start_note(NAME_IT, *more)]])
+    return Group("1  The composite", "#3f789e", [[image, mask, start_note(*([NAME_IT] if name_it else []), *more)]])
 
 
 def start_note(*steps: str) -> Node:
@@ -231,5 +264,6 @@ def workflows() -> dict[str, list[Group]]:
         "harmonize": main_graph(*EMBEDDED, mini, handles),
         "harmonize_loop": loop_graph(*EMBEDDED, mini, handles),
         "harmonize_one_node": one_box_graph(*EMBEDDED, mini, handles),
+        "harmonize_routed": routed_graph(),
         "harmonize_sd2": main_graph(512, 50, 1.0, sd2, handles, CHECKPOINT),
     }

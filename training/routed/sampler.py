@@ -29,8 +29,8 @@ SHARES = {
     "local light": 0.10,
 }
 SECOND = 0.2  # share of the pictures that a second family changes too, at half the strength
-MOST_STRENGTH = 1.25  # strengths are even, from 0
-GRADED = 0.6  # share of the photos that are graded as a whole first
+MOST_STRENGTH = 1.7  # strengths are even, from 0
+GRADED, MOST_GRADED = 0.6, 1.25  # share of the photos that are graded as a whole first, and the strength
 OBJECTS = 0.7  # share of the squares around named objects; the others are around parts of photos
 
 
@@ -114,7 +114,7 @@ class Sampler:
 def _graded(image: Tensor, generator: torch.Generator, dice: random.Random) -> Tensor:
     """Photos [B,3,S,S], some of which are graded as a whole: scenes at dusk, in snow, under neon."""
     everything = torch.ones_like(image[:, :1])
-    strength = MOST_STRENGTH * torch.rand((len(image), 1, 1, 1), generator=generator)
+    strength = MOST_GRADED * torch.rand((len(image), 1, 1, 1), generator=generator)
     strength *= torch.tensor([dice.random() < GRADED for _ in image])[:, None, None, None]
     kinds = dice.choices(GRADES, k=len(image))
     out = image.clone()

@@ -1,0 +1,1 @@
+"""The routed harmonizer in the host."""
