@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from skimage.segmentation import felzenszwalb
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from ...core.efficientnet import EfficientNetLite0
+from ...core.efficientnet import BLOCK_WIDTHS, EfficientNetLite0
 from ...core.errors import InputError
 from ...core.masks import foreground, keep_visible, mask_on_grid, require_selection
 from ...core.weights import shipped_weights
@@ -25,6 +26,7 @@ DEPTH = 11  # blocks of the backbone: the last ones before it shrinks once more
 # Over-segmentation (Felzenszwalb and Huttenlocher 2004): small even parts, which their embeddings then join.
 SCALE, SMOOTHING, LEAST_PIXELS = 100.0, 0.6, 120
 JOINED = 0.5  # cosine distance of neighbors that are still one instance
+OWN = 0.5  # share of a given mask on the object by which it is the object itself
 LEAST_SHARE = 0.05  # of one cell of the embeddings' map: less of an instance cannot be embedded
 
 
@@ -47,10 +49,12 @@ class Backbone(nn.Module):
     What all parts of photographs have in common would make any two of them alike.
     """
 
+    mean: Tensor  # [C]
+
     def __init__(self) -> None:
         super().__init__()
         self.body = EfficientNetLite0(depth=DEPTH)
-        self.register_buffer("mean", torch.zeros(self.body.blocks[-1].project_conv.out_channels))
+        self.register_buffer("mean", torch.zeros(BLOCK_WIDTHS[DEPTH - 1]))
 
     def forward(self, image: Tensor) -> Tensor:
         """[B,3,H,W] in 0-1 -> [B,C,H/16,W/16]."""
@@ -69,7 +73,7 @@ def load_backbone() -> Backbone:
     return backbone.eval().requires_grad_(False)
 
 
-def find_instances(image: Tensor, mask: Tensor, backbone: nn.Module) -> Instances:
+def find_instances(image: Tensor, mask: Tensor, backbone: Callable[[Tensor], Tensor]) -> Instances:
     """The parts of a picture by over-segmentation; neighbors that the backbone finds alike are joined.
 
     Args:
@@ -90,25 +94,28 @@ def find_instances(image: Tensor, mask: Tensor, backbone: nn.Module) -> Instance
     return instances
 
 
-def given_instances(image: Tensor, mask: Tensor, masks: Tensor, backbone: nn.Module) -> Instances:
+def given_instances(image: Tensor, mask: Tensor, masks: Tensor, backbone: Callable[[Tensor], Tensor]) -> Instances:
     """Instances that somebody else has found, such as a segmentation model, as this method wants them.
 
     Args:
         image: [H,W,3], sRGB in 0-1.
         mask: [H,W], 1 on the pasted object.
-        masks: [N,H,W] in 0-1. They may overlap each other and the object, which they lose.
-        backbone: see `Backbone`.
+        masks: [N,H',W'] of the same picture, in 0-1. They may overlap each other and the object, which they lose. A
+            mask that lies mostly on the object is the object, and does not count.
+        backbone: see `Backbone`; it may work on another device.
 
     Raises:
         InputError: when the mask is empty or leaves no scene, or no instance is left beside the object.
     """
     small, object_mask = small_picture(image, mask)
-    shrunk = mask_on_grid(masks.float().cpu(), object_mask.shape) * (1 - object_mask)
-    instances = _instances(backbone(small).cpu(), shrunk, object_mask)
+    whole = mask_on_grid(masks.float().cpu(), object_mask.shape)
+    beside = whole * (1 - object_mask)
+    others = beside.sum((1, 2)) > (1 - OWN) * whole.sum((1, 2))
+    instances = _instances(backbone(small).cpu(), beside[others], object_mask)
     if instances is None:
         raise InputError(
             "masks",
-            f"of {len(masks)}, none is large enough and lies beside the pasted object. Give masks of parts of the "
+            f"none of {len(masks)} is large enough and lies beside the pasted object. Give masks of parts of the "
             f"scene, each 1 on its part.",
         )
     return instances
@@ -218,7 +225,7 @@ def _planes(labels: np.ndarray) -> Tensor:
     return torch.from_numpy(labels[None] == _present(labels)[:, None, None]).float()
 
 
-def _shares(labels: np.ndarray, grid: tuple[int, int]) -> Tensor:
+def _shares(labels: np.ndarray, grid: tuple[int, ...]) -> Tensor:
     """What `mask_on_grid` gives for the masks of the labels above 0, [N,h,w], without the masks of hundreds."""
     height, width = (side // cells for side, cells in zip(labels.shape, grid, strict=True))
     cells = np.add.outer(np.arange(labels.shape[0]) // height * grid[1], np.arange(labels.shape[1]) // width)
