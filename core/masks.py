@@ -104,7 +104,7 @@ def bounding_box(mask: Tensor) -> tuple[int, int, int, int] | None:
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
-def mask_on_grid(mask: Tensor, grid: tuple[int, int]) -> Tensor:
+def mask_on_grid(mask: Tensor, grid: tuple[int, ...]) -> Tensor:
     """The share of each grid cell that a mask covers: [B,H,W] -> [B,h,w] in 0-1 (area interpolation)."""
     return interpolate(mask[:, None], size=grid, mode="area")[:, 0]
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from ..core.types import ImagingDescription as Description
 from ..description.parser import make, object_name, parse
 from ..host.describe.local import describe_locally
-from ..host.describe.model_folders import KEY, model_folders
 from ..host.image import as_batch, check_mask
+from ..host.model_folders import folder_names
 from .errors import errors_name
 from .types import CATEGORY_DESCRIBE, Descriptions, ImagingDescription
 
@@ -99,11 +99,10 @@ class TextDescribe(io.ComfyNode):
 class LocalDescribe(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        models = sorted(model_folders()) or [f"(models/{KEY} holds no model folder)"]
         model = io.Combo.Input(
             "model",
-            options=models,
-            tooltip=f"A folder in models/{KEY}: a copy of a model's repository with config.json and safetensors. "
+            options=folder_names("vlm"),
+            tooltip="A folder in models/VLM: a copy of a model's repository with config.json and safetensors. "
             "Nothing is downloaded.",
         )
         return io.Schema(

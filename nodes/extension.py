@@ -15,6 +15,7 @@ from .evaluate import HarmonyScore, LoadHarmonyEvaluator
 from .filmstrip import HarmonyFilmstrip
 from .gemini import GeminiDescribe
 from .harmonize import Harmonize, HarmonizeInstances
+from .instances import FindInstances, InstanceSimilarity
 from .invert import DDIMInvert
 from .load import LoadMiniHarmonyModel
 from .loop import IterateLoop, IterateLoopEnd, IterateLoopPass
@@ -54,6 +55,8 @@ class DiffHarmonization(ComfyExtension):
             IterateLoopPass,
             Harmonize,
             HarmonizeInstances,
+            FindInstances,
+            InstanceSimilarity,
             LoadRoutedHarmonizer,
             RoutedHarmonize,
         ]

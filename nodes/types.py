@@ -10,6 +10,7 @@ NullText = io.Custom("DIFFHARM_NULL_TEXT")
 ColorLUT = io.Custom("DIFFHARM_COLOR_LUT")
 Descriptions = io.Custom("DIFFHARM_DESCRIPTIONS")  # tuple[ImagingDescription, ...]
 HarmonyEvaluator = io.Custom("DIFFHARM_EVALUATOR")
+Instances = io.Custom("DIFFHARM_INSTANCES")  # tuple[Instances, ...], one for each picture of a batch
 RoutedHarmonizer = io.Custom("DIFFHARM_ROUTED_HARMONIZER")
 LoopFlow = io.Custom("DIFFHARM_LOOP_FLOW")
 

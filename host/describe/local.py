@@ -10,14 +10,13 @@ from torch import Tensor
 from ...core.errors import InputError
 from ...core.types import ImagingDescription
 from ...description.local.clip import describe_by_clip
-from ...description.local.loading import ModelProvider
 from ...description.local.vlm import describe_by_vlm
 from ...description.statistics.provider import alternatives
+from ..model_folders import find_model
+from ..pretrained import at_work
 from ..sampling.progress import progress
-from .memory import at_work
-from .model_folders import find_model
 
-Provider = ModelProvider | Literal["statistics"]
+Provider = Literal["statistics", "clip", "vlm"]
 ALTERNATIVES = 3  # the paper's K
 BY_MODEL = {"clip": describe_by_clip, "vlm": describe_by_vlm}
 
@@ -47,7 +46,7 @@ def describe_locally(
     """
     if provider == "statistics":
         return alternatives(image, mask, name, importance)
-    folder = find_model(model)
+    folder = find_model(provider, model)
     try:
         with at_work(folder, provider) as (network, processor), torch.inference_mode():
             return BY_MODEL[provider](network, processor, image, mask, name, ALTERNATIVES, progress(1))

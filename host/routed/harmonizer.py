@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import folder_paths
@@ -16,10 +15,11 @@ from ...core.weights import shipped_weights
 from ...evaluator.model import HarmonyEvaluator
 from ...methods.routed.checkpoint import read_network
 from ...methods.routed.harmonizer import RoutedHarmonizer
-from ...methods.routed.instances import find_instances, load_backbone
+from ...methods.routed.instances import find_instances
 from ...methods.routed.similarity import importance_map
 from ..image import check_importance, check_mask
 from ..network import HostNetwork
+from .instances import instance_backbone
 
 EMBEDDED = "embedded"
 FOLDER = "routed_harmonizer"
@@ -52,12 +52,6 @@ def load_harmonizer(name: str) -> RoutedHarmonizer:
     embedded = name == EMBEDDED
     path = shipped_weights(MANIFEST) if embedded else Path(folder_paths.get_full_path_or_raise(FOLDER, name))
     return RoutedHarmonizer(name, HostNetwork(read_network(path)))
-
-
-@cache
-def instance_backbone() -> HostNetwork:
-    """The backbone that embeds instances."""
-    return HostNetwork(load_backbone())
 
 
 def harmonize(

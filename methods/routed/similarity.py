@@ -17,7 +17,7 @@ def similarities(instances: Instances) -> Tensor:
     return cosine_similarity(instances.embeddings, instances.object_embedding[None]).clamp_min(0)
 
 
-def importance_map(instances: Instances, size: tuple[int, int] | None = None) -> Tensor:
+def importance_map(instances: Instances, size: tuple[int, ...] | None = None) -> Tensor:
     """S: every pixel's similarity to the object; 1 on the object itself, 0 where there is no instance.
 
     Where instances overlap, the most similar one counts.

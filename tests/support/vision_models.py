@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -14,6 +16,11 @@ CHAT = """{% for message in messages %}{{ message.role }}: {% for part in messag
 {% if part.type == 'image' %}<image>{% else %}{{ part.text }}{% endif %}{% endfor %}<end>{% endfor %}\
 {% if add_generation_prompt %}assistant: {% endif %}"""
 SIDE = 32  # of the square that the models see, pixels
+# Of the segmenters.
+TOWER = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "mlp_dim": 32, "initializer_range": 0.2}
+SQUARE = {"image_size": 64, "patch_size": 16}
+PROMPTS = SQUARE | {"hidden_size": 32, "mask_input_channels": 4}
+DECODER = {"hidden_size": 32, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_depth": 2, "iou_head_hidden_dim": 8}
 
 
 def tokenizer(**tokens: str) -> transformers.PreTrainedTokenizerFast:
@@ -144,3 +151,90 @@ def write_idefics3(folder: Path, seed: int = 0) -> Path:
     )
     processor = transformers.Idefics3Processor(eyes, words, image_seq_len=4, chat_template=CHAT)
     return _write(folder, transformers.Idefics3ForConditionalGeneration(config), processor)
+
+
+def write_sam(folder: Path, seed: int = 0, sure: bool = True) -> Path:
+    """SAM, whose masks follow its random weights; it is sure of every one, or of none."""
+    torch.manual_seed(seed)
+    config = transformers.SamConfig(
+        vision_config=TOWER
+        | SQUARE
+        | {"output_channels": 32, "num_pos_feats": 16, "window_size": 2, "global_attn_indexes": [1]},
+        prompt_encoder_config=PROMPTS | {"image_embedding_size": 4},
+        mask_decoder_config=DECODER,
+    )
+    eyes = transformers.SamImageProcessor(
+        size={"longest_edge": 64}, pad_size={"height": 64, "width": 64}, mask_size={"longest_edge": 16}
+    )
+    return _write(folder, _opinionated(transformers.SamModel(config), sure), eyes)
+
+
+def write_sam2(folder: Path, seed: int = 0) -> Path:
+    """SAM 2, likewise."""
+    torch.manual_seed(seed)
+    hiera = transformers.Sam2HieraDetConfig(
+        hidden_size=8,
+        image_size=[64, 64],
+        blocks_per_stage=[1, 1, 1, 1],
+        embed_dim_per_stage=[8, 16, 32, 64],
+        num_attention_heads_per_stage=[1, 1, 2, 2],
+        window_size_per_stage=[4, 4, 4, 2],
+        global_attention_blocks=[],
+    )
+    return _write(
+        folder, _opinionated(transformers.Sam2Model(_fused(transformers.Sam2Config, hiera.to_dict()))), _eyes2()
+    )
+
+
+def write_edgetam(folder: Path, seed: int = 0) -> Path:
+    """EdgeTAM, whose body comes from the timm library; likewise."""
+    torch.manual_seed(seed)
+    body = {"in_chans": 3, "features_only": True, "out_indices": [0, 1, 2, 3]}
+    body |= {"embed_dim": [8, 16, 32, 64], "depth": [1, 1, 1, 1]}
+    timm = transformers.TimmWrapperConfig(architecture="repvit_m1", do_pooling=False, model_args=body)
+    return _write(folder, _opinionated(transformers.EdgeTamModel(_fused(transformers.EdgeTamConfig, timm))), _eyes2())
+
+
+def _fused(kind: Any, body: Any) -> Any:
+    """A configuration of the SAM 2 family: four maps of a body, joined."""
+    vision = {
+        "backbone_config": body,
+        "backbone_channel_list": [64, 32, 16, 8],
+        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+        "fpn_hidden_size": 32,
+    }
+    return kind(vision_config=vision, prompt_encoder_config=PROMPTS, mask_decoder_config=DECODER)
+
+
+def _eyes2() -> Any:
+    return transformers.Sam2ImageProcessor(size={"height": 64, "width": 64}, mask_size={"height": 16, "width": 16})
+
+
+def _opinionated(model: Any, sure: bool = True) -> Any:
+    """Masks of clear edges, each said to be perfect, or each said to be wrong."""
+    decoder = model.mask_decoder
+    torch.nn.init.zeros_(decoder.iou_prediction_head.proj_out.weight)
+    torch.nn.init.constant_(decoder.iou_prediction_head.proj_out.bias, 9.0 if sure else -9.0)
+    for network in decoder.output_hypernetworks_mlps:
+        network.proj_out.weight.data *= 1e7
+    return model
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """No connection can be opened."""
+
+    def refuse(*_):
+        raise AssertionError("a connection was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(scope="session")
+def clip_folder(tmp_path_factory):
+    return write_clip(tmp_path_factory.mktemp("models") / "clip")
+
+
+@pytest.fixture(scope="session")
+def llava_folder(tmp_path_factory):
+    return write_llava(tmp_path_factory.mktemp("models") / "llava")

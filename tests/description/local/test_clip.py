@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from diff_harmonization.core.pretrained import load
 from diff_harmonization.description.local.clip import (
     category_scores,
     describe_by_clip,
@@ -9,7 +10,6 @@ from diff_harmonization.description.local.clip import (
     object_alone,
     scene_alone,
 )
-from diff_harmonization.description.local.loading import load
 from diff_harmonization.description.parser import parse
 from diff_harmonization.description.pictures import to_picture
 from diff_harmonization.description.vocabulary import CATEGORIES, WORDS

@@ -2,8 +2,8 @@ import pytest
 import torch
 from vision_models import write_idefics3, write_llava, write_qwen2_vl
 
+from diff_harmonization.core.pretrained import load
 from diff_harmonization.core.types import ImagingDescription
-from diff_harmonization.description.local.loading import load
 from diff_harmonization.description.local.vlm import describe_by_vlm, end_tokens
 from diff_harmonization.description.parser import parse
 

@@ -1,4 +1,4 @@
-"""When a vision model holds memory: on the device while it describes, then in main memory until another is used."""
+"""When a model of the transformers library holds memory: on the device at work, then in main memory until the next."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Any
 import comfy.model_management as management
 import torch
 
-from ...description.local.loading import ModelProvider, load
+from ..core.pretrained import Task, load
 
-_kept: dict[tuple[Path, ModelProvider], tuple[Any, Any]] = {}  # the model used last, off the device
+_kept: dict[tuple[Path, Task], tuple[Any, Any]] = {}  # the model used last, off the device
 
 
 @contextmanager
-def at_work(folder: Path, provider: ModelProvider) -> Iterator[tuple[Any, Any]]:
+def at_work(folder: Path, task: Task) -> Iterator[tuple[Any, Any]]:
     """A folder's model on the host's device, and its processor. Afterwards the device is free again.
 
     Raises:
         FileNotFoundError, ValueError: as `load`.
     """
     device = management.get_torch_device()
-    if (folder, provider) not in _kept:
+    if (folder, task) not in _kept:
         _kept.clear()
-        # Contrastive models are small, and their close scores decide: they stay in full precision.
-        low = provider == "vlm" and management.should_use_bf16(device)
-        _kept[folder, provider] = load(folder, provider, torch.bfloat16 if low else torch.float32)
-    model, processor = _kept[folder, provider]
+        # Contrastive models and segmenters are small, and their close scores decide: they stay in full precision.
+        low = task == "vlm" and management.should_use_bf16(device)
+        _kept[folder, task] = load(folder, task, torch.bfloat16 if low else torch.float32)
+    model, processor = _kept[folder, task]
     if not management.is_device_cpu(device):
         management.free_memory(1.1 * management.module_size(model) + management.minimum_inference_memory(), device)
     try:

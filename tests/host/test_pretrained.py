@@ -1,7 +1,7 @@
 import comfy.model_management as management
 import pytest
 
-from diff_harmonization.host.describe import memory
+from diff_harmonization.host import pretrained
 from diff_harmonization.host.describe.local import describe_locally
 
 pytestmark = pytest.mark.usefixtures("models")
@@ -13,7 +13,7 @@ def test_the_last_model_is_kept_and_others_go(executor, composite, loads):
     assert loads == ["llava"]
     describe_locally(*composite, "dog", "clip", "clip")
     assert loads == ["llava", "clip"]
-    assert len(memory._kept) == 1
+    assert len(pretrained._kept) == 1
 
 
 def test_a_device_is_freed_before_and_after(executor, composite, monkeypatch):
@@ -23,7 +23,7 @@ def test_a_device_is_freed_before_and_after(executor, composite, monkeypatch):
     monkeypatch.setattr(management, "free_memory", lambda size, device: asked.append(size))
     monkeypatch.setattr(management, "soft_empty_cache", lambda: emptied.append(True))
     describe_locally(*composite, "dog", "clip", "clip")
-    ((model, _),) = memory._kept.values()
+    ((model, _),) = pretrained._kept.values()
     weights = sum(weight.nbytes for weight in model.parameters())
     assert len(asked) == len(emptied) == 1
     assert asked[0] > weights + management.minimum_inference_memory()

@@ -4,7 +4,7 @@ import shutil
 import pytest
 import torch
 
-from diff_harmonization.description.local.loading import kinds, load
+from diff_harmonization.core.pretrained import kinds, load
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pytest
 from vision_models import write_clip
 
 from diff_harmonization.core.errors import InputError
-from diff_harmonization.host.describe.model_folders import find_model, model_folders
+from diff_harmonization.host.model_folders import find_model, model_folders
 
 pytestmark = pytest.mark.usefixtures("models")
 
@@ -11,14 +11,14 @@ pytestmark = pytest.mark.usefixtures("models")
 def test_folders_with_a_config_are_models(models):
     (models / "notes").mkdir()
     (models / "readme.txt").write_text("")
-    assert model_folders() == {"clip": models / "clip", "llava": models / "llava"}
+    assert model_folders("vlm") == {"clip": models / "clip", "llava": models / "llava"}
 
 
 def test_other_folders_of_the_users_count_too(models, tmp_path):
     write_clip(tmp_path / "elsewhere" / "another")
     write_clip(tmp_path / "elsewhere" / "clip")
     folder_paths.add_model_folder_path("VLM", str(tmp_path / "elsewhere"))
-    folders = model_folders()
+    folders = model_folders("vlm")
     assert folders["another"] == tmp_path / "elsewhere" / "another"
     assert folders["clip"] == tmp_path / "elsewhere" / "clip"  # the user's own comes first
     assert folders["llava"] == models / "llava"
@@ -26,11 +26,11 @@ def test_other_folders_of_the_users_count_too(models, tmp_path):
 
 def test_there_may_be_no_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(folder_paths, "models_dir", str(tmp_path / "none"))
-    assert model_folders() == {}
+    assert model_folders("vlm") == {}
 
 
 def test_a_missing_folder_is_one_sentence(models):
-    assert find_model("clip") == models / "clip"
+    assert find_model("vlm", "clip") == models / "clip"
     with pytest.raises(InputError, match=r"`model`: there is no model folder 'gone' in .*VLM; put one there") as error:
-        find_model("gone")
+        find_model("vlm", "gone")
     assert str(models) in str(error.value)
