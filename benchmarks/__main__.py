@@ -100,12 +100,15 @@ def describe(
     """Words from statistics against words from the true photo, and what the better words bring to the pictures."""
     prepare_host()
     from ..data.pairs import build_pairs
+    from ..host.routed.harmonizer import importance_of
     from .describe import METHODS, describe_pairs, shift_table, words_table
     from .quality import area_table, measure, methods, table
 
     chosen = read_photos(photos, split)
     count = min(len(chosen), limit or len(chosen))
-    described = describe_pairs(itertools.islice(build_pairs(chosen), limit), count)
+    described = describe_pairs(
+        itertools.islice(build_pairs(chosen), limit), count, lambda pair: importance_of(pair.composite, pair.mask)
+    )
     for drawn in (words_table(described), shift_table(described)):
         Console().print(drawn)
     if not words_only:

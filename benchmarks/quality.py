@@ -42,11 +42,12 @@ def methods(photos: Path | None, loop: bool, oracle: bool) -> dict[str, PairMeth
     if photos is not None:
         found["regression, half-way"] = regression(photos).half_way
     found["zero-shot, one pass"] = one_pass(models, describe_by_statistics, ONE_PASS)
-    found |= routed_methods(load_harmonizer(EMBEDDED), judge)
+    by_network = routed_methods(load_harmonizer(EMBEDDED), judge)
+    found |= by_network
     if loop:
         passes = f"{LOOP.max_passes} passes"
         looped = whole_loop(models, judge, LOOP_PASS, LOOP)
-        found |= {f"zero-shot, {passes}": looped, f"{ROUTED}, then {passes}": then(found[ROUTED], looped)}
+        found |= {f"zero-shot, {passes}": looped, f"{ROUTED}, then {passes}": then(by_network[ROUTED], looped)}
     if oracle:
         found["zero-shot, oracle words"] = one_pass(models, describe_by_truth, ONE_PASS)
         found["oracle mean"] = oracle_mean
