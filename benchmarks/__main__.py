@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 
-from ..data.photos import Split, read_photos
+from ..data.photos import Photo, Split, read_photos
 from ..host.headless import find_host, prepare_host
 
 if TYPE_CHECKING:
-    from ..data.pairs import Pair
+    from ..data.composites import Composite
+    from ..data.pairs import Pair, Recipe
 
 ScoresFile = Annotated[
     Path | None,
@@ -23,6 +24,10 @@ ScoresFile = Annotated[
     ),
 ]
 PHOTOS = typer.Option(help="Photo set (images/, masks/, index.csv).", envvar="HARMONY_PHOTOS")
+RecipeOption = Annotated[
+    Literal["looks", "light"],
+    typer.Option(help="How built pairs are recolored. looks: another object's. light: in linear light."),
+]
 EXAMPLE = Path(__file__).resolve().parent.parent / "workflows" / "examples" / "tree_golden"
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -40,16 +45,19 @@ def quality(
     photos: Annotated[Path | None, PHOTOS] = None,
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
+    recipe: RecipeOption = "looks",
     loop: Annotated[bool, typer.Option(help="Also the loop, which takes most of the time.")] = True,
     oracle: Annotated[bool, typer.Option(help="Also with words and means taken from the truth.")] = True,
     json: ScoresFile = None,
 ) -> None:
-    """PSNR, MSE and fMSE of doing nothing, of simple baselines and of the pack."""
+    """PSNR, MSE and fMSE of doing nothing, of simple baselines and of the pack; how many pictures come out visibly
+    worse; and the means again by the size of the object."""
     prepare_host()
-    from .quality import measure, methods, table
+    from .quality import area_table, measure, methods, table
 
-    source, count = _source(pairs, photos, split, limit)
-    Console().print(table(measure(source, methods(photos, loop, oracle), count, json)))
+    source, count = _source(pairs, photos, split, limit, recipe)
+    results = measure(source, methods(photos, loop, oracle), count, json)
+    Console().print(table(results), area_table(results))
 
 
 @app.command()
@@ -92,17 +100,21 @@ def describe(
     """Words from statistics against words from the true photo, and what the better words bring to the pictures."""
     prepare_host()
     from ..data.pairs import build_pairs
+    from ..host.routed.harmonizer import importance_of
     from .describe import METHODS, describe_pairs, shift_table, words_table
-    from .quality import measure, methods, table
+    from .quality import area_table, measure, methods, table
 
     chosen = read_photos(photos, split)
     count = min(len(chosen), limit or len(chosen))
-    described = describe_pairs(itertools.islice(build_pairs(chosen), limit), count)
+    described = describe_pairs(
+        itertools.islice(build_pairs(chosen), limit), count, lambda pair: importance_of(pair.composite, pair.mask)
+    )
     for drawn in (words_table(described), shift_table(described)):
         Console().print(drawn)
     if not words_only:
         found = {name: method for name, method in methods(None, loop=False, oracle=True).items() if name in METHODS}
-        Console().print(table(measure(itertools.islice(build_pairs(chosen), limit), found, count)))
+        results = measure(itertools.islice(build_pairs(chosen), limit), found, count)
+        Console().print(table(results), area_table(results))
 
 
 @app.command("null_text")
@@ -158,16 +170,47 @@ def loop(
     photos: Annotated[Path | None, PHOTOS] = None,
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
+    recipe: RecipeOption = "looks",
     max_passes: Annotated[int, typer.Option(help="The loop's limit.")] = 10,
     json: ScoresFile = None,
 ) -> None:
-    """PSNR and fMSE of the loop stopped after 1, 2, 3 and all passes, against doing nothing."""
+    """PSNR and fMSE of the loop stopped after 1, 2, 3 and all passes, against doing nothing; and how many pictures come
+    out visibly worse."""
     prepare_host()
     from .loop import decisions_line, measure, table
 
-    source, count = _source(pairs, photos, split, limit)
+    source, count = _source(pairs, photos, split, limit, recipe)
     runs = measure(source, max_passes, count, json)
     Console().print(table(runs), decisions_line(runs))
+
+
+@app.command()
+def routed(
+    networks: Annotated[
+        list[Path] | None, typer.Argument(help="Files of further networks; a row is named by its file's folder.")
+    ] = None,
+    photos: Annotated[Path | None, PHOTOS] = None,
+    split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
+    limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
+    recipe: RecipeOption = "looks",
+    repeats: Annotated[int, typer.Option(help="Runs of each size; the fastest counts.")] = 3,
+) -> None:
+    """The routed harmonizer: its quality, that of other networks such as those of the ablation, and its seconds."""
+    prepare_host()
+    from ..data.composites import Pasted
+    from ..data.photos import read_image, read_mask
+    from ..host.evaluator import load_evaluator
+    from ..host.routed.harmonizer import load_harmonizer
+    from .baselines import nothing
+    from .quality import measure, table
+    from .routed import network_methods, routed_methods, timings
+
+    harmonizer = load_harmonizer("embedded")
+    source, count = _source(None, photos, split, limit, recipe)
+    found = {"nothing": nothing, **routed_methods(harmonizer, load_evaluator("embedded"))}
+    Console().print(table(measure(source, found | network_methods(networks or []), count)))
+    example = Pasted("", "", read_image(EXAMPLE / "composite.jpg"), read_mask(EXAMPLE / "mask.png"))
+    Console().print(timings(harmonizer, example, (1024, 4096), repeats))
 
 
 @app.command()
@@ -202,8 +245,52 @@ def speed(repeats: Annotated[int, typer.Option(help="Runs of each; the fastest c
     Console().print(table(repeats))
 
 
+@app.command()
+def composites(
+    output: Annotated[
+        Path, typer.Option(help="Folder to write to. Results in it are kept: use a new folder for other settings.")
+    ],
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of composites: index.csv (id,object), NNN.jpg, NNN_mask.png.")
+    ] = None,
+    photos: Annotated[Path | None, PHOTOS] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many composites.")] = None,
+    methods: Annotated[
+        list[str] | None, typer.Option(help="A method to show; give it once for each. By default all of them.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the order of the votes, and of the sides.")] = 0,
+) -> None:
+    """Results on real composites, which have no truth: PNG files, a contact sheet, and a page for blind votes.
+
+    Without FOLDER the composites are those of --photos that were held back from the evaluator's training.
+    """
+    prepare_host()
+    from .composites import METHODS, measure, write_page, write_sheet
+
+    chosen = list(dict.fromkeys(methods or METHODS))
+    if unknown := sorted(set(chosen) - set(METHODS)):
+        raise typer.BadParameter(f"no method {', '.join(unknown)}; there are {', '.join(METHODS)}")
+    if len(chosen) < 2:
+        raise typer.BadParameter("votes need two methods or more: give --methods once for each")
+    found = _composites(folder, photos)[:limit]
+    shown = measure(found, {name: METHODS[name]() for name in chosen}, output)
+    write_sheet(shown, output / "sheet.jpg")
+    write_page(shown, seed, output / "votes.html")
+    Console().print(f"{output}: {len(shown)} composites, sheet.jpg, votes.html")
+
+
+@app.command()
+def votes(
+    files: Annotated[list[Path], typer.Argument(help="Files that votes.html saved.", exists=True, dir_okay=False)],
+) -> None:
+    """Wins, losses, ties and Bradley-Terry scores of the methods, from all votes in the files."""
+    from .votes import read_votes, standings, table
+
+    Console().print(table(standings([vote for file in files for vote in read_votes(file)])))
+
+
 def _source(
-    pairs: Path | None, photos: Path | None, split: Split, limit: int | None
+    pairs: Path | None, photos: Path | None, split: Split, limit: int | None, recipe: Recipe
 ) -> tuple[Iterator[Pair], int | None]:
     """The pairs to measure, and their number where it is known."""
     from ..data.pairs import build_pairs, read_pairs
@@ -213,7 +300,18 @@ def _source(
     if not photos:
         raise typer.BadParameter("give --pairs, a folder of pairs, or --photos, the photo set to build them from")
     chosen = read_photos(photos, split)
-    return itertools.islice(build_pairs(chosen), limit), min(len(chosen), limit or len(chosen))
+    return itertools.islice(build_pairs(chosen, recipe=recipe), limit), min(len(chosen), limit or len(chosen))
+
+
+def _composites(folder: Path | None, photos: Path | None) -> Sequence[Composite | Photo]:
+    """The composites to show."""
+    from ..data.composites import read_composites
+
+    if folder:
+        return read_composites(folder)
+    if not photos:
+        raise typer.BadParameter("give FOLDER, a folder of composites, or --photos, a photo set")
+    return [photo for photo in read_photos(photos, "evaluator_held_back") if not photo.natural]
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import torch
 from rich.table import Table
 
 from ..core.types import ImagingDescription
-from ..data.pairs import Pair
+from ..data.composites import Pasted
 from ..description.statistics.appearance import region_appearance
 from ..description.statistics.norms import load_norms
 from ..description.statistics.words import matching_compounds
@@ -79,7 +79,7 @@ def methods(models: Models, judge: Judge) -> dict[str, Method]:
     """Every row of every table. PiDiNet's is left out where its weights are missing."""
 
     def run(variant: Variant) -> Method:
-        return lambda pair: edit_variant(models, pair, variant)
+        return lambda pasted: edit_variant(models, pasted, variant)
 
     chosen = {
         name: variant
@@ -90,12 +90,12 @@ def methods(models: Models, judge: Judge) -> dict[str, Method]:
     return {"nothing": nothing, **{name: run(variant) for name, variant in chosen.items()}, "loop": loop}
 
 
-def edit_variant(models: Models, pair: Pair, variant: Variant) -> torch.Tensor:
-    """The picture [H,W,3] of a pair after one pass of the variant, described by statistics."""
-    image, mask, settings = pair.composite[None], pair.mask[None], variant.settings
-    description = describe_by_statistics(pair)
+def edit_variant(models: Models, pasted: Pasted, variant: Variant) -> torch.Tensor:
+    """The picture [H,W,3] of a composite after one pass of the variant, described by statistics."""
+    image, mask, settings = pasted.composite[None], pasted.mask[None], variant.settings
+    description = describe_by_statistics(pasted)
     if variant.long_prompt:
-        description = lengthen(description, pair)
+        description = lengthen(description, pasted)
     with torch.inference_mode():
         if not variant.object_last:
             return edit_once(models, image, mask, description, settings)[0]
@@ -105,12 +105,12 @@ def edit_variant(models: Models, pair: Pair, variant: Variant) -> torch.Tensor:
         return edit_inverted(models, image, mask, inverted, refined, settings)[0]
 
 
-def lengthen(description: ImagingDescription, pair: Pair) -> ImagingDescription:
+def lengthen(description: ImagingDescription, pasted: Pasted) -> ImagingDescription:
     """The description with every further word of the vocabulary that says the same of each region's look."""
     norms = load_norms()
     offsets = (
-        norms.offset(pair.object, region_appearance(pair.composite, pair.mask)),
-        norms.expected_offset(pair.composite, pair.mask),
+        norms.offset(pasted.object, region_appearance(pasted.composite, pasted.mask)),
+        norms.expected_offset(pasted.composite, pasted.mask),
     )
     rows = (description.foreground, description.background)
     longer = (tuple(dict.fromkeys((*row, *matching_compounds(x)))) for row, x in zip(rows, offsets, strict=True))

@@ -8,41 +8,43 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..data.composites import Pasted
 from ..data.pairs import Pair
 from ..data.photos import Photo, read_photos
 from ..data.recoloring.lab import to_lab, to_rgb
 from ..description.statistics.appearance import region_appearance
 
-Method = Callable[[Pair], Tensor]
+Method = Callable[[Pasted], Tensor]  # the result [H,W,3] in 0-1
+PairMethod = Callable[[Pair], Tensor]  # one that may also look at the truth
 RIDGE = 30.0
 
 
-def nothing(pair: Pair) -> Tensor:
-    return pair.composite
+def nothing(pasted: Pasted) -> Tensor:
+    return pasted.composite
 
 
-def paste(pair: Pair, recolored: Tensor) -> Tensor:
+def paste(pasted: Pasted, recolored: Tensor) -> Tensor:
     """The composite with the foreground taken from `recolored` [H,W,3]."""
-    return torch.where(pair.mask[..., None] > 0, recolored, pair.composite)
+    return torch.where(pasted.mask[..., None] > 0, recolored, pasted.composite)
 
 
-def shift_mean(pair: Pair, shift: Tensor) -> Tensor:
+def shift_mean(pasted: Pasted, shift: Tensor) -> Tensor:
     """The composite with its foreground moved by a Lab shift [3]."""
-    lab = to_lab(pair.composite.movedim(-1, 0)[None])
-    return paste(pair, to_rgb(lab + shift[:, None, None])[0].movedim(0, -1))
+    lab = to_lab(pasted.composite.movedim(-1, 0)[None])
+    return paste(pasted, to_rgb(lab + shift[:, None, None])[0].movedim(0, -1))
 
 
 def color_transfer(method: str) -> Method:
     """The host's ColorTransfer node, foreground <- background; method: "reinhard_lab" or "mkl_lab"."""
     from comfy_extras.nodes_post_processing import ColorTransfer
 
-    def apply(pair: Pair) -> Tensor:
-        inside = pair.mask > 0
-        foreground, background = pair.composite[inside], pair.composite[~inside]
+    def apply(pasted: Pasted) -> Tensor:
+        inside = pasted.mask > 0
+        foreground, background = pasted.composite[inside], pasted.composite[~inside]
         matched = ColorTransfer.execute(
             foreground[None, None], background[None, None], method, {"source_stats": "per_frame"}, 1.0
         )[0]
-        result = pair.composite.clone()
+        result = pasted.composite.clone()
         result[inside] = matched[0, 0].clamp(0, 1)
         return result
 
@@ -69,13 +71,13 @@ class MeanRegression:
         one_hot = torch.tensor([float(name == other) for other in self.names])
         return torch.cat((one_hot, region_appearance(image, 1 - mask)))
 
-    def predict(self, pair: Pair) -> Tensor:
-        x = (self.features(pair.object, pair.composite, pair.mask) - self.center) / self.spread
+    def predict(self, pasted: Pasted) -> Tensor:
+        x = (self.features(pasted.object, pasted.composite, pasted.mask) - self.center) / self.spread
         return x @ self.weights + self.offset
 
-    def half_way(self, pair: Pair) -> Tensor:
-        actual = region_appearance(pair.composite, pair.mask)[:3]
-        return shift_mean(pair, 0.5 * (self.predict(pair) - actual))
+    def half_way(self, pasted: Pasted) -> Tensor:
+        actual = region_appearance(pasted.composite, pasted.mask)[:3]
+        return shift_mean(pasted, 0.5 * (self.predict(pasted) - actual))
 
 
 def regression(photos: Path) -> MeanRegression:

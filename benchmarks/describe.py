@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,13 +15,14 @@ from ..core.types import ImagingDescription
 from ..data.pairs import Pair
 from ..description.statistics.appearance import region_appearance
 from ..description.statistics.norms import load_norms
-from ..description.statistics.provider import alternatives
+from ..description.statistics.provider import alternatives, describe
 from ..description.statistics.words import offset_of
 from ..description.vocabulary import CATEGORIES
 from .methods import describe_by_truth
 
 Words = tuple[str, ...]
-METHODS = ("nothing", "ours, statistics", "ours, oracle words")  # of the quality table
+Importance = Callable[[Pair], Tensor]  # [H,W], 0 or more, high where the scene looks like the object
+METHODS = ("nothing", "zero-shot, one pass", "zero-shot, oracle words")  # of the quality table
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Described:
     found: tuple[ImagingDescription, ...]  # the provider's alternatives, its choice first
     true: ImagingDescription  # the background's words name the object in the true photo
     shift: Tensor  # [3], from the composite's to the true mean Lab of the object
+    weighed: ImagingDescription | None = None  # the provider's choice where the scene is weighed by importance
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,21 @@ class Agreement:
     chance: float  # the same share when the provider's words are given to the pairs at random
 
 
-def describe_pairs(pairs: Iterable[Pair], total: int | None = None) -> list[Described]:
+def describe_pairs(
+    pairs: Iterable[Pair], total: int | None = None, importance: Importance | None = None
+) -> list[Described]:
+    """Each pair's words by statistics, from the whole scene and, where there is an importance, weighed by it too.
+
+    Raises:
+        ValueError: when there are no pairs.
+    """
     found = []
     for pair in track(pairs, "pairs", total=total, console=Console(stderr=True)):
         true, actual = (region_appearance(image, pair.mask)[:3] for image in (pair.truth, pair.composite))
         words = alternatives(pair.composite, pair.mask, pair.object)
-        found.append(Described(words, describe_by_truth(pair), true - actual))
+        weights = None if importance is None else importance(pair)
+        weighed = None if weights is None else describe(pair.composite, pair.mask, pair.object, weights)
+        found.append(Described(words, describe_by_truth(pair), true - actual, weighed))
     if not found:
         raise ValueError("There are no pairs to describe: the index is empty, or the limit is 0.")
     return found
@@ -97,6 +108,7 @@ def shift_table(described: list[Described]) -> Table:
     nothing = shifts.square().sum(1)
     by_alternative = [[(d.shift - named_shift(x)).square().sum() for x in d.found] for d in described]
     oracle = torch.stack([(d.shift - named_shift(d.true)).square().sum() for d in described])
+    weighed = [(d.shift - named_shift(d.weighed)).square().sum() for d in described if d.weighed]
     count = max(map(len, by_alternative))
     drawn = Table("words", "explained", title="Share of the squared shift of mean Lab that the words explain")
     for index in range(count):
@@ -106,5 +118,7 @@ def shift_table(described: list[Described]) -> Table:
     first = torch.stack([errors[0] for errors in by_alternative])
     drawn.add_row("alternative 0, or nothing where that is better", f"{explained(first.minimum(nothing), shifts):.2f}")
     drawn.add_row("the best alternative, or nothing", f"{explained(best.minimum(nothing), shifts):.2f}")
+    if weighed:
+        drawn.add_row("statistics, weighed by importance", f"{explained(torch.stack(weighed), shifts):.2f}")
     drawn.add_row("words of the true photo", f"{explained(oracle, shifts):.2f}")
     return drawn

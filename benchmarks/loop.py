@@ -24,7 +24,7 @@ from ..loop.policy import LoopPolicy, best
 from ..loop.run import Judge
 from ..mini.loader import load_mini
 from .methods import LOOP_PASS, run_harmonize
-from .metrics import Score, mean_score, score
+from .metrics import CAPTION, HEADERS, Score, against_nothing, mean_score, score
 
 STOPS = (1, 2, 3)  # passes
 NOTHING, FIRST = "doing nothing", "pass 1 itself"
@@ -86,13 +86,16 @@ def measure(
 
 
 def table(runs: Sequence[Run]) -> Table:
-    """A row for each stop: PSNR, fMSE inside the mask, its ratio to doing nothing, how often the composite stayed."""
-    drawn = Table("stopped after", "PSNR, dB", "fMSE", "fMSE ratio", "composite kept", title=f"Loop, n={len(runs)}")
-    base = mean_score([r.results[NOTHING] for r in runs]).fmse
+    """A row for each stop: PSNR, fMSE, the latter against doing nothing, and how often the composite stayed."""
+    columns = ("stopped after", "PSNR, dB", "fMSE", *HEADERS, "composite kept")
+    drawn = Table(*columns, title=f"Loop, n={len(runs)}", caption=CAPTION)
+    untouched = [r.results[NOTHING] for r in runs]
     for name in runs[0].results:
-        mean = mean_score([r.results[name] for r in runs])
+        scores = [r.results[name] for r in runs]
+        mean = mean_score(scores)
         kept = sum(r.answers[name] == 0 for r in runs)
-        drawn.add_row(name, f"{mean.psnr:.2f}", f"{mean.fmse:.0f}", f"{mean.fmse / base:.2f}x", str(kept))
+        compared = against_nothing(scores, untouched)
+        drawn.add_row(name, f"{mean.psnr:.2f}", f"{mean.fmse:.0f}", *compared.cells(), str(kept))
     return drawn
 
 

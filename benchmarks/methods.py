@@ -1,13 +1,15 @@
-"""The pack as the benchmarks measure it: one pass and the loop, on composite-truth pairs. Needs the host."""
+"""The pack as the benchmarks measure it: one pass and the loop. Needs the host."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 
 from ..core.types import ImagingDescription
+from ..data.composites import Pasted
 from ..data.pairs import Pair
 from ..description.statistics.appearance import region_appearance
 from ..description.statistics.norms import load_norms
@@ -23,34 +25,38 @@ ONE_PASS = PassSettings(amount=1.0)  # workflows/harmonize.json
 LOOP_PASS = PassSettings()  # each pass of workflows/harmonize_loop.json
 LOOP = LoopPolicy(k=3, max_passes=6)
 
-Describe = Callable[[Pair], ImagingDescription]
+P = TypeVar("P", bound=Pasted)  # what the description is read from: a composite, or one with its truth
 
 
-def one_pass(models: Models, describe: Describe, settings: PassSettings) -> Method:
+def one_pass(
+    models: Models, describe: Callable[[P], ImagingDescription], settings: PassSettings
+) -> Callable[[P], torch.Tensor]:
     """The method that edits a composite once."""
 
-    def method(pair: Pair) -> torch.Tensor:
+    def method(pasted: P) -> torch.Tensor:
         with torch.inference_mode():
-            return edit_once(models, pair.composite[None], pair.mask[None], describe(pair), settings)[0]
+            return edit_once(models, pasted.composite[None], pasted.mask[None], describe(pasted), settings)[0]
 
     return method
 
 
 def whole_loop(models: Models, judge: Judge, settings: PassSettings, policy: LoopPolicy) -> Method:
     """The method that runs the loop, described by statistics."""
-    return lambda pair: run_harmonize(models, judge, pair, settings, policy).image[0]
+    return lambda pasted: run_harmonize(models, judge, pasted, settings, policy).image[0]
 
 
-def run_harmonize(models: Models, judge: Judge, pair: Pair, settings: PassSettings, policy: LoopPolicy) -> Harmonized:
-    """The loop on a pair, described by statistics: a trial for each description, where there are fewer than k."""
-    descriptions = alternatives(pair.composite, pair.mask, pair.object)
+def run_harmonize(
+    models: Models, judge: Judge, pasted: Pasted, settings: PassSettings, policy: LoopPolicy
+) -> Harmonized:
+    """The loop on a composite, described by statistics: a trial for each description, where there are fewer than k."""
+    descriptions = alternatives(pasted.composite, pasted.mask, pasted.object)
     policy = replace(policy, k=min(policy.k, len(descriptions)))
     with torch.inference_mode():
-        return harmonize(models, judge, pair.composite[None], pair.mask[None], descriptions, settings, policy)
+        return harmonize(models, judge, pasted.composite[None], pasted.mask[None], descriptions, settings, policy)
 
 
-def describe_by_statistics(pair: Pair) -> ImagingDescription:
-    return describe(pair.composite, pair.mask, pair.object)
+def describe_by_statistics(pasted: Pasted) -> ImagingDescription:
+    return describe(pasted.composite, pasted.mask, pasted.object)
 
 
 def describe_by_truth(pair: Pair) -> ImagingDescription:

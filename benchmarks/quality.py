@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -13,17 +13,19 @@ from rich.table import Table
 
 from ..data.pairs import Pair
 from ..host.evaluator import EMBEDDED, load_evaluator
+from ..host.routed.harmonizer import load_harmonizer
 from ..host.zero_shot.edit import Models
 from ..mini.loader import load_mini
-from .baselines import Method, color_transfer, nothing, oracle_mean, regression
+from .baselines import PairMethod, color_transfer, nothing, oracle_mean, regression
 from .methods import LOOP, LOOP_PASS, ONE_PASS, describe_by_statistics, describe_by_truth, one_pass, whole_loop
-from .metrics import BINS, Score, bin_of, mean_score, score
+from .metrics import BINS, CAPTION, HEADERS, Score, against_nothing, bin_of, mean_score, score
+from .routed import ROUTED, routed_methods, then
 
 Row = tuple[str, float, Score]  # pair id, foreground ratio, score
 Results = dict[str, list[Row]]  # method -> a row a pair
 
 
-def methods(photos: Path | None, loop: bool, oracle: bool) -> dict[str, Method]:
+def methods(photos: Path | None, loop: bool, oracle: bool) -> dict[str, PairMethod]:
     """Every row of the table by its name.
 
     Args:
@@ -31,26 +33,29 @@ def methods(photos: Path | None, loop: bool, oracle: bool) -> dict[str, Method]:
         loop: also the loop.
         oracle: also with words and means from the truth.
     """
-    models = Models(*load_mini())
-    found: dict[str, Method] = {
+    models, judge = Models(*load_mini()), load_evaluator(EMBEDDED)
+    found: dict[str, PairMethod] = {
         "nothing": nothing,
         "ColorTransfer reinhard_lab": color_transfer("reinhard_lab"),
         "ColorTransfer mkl_lab": color_transfer("mkl_lab"),
     }
     if photos is not None:
         found["regression, half-way"] = regression(photos).half_way
-    found["ours, statistics"] = one_pass(models, describe_by_statistics, ONE_PASS)
+    found["zero-shot, one pass"] = one_pass(models, describe_by_statistics, ONE_PASS)
+    by_network = routed_methods(load_harmonizer(EMBEDDED), judge)
+    found |= by_network
     if loop:
-        judge = load_evaluator(EMBEDDED)
-        found[f"ours, statistics, {LOOP.max_passes} passes"] = whole_loop(models, judge, LOOP_PASS, LOOP)
+        passes = f"{LOOP.max_passes} passes"
+        looped = whole_loop(models, judge, LOOP_PASS, LOOP)
+        found |= {f"zero-shot, {passes}": looped, f"{ROUTED}, then {passes}": then(by_network[ROUTED], looped)}
     if oracle:
-        found["ours, oracle words"] = one_pass(models, describe_by_truth, ONE_PASS)
+        found["zero-shot, oracle words"] = one_pass(models, describe_by_truth, ONE_PASS)
         found["oracle mean"] = oracle_mean
     return found
 
 
 def measure(
-    pairs: Iterable[Pair], found: dict[str, Method], total: int | None = None, json_file: Path | None = None
+    pairs: Iterable[Pair], found: Mapping[str, PairMethod], total: int | None = None, json_file: Path | None = None
 ) -> Results:
     """Method -> (pair id, foreground ratio, score) of every pair; pairs are read one at a time.
 
@@ -72,17 +77,31 @@ def measure(
 
 
 def table(results: Results) -> Table:
-    columns = ["all", *(f"{100 * low:.0f}-{100 * high:.0f}%" for low, high in BINS)]
-    drawn = Table("method", *(f"{c}: PSNR / MSE / fMSE" for c in columns), "fMSE ratio", title="Quality")
-    base = mean_score([s for _, _, s in results["nothing"]]).fmse
+    """A row for each method: means over all pairs, and against doing nothing what the means hide."""
+    untouched = {pair_id: s for pair_id, _, s in results["nothing"]}
+    title = f"Quality, n={len(untouched)}"
+    drawn = Table("method", "PSNR, dB", "MSE", "fMSE", *HEADERS, title=title, caption=CAPTION)
+    for name, rows in results.items():
+        scores = [s for _, _, s in rows]
+        mean = mean_score(scores)
+        compared = against_nothing(scores, [untouched[pair_id] for pair_id, _, _ in rows])
+        drawn.add_row(name, f"{mean.psnr:.2f}", f"{mean.mse:.0f}", f"{mean.fmse:.0f}", *compared.cells())
+    return drawn
+
+
+def area_table(results: Results) -> Table:
+    """The same means, apart for small, middle and large objects."""
+    counts = Counter(bin_of(ratio) for _, ratio, _ in results["nothing"])
+    columns = [f"{100 * low:.0f}-{100 * high:.0f}%" for low, high in BINS]
+    headers = (f"{column} (n={counts[column]})" for column in columns)
+    drawn = Table("method", *headers, title="By the object's share of the picture: PSNR / MSE / fMSE")
     for name, rows in results.items():
         cells = []
         for column in columns:
-            chosen = [s for _, ratio, s in rows if column in ("all", bin_of(ratio))]
+            chosen = [s for _, ratio, s in rows if bin_of(ratio) == column]
             m = mean_score(chosen) if chosen else None
-            cells.append(f"{m.psnr:.2f} / {m.mse:.0f} / {m.fmse:.0f} (n={len(chosen)})" if m else "-")
-        fmse = mean_score([s for _, _, s in rows]).fmse
-        drawn.add_row(name, *cells, f"{fmse / base:.2f}x" if base else "-")
+            cells.append(f"{m.psnr:.2f} / {m.mse:.0f} / {m.fmse:.0f}" if m else "-")
+        drawn.add_row(name, *cells)
     return drawn
 
 

@@ -109,6 +109,65 @@ def mask_on_grid(mask: Tensor, grid: tuple[int, ...]) -> Tensor:
     return interpolate(mask[:, None], size=grid, mode="area")[:, 0]
 
 
+def scene_importance(importance: Tensor, mask: Tensor) -> Tensor:
+    """How much each pixel of the scene around an object counts, with a mean of 1 over the scene.
+
+    Only the relations between its parts count: the same value everywhere gives 1 everywhere.
+
+    Args:
+        importance: [B,H,W], [1,H,W] for all masks, or [H,W] for a mask of that shape; 0 or more.
+        mask: [B,H,W] or [H,W] in 0-1, 1 on the object.
+
+    Returns:
+        [B,H,W] or [H,W], 0 or more, 0 on the object.
+
+    Raises:
+        InputError: when the importance has another size or number, or is 0 on the whole scene; when there is no scene.
+    """
+    _require_fitting(importance, mask)
+    outside = require_scene(mask)
+    weights = importance.to(outside.device) * outside
+    total = weights.sum((-2, -1), keepdim=True)
+    if not bool((total > 0).all()):
+        raise InputError(
+            "importance",
+            "it is 0 everywhere outside the mask, so it leaves nothing of the background; expected values above 0 on "
+            "those parts of the scene that shall count.",
+        )
+    return weights * (outside.sum((-2, -1), keepdim=True) / total)
+
+
+def _require_fitting(importance: Tensor, mask: Tensor) -> None:
+    (height, width), (expected_height, expected_width) = importance.shape[-2:], mask.shape[-2:]
+    if (height, width) != (expected_height, expected_width):
+        raise InputError(
+            "importance",
+            f"got {width}x{height} (width x height), expected {expected_width}x{expected_height} like the mask. Give "
+            f"the map of the picture that the mask belongs to.",
+        )
+    if importance.ndim != mask.ndim or len(importance) not in (1, len(mask)):
+        raise InputError(
+            "importance",
+            f"got {len(importance)} maps for {len(mask)} masks, expected one map, or one for each mask.",
+        )
+
+
+def require_scene(mask: Tensor) -> Tensor:
+    """Where masks leave something of the picture: float32 of their shape [...,H,W], 1 outside of the object.
+
+    Raises:
+        InputError: when a mask covers everything.
+    """
+    outside = (~foreground(mask)).float()
+    if bool((outside.sum((-2, -1)) < 1).any()):
+        raise InputError(
+            "mask",
+            "the mask covers the whole picture, so there is no background. If the file is transparent around a white "
+            "object, use channel alpha of LoadImageMask, then InvertMask.",
+        )
+    return outside
+
+
 def require_same_frame(mask: Tensor, latent_shape: tuple[int, ...]) -> None:
     """Refuse a mask that cannot be of the picture behind a latent.
 

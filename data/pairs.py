@@ -15,6 +15,7 @@ import torch
 from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
 from torch import Tensor
 
+from .composites import Pasted, require_object
 from .photos import Photo, read_image, read_mask
 from .recoloring.lab import Tones, jitter, pixel_statistics, recolor, to_lab, transfer
 
@@ -26,14 +27,10 @@ MIDDLE_GRAY = 0.18  # in linear light; the curve leaves it
 
 
 @dataclass(frozen=True)
-class Pair:
+class Pair(Pasted):
     """A composite and the picture it should become."""
 
-    id: str
-    object: str
-    composite: Tensor  # [H,W,3], sRGB in 0-1
-    mask: Tensor  # [H,W], 0 or 1
-    truth: Tensor  # [H,W,3]
+    truth: Tensor  # [H,W,3], sRGB in 0-1
 
     @property
     def foreground_ratio(self) -> float:
@@ -142,9 +139,5 @@ def read_pairs(folder: Path) -> Iterator[Pair]:
                     f"Pair {row['id']} in {folder}: composite, truth and mask must have one size, got "
                     f"{tuple(composite.shape[:2])}, {tuple(truth.shape[:2])} and {tuple(mask.shape)} (height, width)."
                 )
-            if not 0 < mask.mean() < 1:
-                raise ValueError(
-                    f"Pair {row['id']} in {folder}: the mask is {'full' if mask.any() else 'empty'}; "
-                    "it must be white on the pasted object and black elsewhere."
-                )
+            require_object(mask, f"Pair {row['id']} in {folder}")
             yield Pair(row["id"], row["object"], composite, mask, truth)

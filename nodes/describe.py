@@ -10,7 +10,7 @@ from torch import Tensor
 from ..core.types import ImagingDescription as Description
 from ..description.parser import make, object_name, parse
 from ..host.describe.local import describe_locally
-from ..host.image import check_mask
+from ..host.image import as_batch, check_mask
 from ..host.model_folders import folder_names
 from .errors import errors_name
 from .types import CATEGORY_DESCRIBE, Descriptions, ImagingDescription
@@ -142,6 +142,14 @@ class LocalDescribe(io.ComfyNode):
                     tooltip="Which of the alternatives to give. 0 is the best; higher numbers are less likely. After "
                     "the last comes the first again. In a loop, link description_seed here.",
                 ),
+                io.Mask.Input(
+                    "importance",
+                    optional=True,
+                    tooltip="Optional. A map from 0 to 1 of the image's size, high where the scene looks like the "
+                    "object. The statistics count places with larger values more, and places with 0 not at all. Only "
+                    "the ratios count: a map with one value everywhere is neutral, as is no map. Values on the object "
+                    "are not used. No effect with clip and vlm, which look at the whole picture.",
+                ),
             ],
             outputs=[
                 ImagingDescription.Output("description", tooltip="Object, foreground words and background words."),
@@ -158,8 +166,10 @@ class LocalDescribe(io.ComfyNode):
         object: str,  # noqa: A002 (the input's name)
         provider: dict[str, Any] | None = None,  # the choice and its own inputs
         seed: int = 0,
+        importance: Tensor | None = None,
     ) -> io.NodeOutput:
         with errors_name("LocalDescribe", name="object", model="provider.model"):
             name, choice = object_name(object), provider or {"provider": "statistics"}
-            found = describe_locally(image[0, ..., :3], check_mask(mask, image)[0], name, **choice)
+            weights = None if importance is None else as_batch(importance)[0]
+            found = describe_locally(image[0, ..., :3], check_mask(mask, image)[0], name, **choice, importance=weights)
         return picked(found, seed)

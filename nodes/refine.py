@@ -73,6 +73,21 @@ def _how_firmly(defaults: RefinementSettings | TrainingSettings, learning_rate_t
     ]
 
 
+def _what_may_be_added() -> list[io.Input]:
+    """Optional, in the order in which versions added them: workflows go by the place of an input."""
+    return [
+        io.Conditioning.Input("conditioning", optional=True, tooltip=CONDITIONING_TOOLTIP),
+        io.Mask.Input(
+            "importance",
+            optional=True,
+            tooltip="Optional. A map from 0 to 1, high where the scene looks like the object. The background's words "
+            "learn more from places with larger values, and nothing from places with 0. Only the ratios count: a map "
+            "with one value everywhere is neutral, as is no map. Values on the object are not used. It must have the "
+            "mask's size and show the same part of the picture; Working View cuts it at its input regions.",
+        ),
+    ]
+
+
 def _outputs() -> list[io.Output]:
     return [
         RefinedEmbedding.Output("refined", tooltip="The embeddings of both rows of text at every step."),
@@ -113,7 +128,7 @@ class RefineEmbedding(io.ComfyNode):
                     "Learning rate of the words' embeddings. The paper's value is 0.001. 0 learns nothing. Larger "
                     "values lower the loss and make the edit worse.",
                 ),
-                io.Conditioning.Input("conditioning", optional=True, tooltip=CONDITIONING_TOOLTIP),
+                *_what_may_be_added(),
             ],
             outputs=_outputs(),
         )
@@ -132,6 +147,7 @@ class RefineEmbedding(io.ComfyNode):
         weight_decay: float,
         weight_learning_rate: float,
         conditioning: Conditioning | None = None,
+        importance: Tensor | None = None,
     ) -> io.NodeOutput:
         with errors_name("RefineEmbedding", **RENAMED):
             settings = RefinementSettings(
@@ -141,7 +157,9 @@ class RefineEmbedding(io.ComfyNode):
                 weight_decay=weight_decay,
                 weight_learning_rate=weight_learning_rate,
             )
-            return _refined(refine_words(model, clip, trajectory, description, mask, settings, conditioning))
+            return _refined(
+                refine_words(model, clip, trajectory, description, mask, settings, conditioning, importance)
+            )
 
 
 class RefineEmbeddingTraining(io.ComfyNode):
@@ -183,7 +201,7 @@ class RefineEmbeddingTraining(io.ComfyNode):
                     advanced=True,
                     tooltip="Which noise levels are drawn. Any value is good; the same value gives the same result.",
                 ),
-                io.Conditioning.Input("conditioning", optional=True, tooltip=CONDITIONING_TOOLTIP),
+                *_what_may_be_added(),
             ],
             outputs=_outputs(),
         )
@@ -204,6 +222,7 @@ class RefineEmbeddingTraining(io.ComfyNode):
         weight_learning_rate: float,
         seed: int,
         conditioning: Conditioning | None = None,
+        importance: Tensor | None = None,
     ) -> io.NodeOutput:
         with errors_name("RefineEmbeddingTraining", **RENAMED):
             settings = TrainingSettings(
@@ -215,4 +234,6 @@ class RefineEmbeddingTraining(io.ComfyNode):
                 weight_learning_rate=weight_learning_rate,
                 seed=seed,
             )
-            return _refined(refine_words(model, clip, trajectory, description, mask, settings, conditioning))
+            return _refined(
+                refine_words(model, clip, trajectory, description, mask, settings, conditioning, importance)
+            )

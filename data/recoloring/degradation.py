@@ -38,7 +38,9 @@ def _shrunk_and_back(image: Tensor, factor: float) -> Tensor:
 
 
 def _through_jpeg(image: Tensor, quality: int) -> Tensor:
-    return decode_jpeg(encode_jpeg((image * 255).round().byte(), quality)).float() / 255
+    pixels = decode_jpeg(encode_jpeg((image * 255).round().byte(), quality))
+    assert isinstance(pixels, Tensor), "a list comes of a list alone"
+    return pixels.float() / 255
 
 
 def _between(ends: tuple[float, float], share: float) -> float:

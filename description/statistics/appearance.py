@@ -14,7 +14,7 @@ def region_appearance(image: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         image: sRGB [...,H,W,3] in 0-1.
-        mask: [...,H,W], weights in 0-1.
+        mask: [...,H,W], weights, 0 or more.
 
     Returns:
         [...,5] along AXES, in Lab units.

@@ -37,17 +37,18 @@ class Norms:
         """
         return (appearance - self.usual.get(known_object(name), self.usual["object"])) / self.scale
 
-    def expected_offset(self, image: Tensor, mask: Tensor) -> Tensor:
+    def expected_offset(self, image: Tensor, mask: Tensor, importance: Tensor | None = None) -> Tensor:
         """The offset that an object would have if it belonged to the scene (ridge regression).
 
         Args:
             image: sRGB [H,W,3] in 0-1.
             mask: [H,W], 1 on the object.
+            importance: [H,W], how much each pixel of the scene counts, 0 or more. None: all the same.
 
         Returns:
             [5] in units of `scale`.
         """
-        return (scene_features(image, mask) - self.scene_mean) @ self.scene_weights
+        return (scene_features(image, mask, importance) - self.scene_mean) @ self.scene_weights
 
 
 @cache

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ...core.masks import foreground, keep_visible
+from ...core.masks import foreground, keep_visible, require_scene, scene_importance
 from ...core.types import ImagingDescription
 from .appearance import region_appearance
 from .norms import load_norms
@@ -22,12 +22,14 @@ FARTHER, DARKER = 2.0, (-1.0, 0.0, 0.0, 0.0, 0.0)
 SIDE = 256  # the shorter side of the photographs behind the norms, pixels; contrast depends on it
 
 
-def describe(image: Tensor, mask: Tensor, name: str) -> ImagingDescription:
+def describe(image: Tensor, mask: Tensor, name: str, importance: Tensor | None = None) -> ImagingDescription:
     """The best of `alternatives`, with the same arguments (in place of paper eq. 1's vision model)."""
-    return alternatives(image, mask, name)[0]
+    return alternatives(image, mask, name, importance)[0]
 
 
-def alternatives(image: Tensor, mask: Tensor, name: str) -> tuple[ImagingDescription, ...]:
+def alternatives(
+    image: Tensor, mask: Tensor, name: str, importance: Tensor | None = None
+) -> tuple[ImagingDescription, ...]:
     """Distinct descriptions of a composite, the best first.
 
     They share the foreground's words. The background's words name the look that the scene leads one to expect, then a
@@ -37,14 +39,19 @@ def alternatives(image: Tensor, mask: Tensor, name: str) -> tuple[ImagingDescrip
         image: sRGB [H,W,3] in 0-1.
         mask: [H,W], 1 on the object.
         name: the object's name, "object" if unknown.
+        importance: [H,W], how much each pixel of the scene counts beside the others, 0 or more; its values on the
+            object are not used. None: all count the same.
 
     Raises:
-        InputError: when the mask covers nothing or everything.
+        InputError: when the mask covers nothing or everything, or the importance has another size or leaves nothing
+            of the background.
     """
     norms = load_norms()
+    if importance is not None:
+        importance = shrink_importance(importance, mask)
     image, mask = shrink(image, mask)
     actual = norms.offset(name, region_appearance(image, foreground(mask).float()))
-    expected = norms.expected_offset(image, mask)
+    expected = norms.expected_offset(image, mask, importance)
     looks = (expected, actual.lerp(expected, FARTHER), expected + torch.tensor(DARKER))
     return tuple(dict.fromkeys(ImagingDescription(name, words_for(actual), words_for(look)) for look in looks))
 
@@ -59,9 +66,35 @@ def shrink(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         image [h,w,3] and mask [h,w].
     """
-    factor = SIDE / min(mask.shape)
-    if factor >= 1:
+    size = _small(mask)
+    if size is None:
         return image, mask
-    size = [max(1, round(side * factor)) for side in mask.shape]
     image, mask = (interpolate(x[None], size, mode="area")[0] for x in (image.movedim(-1, 0), mask[None]))
     return image.movedim(0, -1), keep_visible(mask[0])
+
+
+def shrink_importance(importance: Tensor, mask: Tensor) -> Tensor:
+    """An importance at the size that `shrink` gives its picture: the mean over what each pixel shows of the scene.
+
+    Args:
+        importance: [H,W], 0 or more.
+        mask: [H,W] in 0-1, 1 on the object.
+
+    Returns:
+        [h,w], 0 or more. Values on the object do not enter.
+
+    Raises:
+        InputError: when the importance has another size or leaves nothing of the background, or there is none.
+    """
+    weights, outside = scene_importance(importance, mask), require_scene(mask)
+    size = _small(mask)
+    if size is None:
+        return weights
+    weights, shown = interpolate(torch.stack([weights, outside])[None], size, mode="area")[0]
+    return weights / shown.clamp_min(torch.finfo(shown.dtype).tiny)
+
+
+def _small(mask: Tensor) -> list[int] | None:
+    """The [height, width] of a picture with its shorter side brought down to SIDE; None if it is not longer."""
+    factor = SIDE / min(mask.shape)
+    return None if factor >= 1 else [max(1, round(side * factor)) for side in mask.shape]

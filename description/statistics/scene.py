@@ -5,38 +5,35 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...core.errors import InputError
-from ...core.masks import bounding_box, empty_mask, foreground
+from ...core.masks import bounding_box, empty_mask, foreground, require_scene, scene_importance
 from .appearance import region_appearance
 
+LEAST = 1.0  # pixels that a part of the scene must count for
 
-def scene_features(image: Tensor, mask: Tensor) -> Tensor:
+
+def scene_features(image: Tensor, mask: Tensor, importance: Tensor | None = None) -> Tensor:
     """The features of the scene that predict the light on an object.
 
     They are the appearance of the whole background, of the object's neighborhood, and of the background's upper, middle
-    and lower third, because sky, horizon and ground give different light. Where the object fills a third, the whole
-    background stands for it.
+    and lower third, because sky, horizon and ground give different light. Where the object fills a third, or less than
+    a pixel of a part counts, the whole background stands for it.
 
     Args:
         image: sRGB [H,W,3] in 0-1.
         mask: [H,W], 1 on the object.
+        importance: [H,W], how much each pixel of the scene counts beside the others, 0 or more. None: all the same.
 
     Returns:
         [25], five appearances.
 
     Raises:
-        InputError: when the mask covers nothing or everything.
+        InputError: when the mask covers nothing or everything, or the importance leaves nothing of the background.
     """
-    outside = 1 - foreground(mask).float()
-    if outside.sum() < 1:
-        raise InputError(
-            "mask",
-            "the mask covers the whole picture, so there is no background to describe. If the file is transparent "
-            "around a white object, use channel alpha of LoadImageMask, then InvertMask.",
-        )
+    outside = require_scene(mask)
+    weights = outside if importance is None else scene_importance(importance, mask)
     row = torch.arange(len(mask), device=mask.device)[:, None] * 3 // len(mask)
-    thirds = [outside * (row == third) for third in range(3)]
-    regions = [outside, neighborhood(mask), *(third if third.any() else outside for third in thirds)]
+    parts = [neighborhood(mask) * weights, *(weights * (row == third) for third in range(3))]
+    regions = [weights, *(part if part.sum() >= LEAST else weights for part in parts)]
     return torch.cat([region_appearance(image, region) for region in regions])
 
 

@@ -22,7 +22,12 @@ BY_MODEL = {"clip": describe_by_clip, "vlm": describe_by_vlm}
 
 
 def describe_locally(
-    image: Tensor, mask: Tensor, name: str, provider: Provider, model: str = ""
+    image: Tensor,
+    mask: Tensor,
+    name: str,
+    provider: Provider,
+    model: str = "",
+    importance: Tensor | None = None,
 ) -> tuple[ImagingDescription, ...]:
     """Alternative descriptions of a composite, the best first.
 
@@ -32,12 +37,15 @@ def describe_locally(
         name: the object's name, "object" if unknown.
         provider: who describes.
         model: name of a folder in models/VLM, for the providers "clip" and "vlm".
+        importance: [H,W], how much each part of the scene counts for the provider "statistics". None: all count the
+            same. The other providers look at the whole scene.
 
     Raises:
-        InputError: when the folder is missing or holds no model for the provider, or the mask covers everything.
+        InputError: when the folder is missing or holds no model for the provider, the mask covers everything, or the
+            importance has another size or leaves nothing of the background.
     """
     if provider == "statistics":
-        return alternatives(image, mask, name)
+        return alternatives(image, mask, name, importance)
     folder = find_model(provider, model)
     try:
         with at_work(folder, provider) as (network, processor), torch.inference_mode():

@@ -72,6 +72,7 @@ def refine_words(
     mask: Tensor,
     settings: RefinementSettings | TrainingSettings,
     conditioning: Conditioning | None = None,
+    importance: Tensor | None = None,
 ) -> RefinedEmbedding:
     """Text embedding refinement (paper eq. 2-4) in the style of its settings.
 
@@ -83,10 +84,12 @@ def refine_words(
         mask: MASK [H,W] or [B,H,W] of the inverted picture, 1 on the foreground.
         settings: of the optimizing or of the training style.
         conditioning: its ControlNets, hooks and areas apply to every evaluation.
+        importance: MASK of the mask's size: how much each part of the scene counts for the background's words. None:
+            all count the same.
 
     Raises:
-        InputError: for a model or CLIP of another kind, a mask that does not fit, or a description without words for
-            one side.
+        InputError: for a model or CLIP of another kind, a mask or an importance that does not fit, or a description
+            without words for one side.
     """
     run = _STYLES[type(settings)]
     family(model)
@@ -96,11 +99,12 @@ def refine_words(
     callback = progress(settings.evaluations(trajectory.steps))
     with engine_boundary():
         private, mask = owned(trajectory), owned(as_batch(mask))
+        weights = None if importance is None else owned(as_batch(importance))
         with encoder.gradients():
             return with_denoiser(
                 model,
                 to_latent_out(model, private.latents[-1]),
-                lambda denoise, _: run(denoise, encoder, private, description, mask, settings, callback),
+                lambda denoise, _: run(denoise, encoder, private, description, mask, settings, callback, weights),
                 private.sigmas,
                 conditioning,
                 gradients=True,

@@ -60,8 +60,8 @@ class RoutedNetwork(nn.Module):
         )
         self.local_head = nn.Conv2d(above, LOCAL, 1)
         for layer in (self.head[-1], self.local_head):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, image: Tensor, mask: Tensor, importance: Tensor) -> ColorTransform:
         """The transform that makes the object belong.
@@ -86,10 +86,10 @@ class RoutedNetwork(nn.Module):
         """The map [B,96,16,16] at stride 8."""
         x: Tensor | None = None
         for (tap, *_), join, level in zip(LEVELS, self.joins, self.levels, strict=True):
-            size = maps[tap].shape[-2:]
+            size = (maps[tap].shape[-2], maps[tap].shape[-1])
             lifted = [] if x is None else [interpolate(x, size, mode="bilinear", align_corners=False)]
             x = join(torch.cat([*lifted, maps[tap]], dim=1))
-            for block in level:
+            for block in level.children():
                 x = block(x, adaptive_avg_pool2d(importance, size))
         assert x is not None
         return x
@@ -97,6 +97,6 @@ class RoutedNetwork(nn.Module):
 
 def region_means(values: Tensor, regions: list[Tensor]) -> Tensor:
     """Means [B,R*C] of values [B,C,h,w] under R weights [B,1,H,W]; zero where a weight is."""
-    size = values.shape[-2:]
+    size = (values.shape[-2], values.shape[-1])
     weights = [adaptive_avg_pool2d(region, size) for region in regions]
     return torch.cat([(values * w).sum((2, 3)) / w.sum((2, 3)).clamp_min(1e-3) for w in weights], dim=1)

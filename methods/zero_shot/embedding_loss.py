@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ...attention.maps import map_grid, record_maps
-from ...core.masks import mask_on_grid
+from ...core.masks import mask_on_grid, scene_importance
 from .text_rows import TextRow
 from .types import Denoiser, TextEncoder, Trajectory
 
@@ -18,8 +18,9 @@ def embedding_loss(
     embeddings: Tensor,
     initial: Tensor,
     regularization_weight: float,
+    importance: Tensor | None = None,
 ) -> Tensor:
-    """L_Emb = mean((M - A / max A)²) + w mean((E - E_init)²), A = Σ_n α_n A_n (paper eq. 2-3).
+    """L_Emb = mean(S (M - A / max A)²) + w mean((E - E_init)²), A = Σ_n α_n A_n (paper eq. 2-3, where S = 1).
 
     Args:
         maps: [B, n, h, w], A_n, the condition tokens' attention maps.
@@ -28,13 +29,15 @@ def embedding_loss(
         embeddings: [n, E], E, the condition tokens' embeddings as they are now.
         initial: [n, E], E_init, the same before refinement.
         regularization_weight: w.
+        importance: [B or 1, h, w], S, how much each cell counts, with a mean of 1. None: S = 1.
 
     Returns:
         A scalar, the mean over the images.
     """
     attention = torch.einsum("n,bnhw->bhw", weights.to(maps), maps)
     peak = attention.amax((1, 2), keepdim=True).clamp_min(torch.finfo(attention.dtype).tiny)
-    coverage = (mask.to(attention) - attention / peak).square().mean()
+    misses = (mask.to(attention) - attention / peak).square()
+    coverage = (misses if importance is None else importance.to(misses) * misses).mean()
     return coverage + (regularization_weight * (embeddings - initial).square().mean()).to(coverage)
 
 
@@ -48,6 +51,11 @@ class PairLoss:
         rows: the foreground's and the background's.
         mask: [B or 1, H, W], 1 on the foreground, 0 elsewhere.
         regularization_weight: w of eq. 2.
+        importance: [B or 1, H, W], how much each pixel of the scene counts for the background's row, 0 or more. None:
+            all count the same.
+
+    Raises:
+        InputError: when the importance has another size than the mask or leaves nothing of the background.
     """
 
     def __init__(
@@ -58,6 +66,7 @@ class PairLoss:
         rows: tuple[TextRow, TextRow],
         mask: Tensor,
         regularization_weight: float,
+        importance: Tensor | None = None,
     ) -> None:
         self.denoise, self.encoder, self.trajectory = denoise, encoder, trajectory
         self.rows = rows
@@ -66,6 +75,9 @@ class PairLoss:
         self.grid = map_grid(*trajectory.latent_shape[-2:])
         share = mask_on_grid(mask, self.grid)
         self.masks = (share, 1 - share)
+        self.importance = (None, None)
+        if importance is not None:  # the object's pixels still count 1: the background's words must keep off it
+            self.importance = (None, mask_on_grid(mask + scene_importance(importance, mask), self.grid))
         self.last_layer: int | None = None
 
     def __call__(self, step: int, foreground: Tensor, background: Tensor, logits: Tensor) -> Tensor:
@@ -93,9 +105,11 @@ class PairLoss:
         )
         weights = (logits.new_ones(len(foreground)), logits.softmax(0))
         losses = [
-            embedding_loss(row_maps[:, list(row.tokens)], alpha, mask, tokens, initial, self.regularization_weight)
-            for row, row_maps, alpha, mask, tokens, initial in zip(
-                self.rows, maps.chunk(2), weights, self.masks, conditions, self.initial, strict=True
+            embedding_loss(
+                row_maps[:, list(row.tokens)], alpha, mask, tokens, initial, self.regularization_weight, importance
+            )
+            for row, row_maps, alpha, mask, importance, tokens, initial in zip(
+                self.rows, maps.chunk(2), weights, self.masks, self.importance, conditions, self.initial, strict=True
             )
         ]
         return losses[0] + losses[1]

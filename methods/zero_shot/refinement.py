@@ -40,6 +40,7 @@ def refine(
     mask: Tensor,
     settings: RefinementSettings = RefinementSettings(),
     callback: Callback = silent,
+    importance: Tensor | None = None,
 ) -> RefinedEmbedding:
     """Fits the condition words' token embeddings by L_Emb, step by step along an inversion (paper eq. 2-4).
 
@@ -55,16 +56,18 @@ def refine(
         mask: [B or 1, H, W], 1 on the foreground; binarized at 100/255.
         settings: constants of the optimization.
         callback: called after each optimizer step, N * steps_per_timestep times.
+        importance: [B or 1, H, W], how much each pixel of the scene counts for the background's words beside the
+            others, 0 or more; its values on the object are not used. None: all count the same.
 
     Returns:
         The rows' contexts at every step, α, and the loss at each optimizer step.
 
     Raises:
-        InputError: for an empty or ill-shaped mask, a description without words for one side, or a model whose maps
-            do not fit.
+        InputError: for an empty or ill-shaped mask, an importance that does not fit it or leaves nothing of the
+            background, a description without words for one side, or a model whose maps do not fit.
         RuntimeError: under `torch.inference_mode()`, which has no gradients.
     """
-    words = WordOptimizer(denoise, encoder, trajectory, description, mask, settings)
+    words = WordOptimizer(denoise, encoder, trajectory, description, mask, settings, importance)
     contexts = []
     for timestep in range(trajectory.steps):
         for _ in range(settings.steps_per_timestep):

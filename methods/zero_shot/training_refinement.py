@@ -45,6 +45,7 @@ def refine_by_training(
     mask: Tensor,
     settings: TrainingSettings = TrainingSettings(),
     callback: Callback = silent,
+    importance: Tensor | None = None,
 ) -> RefinedEmbedding:
     """Fits one embedding of the condition words by L_Emb, over timesteps drawn at random (paper eq. 2-4).
 
@@ -61,16 +62,18 @@ def refine_by_training(
         mask: [B or 1, H, W], 1 on the foreground; binarized at 100/255.
         settings: constants of the optimization. The same seed gives the same embedding.
         callback: called after each evaluation, epochs * batch_size times.
+        importance: [B or 1, H, W], how much each pixel of the scene counts for the background's words beside the
+            others, 0 or more; its values on the object are not used. None: all count the same.
 
     Returns:
         The rows' contexts, the same at every step, α, and the mean loss of each epoch.
 
     Raises:
-        InputError: for an empty or ill-shaped mask, a description without words for one side, or a model whose maps
-            do not fit.
+        InputError: for an empty or ill-shaped mask, an importance that does not fit it or leaves nothing of the
+            background, a description without words for one side, or a model whose maps do not fit.
         RuntimeError: under `torch.inference_mode()`, which has no gradients.
     """
-    words = WordOptimizer(denoise, encoder, trajectory, description, mask, settings)
+    words = WordOptimizer(denoise, encoder, trajectory, description, mask, settings, importance)
     generator = torch.Generator().manual_seed(settings.seed)
     done, total = 0, settings.evaluations(trajectory.steps)
     for _ in range(settings.epochs):

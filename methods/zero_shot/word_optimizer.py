@@ -40,9 +40,12 @@ class WordOptimizer:
         description: an object, and at least one word each for foreground and background.
         mask: [B or 1, H, W], 1 on the foreground; binarized at 100/255.
         settings: learning rates, decay and regularization.
+        importance: [B or 1, H, W], how much each pixel of the scene counts for the background's words, 0 or more. None:
+            all count the same.
 
     Raises:
-        InputError: for an empty or ill-shaped mask, or a description without words for one side.
+        InputError: for an empty or ill-shaped mask, an importance that does not fit it or leaves nothing of the
+            background, or a description without words for one side.
         RuntimeError: under `torch.inference_mode()`, which has no gradients.
     """
 
@@ -54,6 +57,7 @@ class WordOptimizer:
         description: ImagingDescription,
         mask: Tensor,
         settings: OptimizerSettings,
+        importance: Tensor | None = None,
     ) -> None:
         if torch.is_inference_mode_enabled():
             raise RuntimeError("Refinement needs gradients: call it under torch.inference_mode(False).")
@@ -61,7 +65,8 @@ class WordOptimizer:
         self.rows = text_rows(encoder, description)
         require_same_frame(mask, trajectory.latent_shape)
         binary = binarize_mask(mask.to(trajectory.latents.device))
-        self.loss = PairLoss(denoise, encoder, trajectory, self.rows, binary, settings.regularization_weight)
+        weight = settings.regularization_weight
+        self.loss = PairLoss(denoise, encoder, trajectory, self.rows, binary, weight, importance)
         background = self.rows[1].conditions
         logits = torch.zeros(len(background), dtype=background.dtype, device=background.device)
         words = [row.conditions.clone().requires_grad_() for row in self.rows]

@@ -1,5 +1,5 @@
 import pytest
-from pairs import pairs_folder, photos, write_set  # noqa: F401
+from pairs import composites_folder, pairs_folder, photos, write_set  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

@@ -53,6 +53,24 @@ def test_words_of_the_truth_explain_more_than_nothing(pairs_folder):
     assert float(rows["words of the true photo"]) > 0.3
 
 
+def test_a_row_says_what_importance_brings(pairs_folder):
+    pairs = list(read_pairs(pairs_folder))
+    for pair in pairs:
+        pair.composite[:4] = 0
+    top = torch.zeros_like(pairs[0].mask)
+    top[:4] = 1
+
+    def rows(importance):
+        table = shift_table(describe_pairs(pairs, importance=importance))
+        return dict(zip(*(column.cells for column in table.columns), strict=True))
+
+    row = "statistics, weighed by importance"
+    plain, even, dark = (rows(importance) for importance in (None, lambda pair: pair.mask + 1, lambda pair: top))
+    assert row not in plain
+    assert even == plain | {row: plain["alternative 0"]}
+    assert dark == plain | {row: dark[row]} and dark[row] != even[row]
+
+
 def test_no_pairs_are_an_error():
     with pytest.raises(ValueError, match="no pairs"):
         describe_pairs([])

@@ -2,7 +2,15 @@ import pytest
 import torch
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio
 
-from diff_harmonization.benchmarks.metrics import Score, bin_of, mean_score, score
+from diff_harmonization.benchmarks.metrics import (
+    HEADERS,
+    AgainstNothing,
+    Score,
+    against_nothing,
+    bin_of,
+    mean_score,
+    score,
+)
 
 
 @pytest.fixture
@@ -50,6 +58,55 @@ def test_equal_pictures_have_a_finite_psnr(pictures):
 
 def test_means_are_taken_over_images():
     assert mean_score([Score(20, 100, 10), Score(30, 300, 30)]) == Score(25, 200, 20)
+
+
+def scores(*fmse: float) -> list[Score]:
+    return [Score(30, 1, x) for x in fmse]
+
+
+def test_a_good_mean_does_not_hide_what_it_made_worse():
+    compared = against_nothing(scores(0, 0, 350), scores(1000, 1000, 100))
+    assert compared == AgainstNothing(3, pytest.approx(350 / 2100), 1, pytest.approx(0.9 * 3.5))
+    assert compared.cells() == ("0.17x", "1 (33%)", "3.15x")
+
+
+@pytest.mark.parametrize(("fmse", "worse"), [(500, 0), (600, 0), (600.5, 1), (300, 0)])
+def test_visibly_worse_is_a_rise_of_more_than_ten_levels_squared(fmse, worse):
+    assert against_nothing(scores(fmse), scores(500)).visibly_worse == worse
+
+
+def test_the_percentile_is_of_the_pairs_own_ratios():
+    untouched = [float(10 ** (n % 4)) for n in range(101)]
+    hundredths = scores(*(base * n / 100 for n, base in enumerate(untouched)))
+    assert against_nothing(hundredths, scores(*untouched)).high_ratio == pytest.approx(0.95)
+
+
+def test_the_worst_of_a_hundred_pairs_are_beyond_the_percentile():
+    untouched = scores(*[100.0] * 100)
+    assert against_nothing(scores(*[100.0] * 96, *[900.0] * 4), untouched).high_ratio == 1
+    assert against_nothing(scores(*[100.0] * 90, *[900.0] * 10), untouched).high_ratio == 9
+
+
+def test_doing_nothing_is_no_worse_than_itself():
+    assert against_nothing(scores(10, 2000), scores(10, 2000)).cells() == ("1.00x", "0 (0%)", "1.00x")
+
+
+def test_a_pair_that_needed_nothing_has_no_ratio_but_can_be_made_worse():
+    compared = against_nothing(scores(400, 50, 0), scores(0, 100, 0))
+    assert compared == AgainstNothing(3, 4.5, 1, 0.5)
+
+
+def test_pairs_that_all_needed_nothing_leave_the_ratios_out():
+    assert against_nothing(scores(400, 0), scores(0, 0)).cells() == ("-", "1 (50%)", "-")
+
+
+def test_there_is_a_header_for_each_cell():
+    assert len(HEADERS) == len(against_nothing(scores(1), scores(1)).cells())
+
+
+def test_other_numbers_of_pairs_are_refused():
+    with pytest.raises(ValueError, match="longer"):
+        against_nothing(scores(1), scores(1, 2))
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,31 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.measure import Measurement
 from typer.testing import CliRunner
 
 from diff_harmonization.benchmarks import quality
 from diff_harmonization.benchmarks.__main__ import app
-from diff_harmonization.benchmarks.baselines import nothing, oracle_mean
-from diff_harmonization.benchmarks.quality import measure, table
+from diff_harmonization.benchmarks.baselines import nothing
+from diff_harmonization.benchmarks.metrics import HEADERS, Score
+from diff_harmonization.benchmarks.quality import area_table, measure, read_json, table
 from diff_harmonization.data.pairs import read_pairs
 
 WORKFLOWS = Path(quality.__file__).parents[1] / "workflows"
-METHODS = ["nothing", "ColorTransfer reinhard_lab", "ColorTransfer mkl_lab", "ours, statistics"]
+METHODS = [
+    "nothing",
+    "ColorTransfer reinhard_lab",
+    "ColorTransfer mkl_lab",
+    "zero-shot, one pass",
+    "routed",
+    "routed, without ISEM",
+    "routed, judged",
+]
+ROWS = {
+    "nothing": [("a", 0.02, Score(30, 10, 1000)), ("b", 0.2, Score(40, 20, 100)), ("c", 0.3, Score(20, 30, 100))],
+    "method": [("b", 0.2, Score(36, 50, 150)), ("a", 0.02, Score(33, 10, 0)), ("c", 0.3, Score(24, 30, 350))],
+}
 
 
 @pytest.fixture
@@ -33,12 +48,13 @@ def test_quality_prints_a_row_a_method_and_writes_each_pairs_scores(run, pairs_f
         catch_exceptions=False,
     )
     assert result.exit_code == 0
-    assert all(name in result.stdout for name in METHODS)
+    assert all(result.stdout.count(name) >= 2 for name in METHODS)  # over all pairs, and by area
+    assert all(header in result.stdout for header in HEADERS)
     scores = json.loads(report.read_text())
     assert list(scores) == METHODS
     assert all([row["id"] for row in rows] == ["0", "1"] for rows in scores.values())
     assert all(row.keys() == {"id", "foreground_ratio", "psnr", "mse", "fmse"} for row in scores["nothing"])
-    ours, base = (scores[name][0] for name in ("ours, statistics", "nothing"))
+    ours, base = (scores[name][0] for name in ("zero-shot, one pass", "nothing"))
     assert ours["fmse"] != base["fmse"]
     assert ours["fmse"] * ours["foreground_ratio"] == pytest.approx(ours["mse"])  # the background is untouched
 
@@ -47,10 +63,11 @@ def test_the_loop_the_oracles_and_the_limit(run, pairs_folder, tmp_path):
     report = tmp_path / "scores.json"
     run(["quality", "--pairs", str(pairs_folder), "--limit", "1", "--json", str(report)], catch_exceptions=False)
     scores = json.loads(report.read_text())
-    assert list(scores) == [*METHODS, "ours, statistics, 6 passes", "ours, oracle words", "oracle mean"]
+    loops, oracles = ["zero-shot, 6 passes", "routed, then 6 passes"], ["zero-shot, oracle words", "oracle mean"]
+    assert list(scores) == [*METHODS, *loops, *oracles]
     assert all(len(rows) == 1 for rows in scores.values())
     assert scores["oracle mean"][0]["fmse"] < scores["nothing"][0]["fmse"]
-    assert scores["ours, statistics, 6 passes"] != scores["ours, statistics"]
+    assert scores["zero-shot, 6 passes"] != scores["zero-shot, one pass"]
 
 
 def test_a_run_goes_on_from_its_file(pairs_folder, tmp_path):
@@ -76,21 +93,53 @@ def test_a_source_of_pairs_is_needed(run):
     assert "--pairs" in result.output
 
 
-def test_the_table_has_a_column_a_bin(pairs_folder):
-    results = measure(read_pairs(pairs_folder), {"nothing": nothing, "oracle mean": oracle_mean})
-    drawn = table(results)
-    assert [str(column.header).split(":")[0] for column in drawn.columns] == [
-        "method",
-        "all",
-        "0-5%",
-        "5-15%",
-        "15-100%",
-        "fMSE ratio",
-    ]
-    assert [list(column.cells)[0] for column in drawn.columns][2:4] == ["-", "-"]
-    first, second = drawn.columns[-1].cells
-    assert first == "1.00x"
-    assert float(second.removesuffix("x")) < 0.8
+def read_table(drawn):
+    """A table's rows, each as header -> cell."""
+    headers = [str(column.header) for column in drawn.columns]
+    return [dict(zip(headers, row, strict=True)) for row in zip(*(c.cells for c in drawn.columns), strict=True)]
+
+
+def test_the_table_compares_pairs_of_the_same_id():
+    nothing_row, method_row = read_table(table(ROWS))
+    assert list(nothing_row.values()) == ["nothing", "30.00", "20", "400", "1.00x", "0 (0%)", "1.00x"]
+    assert method_row == {
+        "method": "method",
+        "PSNR, dB": "31.00",
+        "MSE": "30",
+        "fMSE": "167",
+        "fMSE ratio": "0.42x",
+        "visibly worse": "1 (33%)",
+        "ratio, 95th percentile": "3.30x",
+    }
+
+
+def test_the_table_by_area_has_a_column_a_bin():
+    nothing_row, method_row = read_table(area_table(ROWS))
+    assert nothing_row == {
+        "method": "nothing",
+        "0-5% (n=1)": "30.00 / 10 / 1000",
+        "5-15% (n=0)": "-",
+        "15-100% (n=2)": "30.00 / 25 / 100",
+    }
+    assert list(method_row.values()) == ["method", "33.00 / 10 / 0", "-", "30.00 / 40 / 250"]
+
+
+@pytest.mark.parametrize("draw", [table, area_table])
+def test_the_tables_fit_120_columns(draw):
+    large = [(name, ratio, Score(23.23, 12345, 12345)) for name, ratio, _ in ROWS["nothing"]]
+    drawn = draw(dict.fromkeys(["nothing", "zero-shot, 6 passes", "ColorTransfer reinhard_lab"], large))
+    assert Measurement.get(Console(width=250), Console(width=250).options, drawn).maximum <= 120
+
+
+def test_a_file_of_scores_is_read(tmp_path):
+    file = tmp_path / "scores.json"
+    file.write_text("""{
+        "nothing": [{"id": "a", "foreground_ratio": 0.1, "psnr": 25.7, "mse": 173.8, "fmse": 1172.8}],
+        "zero-shot, one pass": [{"id": "a", "foreground_ratio": 0.1, "psnr": 26.5, "mse": 144.4, "fmse": 974.2}]
+    }""")
+    read = read_json(file)
+    assert read["nothing"] == {"a": ("a", 0.1, Score(25.7, 173.8, 1172.8))}
+    assert list(read) == ["nothing", "zero-shot, one pass"]
 
 
 def test_no_pairs_are_an_error(pairs_folder):

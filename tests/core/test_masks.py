@@ -10,6 +10,7 @@ from diff_harmonization.core.masks import (
     keep_visible,
     mask_on_grid,
     require_same_frame,
+    scene_importance,
 )
 
 
@@ -66,3 +67,43 @@ def test_masks_of_another_picture_are_refused():
         require_same_frame(torch.ones(1, 512, 640), (2, 4, 64, 64))
     with pytest.raises(ValueError, match="`mask`: got 3 masks for 2 pictures"):
         require_same_frame(torch.ones(3, 512, 512), (2, 4, 64, 64))
+
+
+@pytest.fixture
+def two_masks():
+    masks = torch.zeros(2, 2, 4)
+    masks[0, 0, 0] = masks[1, :, 2:] = 1
+    return masks
+
+
+def test_importance_has_a_mean_of_1_over_the_scene_and_is_0_on_the_object(two_masks):
+    given = torch.tensor([[[9.0, 0.1, 0.2, 0.2], [0.0, 0.1, 0.4, 0.4]]])
+    weights = scene_importance(given, two_masks)
+    torch.testing.assert_close(weights[0], torch.tensor([[0.0, 0.5, 1.0, 1.0], [0.0, 0.5, 2.0, 2.0]]))
+    torch.testing.assert_close(weights[1].sum(), torch.tensor(4.0))
+    assert torch.equal(scene_importance(given[0], two_masks[0]), weights[0])
+
+
+def test_importance_that_is_1_everywhere_is_1_to_the_bit(two_masks):
+    assert torch.equal(scene_importance(torch.ones(1, 2, 4), two_masks), 1 - two_masks)
+    torch.testing.assert_close(scene_importance(torch.full((1, 2, 4), 0.3), two_masks), 1 - two_masks)
+
+
+@pytest.mark.parametrize(
+    ("importance", "message"),
+    [
+        (torch.ones(1, 4, 2), r"got 2x4 \(width x height\), expected 4x2 like the mask"),
+        (torch.ones(3, 2, 4), "got 3 maps for 2 masks, expected one map, or one for each mask"),
+        (torch.zeros(1, 2, 4), "it is 0 everywhere outside the mask.*expected values above 0"),
+        (torch.eye(4)[2:3].expand(2, 4)[None], "it is 0 everywhere outside the mask"),  # of the second mask alone
+        (torch.full((1, 2, 4), torch.nan), "it is 0 everywhere outside the mask"),
+    ],
+)
+def test_importance_that_does_not_serve_is_refused(two_masks, importance, message):
+    with pytest.raises(ValueError, match=f"^`importance`: {message}"):
+        scene_importance(importance, two_masks)
+
+
+def test_a_mask_without_a_scene_is_refused():
+    with pytest.raises(ValueError, match="^`mask`: the mask covers the whole picture"):
+        scene_importance(torch.ones(2, 4), torch.full((2, 4), THRESHOLD))

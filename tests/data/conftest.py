@@ -1,6 +1,6 @@
 import pytest
 import torch
-from pairs import pairs_folder, photos  # noqa: F401
+from pairs import composites_folder, pairs_folder, photos, write_set  # noqa: F401
 
 
 @pytest.fixture

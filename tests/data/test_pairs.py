@@ -1,16 +1,32 @@
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from pairs import to_lab
 from PIL import Image
 from safetensors.torch import load_file
 
-from diff_harmonization.data.pairs import build_pairs, channels_first, jitter_tone, read_pairs, transfer_statistics
+from diff_harmonization.data.pairs import (
+    CURVE,
+    MIDDLE_GRAY,
+    STOPS,
+    TEMPERATURE,
+    TINT,
+    Recipe,
+    build_pairs,
+    channels_first,
+    jitter_tone,
+    read_pairs,
+    relight,
+    transfer_statistics,
+)
 
 GOLDENS = Path(__file__).with_name("goldens")
+RECIPES = get_args(Recipe)
 
 
 @dataclass(frozen=True)
@@ -39,8 +55,9 @@ def test_pairs_are_those_that_the_published_figures_rest_on():
     assert difference.sum() <= 3
 
 
-def test_pairs_differ_inside_the_mask_alone(photos):
-    pairs = list(build_pairs(photos))
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_pairs_differ_inside_the_mask_alone(photos, recipe):
+    pairs = list(build_pairs(photos, recipe=recipe))
     assert [pair.id for pair in pairs] == [photo.id for photo in photos]
     for pair in pairs:
         outside = pair.mask == 0
@@ -48,15 +65,17 @@ def test_pairs_differ_inside_the_mask_alone(photos):
         assert (pair.composite - pair.truth)[pair.mask > 0].abs().mean() > 2 / 255
 
 
-def test_pairs_hold_8_bit_colors(photos):
-    for pair in build_pairs(photos):
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_pairs_hold_8_bit_colors(photos, recipe):
+    for pair in build_pairs(photos, recipe=recipe):
         levels = pair.composite * 255
         assert torch.allclose(levels, levels.round(), atol=1e-4)
         assert 0 <= pair.composite.min() <= pair.composite.max() <= 1
 
 
-def test_pairs_are_the_same_every_time_and_others_with_another_seed(photos):
-    first, second, other = (list(build_pairs(photos, seed)) for seed in (0, 0, 1))
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_pairs_are_the_same_every_time_and_others_with_another_seed(photos, recipe):
+    first, second, other = (list(build_pairs(photos, seed, recipe)) for seed in (0, 0, 1))
     assert all(torch.equal(a.composite, b.composite) for a, b in zip(first, second, strict=True))
     assert not any(torch.equal(a.composite, b.composite) for a, b in zip(first[1::2], other[1::2], strict=True))
 
@@ -103,6 +122,86 @@ def test_the_rest_of_the_picture_stays(photos):
     ):
         assert torch.equal(changed[outside], image[outside])
         assert (changed - image)[~outside].abs().mean() > 0.01
+
+
+def test_the_recipes_give_other_pairs_of_one_truth(photos):
+    looks, light = (list(build_pairs(photos, recipe=recipe)) for recipe in ("looks", "light"))
+    for one, other in zip(looks, light, strict=True):
+        assert (one.id, one.object) == (other.id, other.object)
+        assert torch.equal(one.truth, other.truth) and torch.equal(one.mask, other.mask)
+        assert (one.composite - other.composite)[one.mask > 0].abs().mean() > 2 / 255
+
+
+def linear(srgb):
+    """IEC 61966-2-1 inverted, by hand."""
+    values = srgb.double().numpy()
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+@pytest.fixture
+def ramp():
+    """Grays that no light here clips, [8,8,3], all of them object."""
+    return torch.linspace(0.03, 0.55, 64).reshape(8, 8, 1).expand(8, 8, 3), torch.ones(8, 8)
+
+
+def test_no_other_light_changes_nothing(photos):
+    image, mask = photos[0].image(), photos[0].foreground()
+    assert torch.allclose(relight(image, mask, torch.zeros(4)), image, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("even", "stops"),
+    [
+        ((0.5, 0.0, 0.0, 0.0), (STOPS / 2,) * 3),
+        ((-1.0, 0.0, 0.0, 0.0), (-STOPS,) * 3),
+        ((0.0, 1.0, 0.0, 0.0), (TEMPERATURE, 0.0, -TEMPERATURE)),
+        ((0.0, 0.0, -1.0, 0.0), (0.0, -TINT, 0.0)),
+    ],
+)
+def test_exposure_temperature_and_tint_are_gains_in_linear_light(ramp, even, stops):
+    image, mask = ramp
+    gains = np.log2(linear(relight(image, mask, torch.tensor(even))) / linear(image))
+    np.testing.assert_allclose(gains, np.broadcast_to(stops, gains.shape), atol=3e-3)
+
+
+@pytest.mark.parametrize("curve", [-1.0, 0.7])
+def test_the_curve_is_a_power_that_leaves_middle_gray(ramp, curve):
+    image, mask = ramp
+    got = linear(relight(image, mask, torch.tensor([0.0, 0.0, 0.0, curve])))
+    expected = MIDDLE_GRAY * (linear(image) / MIDDLE_GRAY) ** (2 ** (CURVE * curve))
+    np.testing.assert_allclose(got, expected, rtol=3e-3)
+    below, above = got < MIDDLE_GRAY, got > MIDDLE_GRAY
+    assert below.any() and above.any()
+    darkened = got < linear(image)
+    assert (darkened[below] == (curve > 0)).all() and (darkened[above] == (curve < 0)).all()
+
+
+def test_light_that_is_too_strong_is_clipped():
+    out = relight(torch.ones(2, 2, 3), torch.ones(2, 2), torch.ones(4))
+    assert torch.allclose(out, torch.ones(2, 2, 3), atol=1e-6) and out.max() <= 1
+
+
+def test_light_is_drawn_evenly_within_its_limits(ramp):
+    """Half of the photos are brightened, and none by more than all numbers together allow."""
+
+    @dataclass(frozen=True)
+    class Ramp:
+        id: str
+        object = "tree"
+
+        def image(self):
+            return ramp[0]
+
+        def foreground(self):
+            return ramp[1]
+
+    pairs = build_pairs([Ramp(str(number)) for number in range(300)], recipe="light")
+    middle = (linear(ramp[0])[..., 1] - MIDDLE_GRAY) ** 2
+    row, column = np.unravel_index(middle.argmin(), middle.shape)
+    gains = [np.log2(linear(pair.composite)[row, column, 1] / linear(ramp[0])[row, column, 1]) for pair in pairs]
+    assert np.mean(np.array(gains) > 0) == pytest.approx(0.5, abs=0.1)
+    assert np.abs(gains).max() < (STOPS + TINT) * 2**CURVE
+    assert np.std(gains) == pytest.approx(STOPS / 3**0.5, rel=0.2)
 
 
 def test_channels_come_first():

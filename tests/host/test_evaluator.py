@@ -5,6 +5,7 @@ from pathlib import Path
 import folder_paths
 import pytest
 import torch
+from models_folders import own_folder  # noqa: F401
 from safetensors.torch import load_file, save_file
 
 from diff_harmonization.core.view import working_view
@@ -12,23 +13,15 @@ from diff_harmonization.data.pairs import jitter_tone
 from diff_harmonization.data.photos import read_image, read_mask
 from diff_harmonization.evaluator.networks import ResNet50
 from diff_harmonization.host import evaluator as host_evaluator
-from diff_harmonization.host.evaluator import EMBEDDED, FOLDER, HostNetwork, evaluator_names, load_evaluator
+from diff_harmonization.host.evaluator import EMBEDDED, FOLDER, evaluator_names, load_evaluator
 from diff_harmonization.host.folders import register_folder
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "workflows" / "examples"
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A models folder of its own."""
-    monkeypatch.setattr(folder_paths, "models_dir", str(tmp_path))
-    names = {key: value for key, value in folder_paths.folder_names_and_paths.items() if key != FOLDER}
-    monkeypatch.setattr(folder_paths, "folder_names_and_paths", names)
-    folder_paths.filename_list_cache.pop(FOLDER, None)
-    folder_paths.cache_helper.clear()
-    (tmp_path / FOLDER).mkdir()
-    yield tmp_path / FOLDER
-    folder_paths.filename_list_cache.pop(FOLDER, None)
+def folder(own_folder):  # noqa: F811
+    return own_folder(FOLDER)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +45,6 @@ def test_the_embedded_weights_are_small_and_half_precision():
 
 
 def test_the_folder_is_registered_once(folder):
-    register_folder(FOLDER)
     assert folder_paths.get_folder_paths(FOLDER) == [str(folder)]
     folder_paths.folder_names_and_paths[FOLDER] = (["/elsewhere"], {".pth"})
     register_folder(FOLDER)
@@ -60,14 +52,12 @@ def test_the_folder_is_registered_once(folder):
 
 
 def test_names_are_the_embedded_one_and_the_users_files(folder):
-    register_folder(FOLDER)
     save_file({"a": torch.zeros(1)}, folder / "mine.safetensors")
     (folder / "notes.txt").write_text("no weights")
     assert evaluator_names() == [EMBEDDED, "mine.safetensors"]
 
 
 def test_a_users_file_scores(folder, example, executor):
-    register_folder(FOLDER)
     torch.manual_seed(0)
     network = ResNet50().eval()
     torch.save(network.state_dict(), folder / "own.pth")
@@ -77,7 +67,6 @@ def test_a_users_file_scores(folder, example, executor):
 
 
 def test_a_file_that_is_not_there(folder):
-    register_folder(FOLDER)
     with pytest.raises(FileNotFoundError, match="none.pth"):
         load_evaluator("none.pth")
 
@@ -91,11 +80,6 @@ def test_damaged_embedded_weights(tmp_path, monkeypatch):
     monkeypatch.setattr(host_evaluator, "MANIFEST", tmp_path / "weights.json")
     with pytest.raises(ValueError, match="^.* has sha256 .*, expected 0000.*reinstall"):
         load_evaluator(EMBEDDED)
-
-
-def test_the_host_places_the_network(executor):
-    network = HostNetwork(torch.nn.Flatten())
-    assert network(torch.zeros(1, 4, 2, 2)).device == network.patcher.load_device
 
 
 def test_scores_repeat_and_do_not_depend_on_the_batch(evaluator, example, executor):

@@ -4,7 +4,7 @@ import comfy.sd
 import pytest
 import torch
 
-from diff_harmonization.host.image import check_mask, decode, encode
+from diff_harmonization.host.image import check_importance, check_mask, decode, encode
 
 IMAGE = torch.zeros(2, 8, 6, 3)
 
@@ -33,6 +33,22 @@ def test_mask_of_nearly_everything_earns_a_hint(caplog):
     with caplog.at_level(logging.WARNING):
         check_mask(torch.ones(1, 8, 6), IMAGE)
     assert "100%" in caplog.text and "inverted" in caplog.text
+
+
+@pytest.mark.parametrize("shape", [(8, 6), (1, 8, 6), (2, 8, 6)])
+def test_importance_is_spread_over_the_batch(shape):
+    """It may be nothing anywhere, and everything everywhere: a map is no selection."""
+    importance = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    out = check_importance(importance, IMAGE)
+    assert out.shape == (2, 8, 6)
+    assert torch.equal(out[1], importance.reshape(-1, 8, 6)[-1])
+    assert check_importance(0 * importance, IMAGE).max() == 0
+
+
+@pytest.mark.parametrize("shape", [(6, 8), (1, 6, 8), (3, 8, 6), (1, 1, 8, 6), (2, 4, 3)])
+def test_importance_of_another_size_is_refused(shape):
+    with pytest.raises(ValueError, match="^`importance`: got .*6x8.*same image with Instance Similarity"):
+        check_importance(torch.ones(shape), IMAGE)
 
 
 def test_vae_round_trip(executor):

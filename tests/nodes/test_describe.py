@@ -111,6 +111,8 @@ def test_a_refused_text_is_told_with_its_input(inputs, message):
         ({"object": "7"}, "^LocalDescribe, input object: A description's object"),
         ({"provider": {"provider": "vlm", "model": "gone"}}, "^LocalDescribe, input provider.model: .* 'gone'"),
         ({"mask": torch.ones(1, 8, 8)}, "^LocalDescribe, input mask: .* covers the whole picture"),
+        ({"importance": torch.ones(1, 8, 4)}, "^LocalDescribe, input importance: got 4x8 .*, expected 8x8"),
+        ({"importance": torch.zeros(8, 8)}, "^LocalDescribe, input importance: it is 0 everywhere outside"),
     ],
 )
 def test_a_refused_input_is_told_by_its_name(inputs, message):

@@ -1,8 +1,8 @@
-"""The training style of refinement in the real host, beside the optimizing one."""
+"""Refinement in the real host: its training style beside the optimizing one, and importance."""
 
 import pytest
 import torch
-from graphs import edit_graph, interrupted, refusal, saved_latent
+from graphs import add, edit_graph, interrupted, refusal, saved_latent
 
 
 def trained(graph, **inputs):
@@ -52,3 +52,26 @@ def test_errors_name_the_node(server, composite_name, mask_name):
     graph = trained(edit_graph(composite_name, mask_name))
     graph["refine"]["inputs"]["mask"] = ["mask", 0]
     assert "RefineEmbeddingTraining, input mask: got" in refusal(server, graph)
+
+
+def evenly_weighed(graph):
+    """The graph with an importance of 1 everywhere, which the working view cuts."""
+    add(graph, "rest", "InvertMask", mask=["mask", 0])
+    add(graph, "even", "MaskComposite", destination=["mask", 0], source=["rest", 0], x=0, y=0, operation="add")
+    graph["view"]["inputs"]["regions"] = ["even", 0]
+    graph["refine"]["inputs"]["importance"] = ["view", 2]
+    return graph
+
+
+@pytest.mark.parametrize("style", [lambda graph: graph, trained])
+def test_an_even_importance_changes_nothing(edited, style):
+    assert torch.equal(edited(style), edited(lambda graph: evenly_weighed(style(graph))))
+
+
+@pytest.mark.parametrize("style", [lambda graph: graph, trained])
+def test_importance_that_leaves_no_background_is_told_by_its_name(server, composite_name, mask_name, style):
+    graph = style(edit_graph(composite_name, mask_name))
+    add(graph, "inside", "ThresholdMask", mask=["view", 1], value=0.5)
+    graph["refine"]["inputs"]["importance"] = ["inside", 0]
+    message = refusal(server, graph)
+    assert ", input importance: it is 0 everywhere outside the mask" in message

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from diff_harmonization.data import recoloring
 from diff_harmonization.data.photos import Photo
+from diff_harmonization.data.recoloring import lab
 
 SIZE = 40
 
@@ -33,7 +33,7 @@ def picture(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def to_lab(image: torch.Tensor) -> torch.Tensor:
     """[H,W,3] in 0-1 to Lab."""
-    return recoloring.to_lab(image.movedim(-1, 0)[None])[0].movedim(0, -1)
+    return lab.to_lab(image.movedim(-1, 0)[None])[0].movedim(0, -1)
 
 
 def write_index(path: Path, columns: list[str], rows: list[list]) -> None:
@@ -85,3 +85,17 @@ def write_set(tmp_path):
         return folder
 
     return write
+
+
+@pytest.fixture
+def composites_folder(tmp_path) -> Path:
+    """Two composites without truths, the second wider than high."""
+    folder = tmp_path / "composites"
+    for seed, (name, width) in enumerate([("011", SIZE), ("003", 2 * SIZE)]):
+        image, mask = picture(seed)
+        write_picture(folder / f"{name}.jpg", image.repeat(1, width // SIZE, 1))
+        write_picture(folder / f"{name}_mask.png", torch.nn.functional.pad(mask, (0, width - SIZE)))
+    columns = ["id", "width", "height", "object", "foreground", "background"]
+    rows = [["011", SIZE, SIZE, "boy", "sunny", "bright"], ["003", 2 * SIZE, SIZE, "house", "bright", "cloudy"]]
+    write_index(folder / "index.csv", columns, rows)
+    return folder

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from diff_harmonization.training.crops import Crops, batch_seed, cached_crops, collect_crops
+from diff_harmonization.training.crops import Crops, batch_seed, cached_crops, collect_crops, with_moved_edge
 
 
 @dataclass(frozen=True)
@@ -69,3 +69,23 @@ def test_squares_are_cut_once(tmp_path):
 
 def test_batches_of_different_steps_have_different_seeds():
     assert len({batch_seed(seed, step) for seed in range(5) for step in range(1000)}) == 5000
+
+
+@pytest.mark.parametrize(
+    ("chance", "low", "high"), [(0.0, 3, 9), (0.39, 5, 7), (0.41, 4, 8), (0.61, 4, 8), (1.0, 4, 8)]
+)
+def test_an_edge_moves_by_a_pixel_or_softens_or_stays(chance, low, high):
+    mask = torch.zeros(2, 1, 12, 12)
+    mask[0, :, 4:8, 4:8] = 1
+    moved = with_moved_edge(mask, chance)
+    assert moved.shape == mask.shape and moved[1].max() == 0
+    if 0.4 <= chance < 0.6:
+        assert 0 < moved[0, 0, 3, 6] < 0.5 < moved[0, 0, 4, 6] < 1
+        assert moved.sum().item() == pytest.approx(16, rel=1e-3)
+    else:
+        assert torch.equal(moved[0, 0], torch.zeros(12, 12).index_put_(box(low, high), torch.tensor(1.0)))
+
+
+def box(low, high):
+    rows = torch.arange(low, high)
+    return rows[:, None], rows[None]

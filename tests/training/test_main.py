@@ -7,7 +7,9 @@ from photo_sets import photo_set  # noqa: F401
 from typer.testing import CliRunner
 
 from diff_harmonization.training import __main__ as command
-from diff_harmonization.training.settings import EvaluatorSettings, MiniSettings
+from diff_harmonization.training.settings import EvaluatorSettings, MiniSettings, RoutedSettings
+
+COMMANDS = [("mini", MiniSettings), ("evaluator", EvaluatorSettings), ("routed", RoutedSettings)]
 
 
 @pytest.fixture
@@ -19,28 +21,33 @@ def run(monkeypatch):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """What the two trainings are called with, in place of training."""
+    """What the trainings are called with, in place of training."""
     from diff_harmonization.training.evaluator import train as evaluator
     from diff_harmonization.training.mini import train as mini
+    from diff_harmonization.training.routed import train as routed
 
     calls = []
-    for module in (evaluator, mini):
+    for module in (evaluator, mini, routed):
         monkeypatch.setattr(module, "train", lambda *arguments: calls.append(arguments))
     return calls
 
 
-@pytest.mark.parametrize(("name", "settings"), [("mini", MiniSettings()), ("evaluator", EvaluatorSettings())])
-def test_a_command_without_options_has_the_settings_defaults(run, trained, tmp_path, name, settings):
+@pytest.mark.parametrize(("name", "kind"), COMMANDS)
+def test_a_command_without_options_has_the_settings_defaults(run, trained, tmp_path, name, kind):
     result = run(name, "--photos", tmp_path, "--work", tmp_path / "work")
     assert result.exit_code == 0, result.output
-    assert trained == [(tmp_path, tmp_path / "work", settings)]
+    assert trained == [(tmp_path, tmp_path / "work", kind())]
 
 
-@pytest.mark.parametrize(("name", "kind"), [("mini", MiniSettings), ("evaluator", EvaluatorSettings)])
+@pytest.mark.parametrize(("name", "kind"), COMMANDS)
 def test_every_setting_is_an_option(run, trained, tmp_path, name, kind):
-    numbers = {"architecture": "lite0", "initial": tmp_path / "a.safetensors", "initial_backbone": tmp_path / "b.pth"}
-    values = {field: numbers.get(field, 7) for field in vars(kind())}
-    options = [part for field, value in values.items() for part in (f"--{field.replace('_', '-')}", value)]
+    others = {"architecture": "lite0", "initial": tmp_path / "a.safetensors", "initial_backbone": tmp_path / "b.pth"}
+    others |= {"importance": False, "transformer": False}
+    values = {field: others.get(field, 7) for field in vars(kind())}
+    options = []
+    for field, value in values.items():
+        option = field.replace("_", "-")
+        options += [f"--no-{option}"] if value is False else [f"--{option}", value]
     result = run(name, "--photos", tmp_path, "--work", tmp_path, *options)
     assert result.exit_code == 0, result.output
     assert trained == [(tmp_path, tmp_path, kind(**values))]

@@ -11,7 +11,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ...core.errors import InputError
 from ...core.weights import shipped_weights
+from ...methods.routed.checkpoint import read_network
 from ...methods.routed.instances import load_backbone
 from ...methods.routed.network import Architecture, RoutedNetwork
 from ..crops import cached_crops
@@ -43,7 +45,7 @@ def train(photos: Path, work: Path, settings: RoutedSettings) -> None:
         settings: see there.
 
     Raises:
-        ValueError: when a checkpoint is of another network.
+        ValueError: when `settings.initial` holds another network's weights, or a checkpoint is of another network.
     """
     work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
@@ -69,14 +71,22 @@ def train(photos: Path, work: Path, settings: RoutedSettings) -> None:
 
 
 def start(settings: RoutedSettings) -> RoutedNetwork:
-    """The network before its first step: from exported weights, else with the embedded evaluator's encoder."""
-    network = RoutedNetwork(Architecture(settings.importance, settings.transformer))
+    """The network before its first step: from exported weights, else with the embedded evaluator's encoder.
+
+    Raises:
+        InputError: when the weights are of another network, or of another architecture than the settings.
+    """
+    architecture = Architecture(settings.importance, settings.transformer)
     if settings.initial is not None:
-        state = load_file(settings.initial)
-    else:
-        judge = load_file(shipped_weights(EVALUATOR))
-        state = {name: value for name, value in judge.items() if name.startswith("body.")}
-    network.load_state_dict(network.state_dict() | {name: value.float() for name, value in state.items()})
+        network = read_network(settings.initial).requires_grad_(True)
+        if network.architecture != architecture:
+            raise InputError(
+                "initial", f"{settings.initial.name} is of {network.architecture}, expected {architecture}."
+            )
+        return network
+    network, judge = RoutedNetwork(architecture), load_file(shipped_weights(EVALUATOR))
+    body = {name: value.float() for name, value in judge.items() if name.startswith("body.")}
+    network.load_state_dict(network.state_dict() | body)
     return network
 
 

@@ -5,7 +5,7 @@ from kornia.color import lab_to_rgb, rgb_to_lab
 from diff_harmonization.core.errors import InputError
 from diff_harmonization.description.statistics import provider as statistics
 from diff_harmonization.description.statistics.norms import load_norms
-from diff_harmonization.description.statistics.provider import alternatives, describe
+from diff_harmonization.description.statistics.provider import SIDE, alternatives, describe, shrink_importance
 from diff_harmonization.description.statistics.words import LEVELS
 from diff_harmonization.description.vocabulary import WORDS
 
@@ -102,3 +102,42 @@ def test_the_second_alternative_goes_farther_and_the_third_is_darker(scene, mask
 def test_alternatives_that_say_the_same_are_one(scene, mask, monkeypatch):
     monkeypatch.setattr(statistics, "FARTHER", 1.0)
     assert len(alternatives(scene, mask, "car")) == 2
+
+
+def test_importance_chooses_the_scene_that_the_words_come_from(scene, mask):
+    """The left half of a scene is dark, the right half bright."""
+    left = torch.zeros_like(mask)
+    left[:, : len(mask) // 2] = 1
+    halves = moved(moved(scene, left * (1 - mask), [-45.0, 0.0, 0.0]), (1 - left) * (1 - mask), [15.0, 0.0, 0.0])
+    dark, light = (describe(halves, mask, "car", importance) for importance in (left, 1 - left))
+    assert said(dark.background, "lightness") < said(light.background, "lightness")
+    assert dark.foreground == light.foreground
+
+
+@pytest.mark.parametrize("factor", [1, 17])
+def test_importance_that_is_1_everywhere_changes_nothing(scene, mask, factor):
+    """At its own size and where it shrinks; a soft edge falls on no whole pixel of the smaller picture."""
+    scene, mask = scene.repeat_interleave(factor, 0).repeat_interleave(factor, 1), mask.repeat(factor, factor)
+    assert alternatives(scene, mask, "car", torch.ones_like(mask)) == alternatives(scene, mask, "car")
+
+
+def test_an_importance_shrinks_to_its_mean_over_the_scene_in_each_pixel():
+    mask, importance = torch.zeros(2 * SIDE, 2 * SIDE), torch.ones(2 * SIDE, 2 * SIDE)
+    mask[:3, :2] = 1  # one pixel of the smaller picture, and the half of another
+    importance[:3, :2] = 100.0  # what lies on the object is not used
+    importance[2:4, 2:4] = torch.tensor([[1.0, 3.0], [5.0, 7.0]])
+    small = shrink_importance(importance, mask)
+    assert small.shape == (SIDE, SIDE)
+    relative = small / small[-1, -1]
+    torch.testing.assert_close(relative[:2, :2], torch.tensor([[0.0, 1.0], [1.0, 4.0]]))
+
+
+@pytest.mark.parametrize("factor", [1, 8])
+def test_importance_that_does_not_serve_is_an_error(scene, mask, factor):
+    scene, mask = scene.repeat(factor, factor, 1), mask.repeat(factor, factor)
+    with pytest.raises(InputError, match="^`importance`: got 24x.* like the mask"):
+        describe(scene, mask, "car", torch.ones(len(mask), 24))
+    with pytest.raises(InputError, match="^`importance`: it is 0 everywhere outside"):
+        describe(scene, mask, "car", mask)
+    with pytest.raises(InputError, match="^`mask`: .*covers the whole"):
+        describe(scene, torch.ones_like(mask), "car", mask)

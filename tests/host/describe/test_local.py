@@ -2,6 +2,7 @@
 
 import comfy.model_management as management
 import pytest
+import torch
 
 from diff_harmonization.core.errors import InputError
 from diff_harmonization.host.describe.local import describe_locally
@@ -12,6 +13,16 @@ pytestmark = pytest.mark.usefixtures("models")
 def test_statistics_read_no_model(executor, composite, loads):
     assert len(describe_locally(*composite, "dog", "statistics")) > 1
     assert loads == []
+
+
+def test_importance_is_for_the_statistics_alone(executor, composite):
+    mask = composite[1]
+    image = torch.linspace(0.1, 1, 80)[:, None].expand(60, 80, 3)  # from dark to bright
+    right = torch.zeros_like(mask)
+    right[:, 60:] = 1
+    for provider, model in (("statistics", ""), ("clip", "clip")):
+        plain, weighed = (describe_locally(image, mask, "dog", provider, model, x) for x in (None, right))
+        assert (weighed == plain) == (provider == "clip")
 
 
 @pytest.mark.parametrize("provider", ["clip", "vlm"])

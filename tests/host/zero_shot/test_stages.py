@@ -13,6 +13,7 @@ from diff_harmonization.host.zero_shot.stages import (
 )
 from diff_harmonization.methods.zero_shot.refinement import RefinementSettings
 from diff_harmonization.methods.zero_shot.training_refinement import TrainingSettings
+from diff_harmonization.mini.loader import load_mini
 
 WORDS = ImagingDescription("cat", ("warm",), ("cold",))
 
@@ -38,6 +39,22 @@ def test_without_optimizer_steps_both_styles_give_the_words_as_they_are(trajecto
     refined = refine_words(*models, trajectory, WORDS, torch.ones(1, 32, 32), settings)
     assert refined.losses == ()
     assert all(torch.equal(step, refined.source[0]) for step in refined.source)
+
+
+@pytest.mark.parametrize(
+    "settings", [RefinementSettings(steps_per_timestep=1), TrainingSettings(epochs=1, batch_size=1)]
+)
+def test_importance_reaches_both_styles_in_any_form_of_a_mask(executor, settings):
+    model, clip, _ = load_mini()
+    trajectory = invert_latent(model, clip, torch.rand(1, 3, 64, 64), steps=2)
+    mask = torch.zeros(1, 64, 64)
+    mask[:, 16:40, 20:48] = 1
+    plain, same, weighed = (
+        refine_words(model, clip, trajectory, WORDS, mask, settings, importance=importance)
+        for importance in (None, torch.ones(64, 64), torch.linspace(0, 1, 64).expand(64, 64))
+    )
+    assert plain.losses == same.losses and torch.equal(plain.target, same.target)
+    assert weighed.losses != plain.losses
 
 
 def test_an_edit_of_strength_0_gives_the_latent_back(trajectory, models, latent):

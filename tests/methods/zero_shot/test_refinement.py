@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from diff_harmonization.attention.maps import record_maps
+from diff_harmonization.core.masks import mask_on_grid
 from diff_harmonization.methods.zero_shot.refinement import RefinementSettings, encode_pair, refine
 from diff_harmonization.methods.zero_shot.text_rows import fuse_target
 from diff_harmonization.methods.zero_shot.types import Trajectory
@@ -60,6 +62,34 @@ def test_the_regularizer_holds_the_words(denoiser, encoder, trajectory, mask, de
     assert (held.source - start.source)[-1].norm() < 0.5 * (free.source - start.source)[-1].norm()
 
 
+def test_importance_that_is_1_everywhere_changes_no_bit(denoiser, encoder, trajectory, mask, description):
+    plain, same, half = (
+        refine(denoiser, encoder, trajectory, description, mask, EAGER, importance=importance)
+        for importance in (None, torch.ones(1, 64, 64), torch.ones(1, 64, 64).triu())
+    )
+    assert torch.equal(plain.target, same.target) and torch.equal(plain.background, same.background)
+    assert torch.equal(plain.weights, same.weights) and plain.losses == same.losses
+    assert not torch.allclose(plain.background, half.background, rtol=1e-3)
+
+
+def test_the_backgrounds_words_learn_from_the_important_part(denoiser, encoder, trajectory, mask, description, rows):
+    """After many steps at one noise level their attention fits that part better than without importance."""
+    still = Trajectory(trajectory.latents[1:3], torch.tensor([2.0, 0.0], dtype=torch.float64))
+    settings = replace(EAGER, steps_per_timestep=40)
+
+    def misses(importance):
+        refined = refine(denoiser, encoder, still, description, mask, settings, importance=importance)
+        maps, _ = record_maps(denoiser, still.latents[0], still.sigmas[0], refined.background[0], (2, 2))
+        attention = torch.einsum("n,bnhw->bhw", refined.weights, maps[:, list(rows[1].tokens)])
+        return (1 - mask_on_grid(mask, (2, 2)) - attention / attention.amax((1, 2), keepdim=True)).square().mean(0)
+
+    plain = misses(None)
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        corner = torch.zeros(1, 64, 64)
+        corner[:, 32 * row : 32 * row + 32, 32 * column : 32 * column + 32] = 1
+        assert misses(corner)[row, column] < plain[row, column]
+
+
 def test_result_describes_itself(denoiser, encoder, trajectory, mask, rows, description):
     calls = []
     settings = RefinementSettings()
@@ -96,6 +126,10 @@ def test_refuses_bad_masks_and_inference_mode(denoiser, encoder, trajectory, mas
         refine(denoiser, encoder, trajectory, description, 0 * mask)
     with pytest.raises(ValueError, match="^`mask`: .*aspect"):
         refine(denoiser, encoder, trajectory, description, mask[..., :32])
+    with pytest.raises(ValueError, match="^`importance`: got 32x64"):
+        refine(denoiser, encoder, trajectory, description, mask, importance=mask[..., :32])
+    with pytest.raises(ValueError, match="^`importance`: it is 0 everywhere outside"):
+        refine(denoiser, encoder, trajectory, description, mask, importance=mask)
     with torch.inference_mode(), pytest.raises(RuntimeError, match=r"inference_mode\(False\)"):
         refine(denoiser, encoder, trajectory, description, mask)
     with pytest.raises(ValueError, match="`learning_rate`: got -1, expected 0 or more"):

@@ -96,6 +96,15 @@ def test_training_lowers_the_loss_of_all_timesteps(denoiser, encoder, trajectory
     assert mean_loss(30) < 0.9 * mean_loss(0)
 
 
+def test_importance_that_is_1_everywhere_changes_no_bit(denoiser, encoder, trajectory, description, mask):
+    plain, same, half = (
+        refine_by_training(denoiser, encoder, trajectory, description, mask, EAGER, importance=importance)
+        for importance in (None, torch.ones(1, 64, 64), torch.ones(1, 64, 64).triu())
+    )
+    assert torch.equal(plain.target, same.target) and plain.losses == same.losses
+    assert not torch.allclose(plain.background, half.background, rtol=1e-3)
+
+
 def test_callback_counts_evaluations_and_may_cancel(denoiser, encoder, trajectory, description, mask):
     class Cancelled(Exception):
         pass

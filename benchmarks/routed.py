@@ -1,0 +1,77 @@
+"""The routed harmonizer as the benchmarks measure it, and its ablation. Needs the host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from rich.table import Table
+from torch.nn.functional import interpolate
+
+from ..data.composites import Pasted
+from ..evaluator.model import HarmonyEvaluator
+from ..host.network import HostNetwork
+from ..host.routed.harmonizer import harmonize
+from ..methods.routed.checkpoint import read_network
+from ..methods.routed.harmonizer import RoutedHarmonizer
+from .baselines import Method
+from .speed import fastest
+
+ROUTED = "routed"
+
+
+def routed(harmonizer: RoutedHarmonizer, judge: HarmonyEvaluator | None = None, *, everything: bool = False) -> Method:
+    """The method that applies the network's proposal.
+
+    Args:
+        harmonizer: the network.
+        judge: chooses among strengths 0, 0.5 and 1; None applies 1.
+        everything: the whole scene counts alike, as if all of it looked like the object: routing is off.
+    """
+
+    def method(pasted: Pasted) -> torch.Tensor:
+        importance = torch.ones_like(pasted.mask) if everything else None
+        image, mask = pasted.composite[None], pasted.mask[None]
+        return harmonize(harmonizer, image, mask, importance=importance, judge=judge).image[0]
+
+    return method
+
+
+def then(first: Method, second: Method) -> Method:
+    """The second method from the first one's result."""
+    return lambda pasted: second(Pasted(pasted.id, pasted.object, first(pasted), pasted.mask))
+
+
+def routed_methods(harmonizer: RoutedHarmonizer, judge: HarmonyEvaluator) -> dict[str, Method]:
+    """The network's rows of the quality table."""
+    return {
+        ROUTED: routed(harmonizer),
+        f"{ROUTED}, without ISEM": routed(harmonizer, everything=True),
+        f"{ROUTED}, judged": routed(harmonizer, judge),
+    }
+
+
+def network_methods(files: Sequence[Path]) -> dict[str, Method]:
+    """A method for each file of a network, by the name of the file's folder: the ablation trains one in each."""
+    return {file.parent.name: routed(RoutedHarmonizer(file.name, HostNetwork(read_network(file)))) for file in files}
+
+
+def timings(harmonizer: RoutedHarmonizer, pasted: Pasted, sides: Sequence[int], repeats: int) -> Table:
+    """Seconds of a picture at several sizes, the fastest of some repeats, with finding the instances, and without."""
+    table = Table("longer side, pixels", "all", "without finding instances", title="Routed, seconds a picture")
+    for side in sides:
+        factor = side / max(pasted.composite.shape[:2])
+        image = _resized(pasted.composite.movedim(-1, 0), factor).movedim(0, -1)[None]
+        mask = (_resized(pasted.mask[None], factor)[0] > 0.5).float()[None]
+        whole = fastest(partial(harmonize, harmonizer, image, mask), repeats)
+        alone = fastest(partial(harmonize, harmonizer, image, mask, importance=mask), repeats)
+        table.add_row(f"{side}", f"{whole:.2f}", f"{alone:.2f}")
+    table.caption = f"The object fills {100 * pasted.mask.mean().item():.0f}% of the picture."
+    return table
+
+
+def _resized(planes: torch.Tensor, factor: float) -> torch.Tensor:
+    size = [round(factor * length) for length in planes.shape[-2:]]
+    return interpolate(planes[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)
