@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate, max_pool2d
 
 LARGEST = 1024  # of a plot's longer side, pixels
 GRAY = (0.299, 0.587, 0.114)
-GOLDEN = 0.618034  # turns of the color wheel from one instance to the next: no two of the first hundred are alike
+GOLDEN = 0.618034  # turns of the color wheel from one instance to the next: they stay far apart
 PAINT = 0.55  # share of an instance's color over the gray picture
 DIM = 0.35  # brightness of what belongs to no instance, or does not look like the object
 COLORS = "inferno"

@@ -50,10 +50,10 @@ def instances_of(
         if source == "masks":
             if masks is None:
                 raise InputError("masks", "nothing is connected. Give a mask for each instance, as a batch.")
-            found = [check_regions(masks, image, "masks")] * len(image)
+            found, giver = [check_regions(masks, image, "masks")] * len(image), "masks"
         else:
-            found = _segmented(image, model)
-        return tuple(given_instances(*each, backbone) for each in zip(image, own, found, strict=True))
+            found, giver = _segmented(image, model), "model"
+        return tuple(given_instances(*each, backbone, giver) for each in zip(image, own, found, strict=True))
 
 
 def _segmented(image: Tensor, model: str) -> list[Tensor]:

@@ -94,7 +94,9 @@ def find_instances(image: Tensor, mask: Tensor, backbone: Callable[[Tensor], Ten
     return instances
 
 
-def given_instances(image: Tensor, mask: Tensor, masks: Tensor, backbone: Callable[[Tensor], Tensor]) -> Instances:
+def given_instances(
+    image: Tensor, mask: Tensor, masks: Tensor, backbone: Callable[[Tensor], Tensor], parameter: str = "masks"
+) -> Instances:
     """Instances that somebody else has found, such as a segmentation model, as this method wants them.
 
     Args:
@@ -103,6 +105,7 @@ def given_instances(image: Tensor, mask: Tensor, masks: Tensor, backbone: Callab
         masks: [N,H',W'] of the same picture, in 0-1. They may overlap each other and the object, which they lose. A
             mask that lies mostly on the object is the object, and does not count.
         backbone: see `Backbone`; it may work on another device.
+        parameter: the name that the calling function has for the masks, or for what gives them.
 
     Raises:
         InputError: when the mask is empty or leaves no scene, or no instance is left beside the object.
@@ -114,9 +117,9 @@ def given_instances(image: Tensor, mask: Tensor, masks: Tensor, backbone: Callab
     instances = _instances(backbone(small).cpu(), beside[others], object_mask)
     if instances is None:
         raise InputError(
-            "masks",
-            f"none of {len(masks)} is large enough and lies beside the pasted object. Give masks of parts of the "
-            f"scene, each 1 on its part.",
+            parameter,
+            f"none of {len(masks)} masks is large enough and lies beside the pasted object. There must be one for each "
+            f"part of the scene.",
         )
     return instances
 

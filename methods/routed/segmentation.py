@@ -11,8 +11,10 @@ from torch import Tensor
 from ...core.types import Callback, silent
 
 SIDE = 1024  # of the picture that the model is shown, its longer one, pixels: what these models were trained at
-POINTS = 32  # along each side: the model is asked what lies at each of them
-AT_ONCE = 64  # points
+# Points along each side: the model is asked what lies at each of them. SAM's own 32 find smaller things, which the
+# harmonizer does not see, in four times the time.
+POINTS = 16
+AT_ONCE = 32  # points: each gives three masks of the picture's size
 
 
 def segment_everything(model: Any, processor: Any, image: Tensor, callback: Callback = silent) -> Tensor:

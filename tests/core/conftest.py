@@ -1,1 +1,1 @@
-from vision_models import clip_folder, llava_folder, offline  # noqa: F401
+from vision_models import clip_folder, llava_folder, offline, sam_folder  # noqa: F401

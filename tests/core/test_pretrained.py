@@ -20,6 +20,19 @@ def test_models_load_without_a_connection(offline, clip_folder, llava_folder):
         assert processor.tokenizer.encode("dog")
 
 
+def test_a_segmenter_needs_no_tokenizer(offline, sam_folder):
+    model, processor = load(sam_folder, "sam")
+    assert not model.training and not hasattr(processor, "tokenizer")
+
+
+def test_a_segmenter_without_its_image_processor_is_refused(offline, sam_folder, tmp_path):
+    copy = shutil.copytree(sam_folder, tmp_path / "model")
+    (copy / "preprocessor_config.json").unlink()
+    with pytest.raises(FileNotFoundError, match="cannot be loaded, .*the image processor's file") as error:
+        load(copy, "sam")
+    assert "\n" not in str(error.value)
+
+
 def test_low_precision_is_for_weights_alone(llava_folder):
     model, _ = load(llava_folder, "vlm", torch.bfloat16)
     assert {weight.dtype for weight in model.parameters()} == {torch.bfloat16}
@@ -58,12 +71,16 @@ def test_code_in_the_folder_is_not_run(offline, copy):
     assert not marker.exists()
 
 
-@pytest.mark.parametrize(("folder", "provider"), [("clip_folder", "vlm"), ("llava_folder", "clip")])
+@pytest.mark.parametrize(
+    ("folder", "provider"),
+    [("clip_folder", "vlm"), ("llava_folder", "clip"), ("clip_folder", "sam"), ("sam_folder", "vlm")],
+)
 def test_a_model_of_another_kind(request, folder, provider):
-    with pytest.raises(ValueError, match="holds a model of type '(clip|llava)', which transformers .* such as "):
+    with pytest.raises(ValueError, match="holds a model of type '(clip|llava|sam)', which transformers .* such as "):
         load(request.getfixturevalue(folder), provider)
 
 
 def test_kinds_name_well_known_models():
     assert {"clip", "siglip"} <= kinds("clip")
+    assert {"sam", "sam2", "edgetam"} <= kinds("sam")
     assert {"llava", "qwen2_vl", "idefics3"} <= kinds("vlm")

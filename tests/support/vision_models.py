@@ -238,3 +238,8 @@ def clip_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def llava_folder(tmp_path_factory):
     return write_llava(tmp_path_factory.mktemp("models") / "llava")
+
+
+@pytest.fixture(scope="session")
+def sam_folder(tmp_path_factory):
+    return write_sam(tmp_path_factory.mktemp("models") / "sam")
