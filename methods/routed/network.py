@@ -72,7 +72,8 @@ class RoutedNetwork(nn.Module):
             importance: S, [B,1,128,128] in 0-1. Without importance in the architecture it is not looked at.
         """
         maps = self.body(torch.cat((image * 2 - 1, mask), dim=1))
-        decoded = self._decode(maps, importance)
+        routed = importance if self.architecture.importance else torch.ones_like(importance)
+        decoded = self._decode(maps, routed)
         regions = [mask, 1 - mask]
         if self.architecture.importance:
             regions.append((1 - mask) * importance)

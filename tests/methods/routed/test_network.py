@@ -81,10 +81,7 @@ def test_who_looks_like_the_object_matters(transformer):
     assert torch.equal(first[:, local], second[:, local]) == (not transformer)
 
 
-@pytest.mark.parametrize(
-    "transformer",
-    [pytest.param(True, marks=pytest.mark.xfail(reason="the blocks still route by it", strict=True)), False],
-)
+@pytest.mark.parametrize("transformer", [True, False])
 def test_without_importance_it_is_not_looked_at(transformer):
     network = lively_network(Architecture(importance=False, transformer=transformer))
     image, mask, importance = squares()
