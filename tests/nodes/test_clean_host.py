@@ -50,6 +50,15 @@ def test_stock_sampler_is_bit_identical_after_a_null_text(server, sampled, compo
     assert torch.equal(sampled(), before)
 
 
+def test_stock_sampler_is_bit_identical_after_instances_were_found(server, sampled, composite_copy, mask_name):
+    before = sampled()
+    graph = {"load": {"class_type": "LoadImage", "inputs": {"image": composite_copy()}}}
+    add(graph, "mask", "LoadImageMask", image=mask_name, channel="red")
+    add(graph, "find", "FindInstances", image=["load", 0], mask=["mask", 0], source="embedded")
+    server.run(add(graph, "save", "PreviewImage", images=["find", 1]))
+    assert torch.equal(sampled(), before)
+
+
 def test_edits_repeat_bit_for_bit(edited):
     assert torch.equal(edited(), edited())
 
