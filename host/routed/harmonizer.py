@@ -25,7 +25,7 @@ EMBEDDED = "embedded"
 FOLDER = "routed_harmonizer"
 MANIFEST = Path(__file__).parents[2] / "methods" / "routed" / "weights.json"
 JUDGED = 0.0, 0.5, 1.0  # strengths that the judge chooses among, times the one that is asked for
-MARGIN = 0.02  # of the score that a stronger change must win by
+MARGIN = 0.02  # of the score, by which a stronger change must win over a weaker one
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,14 @@ def importance_of(image: Tensor, mask: Tensor) -> Tensor:
 
 
 def chosen(judge: HarmonyEvaluator, images: Sequence[Tensor], mask: Tensor) -> int:
-    """Which of several versions [H,W,3] of a picture the judge likes best; the first unless another wins by MARGIN."""
+    """Which of several versions [H,W,3] of a picture, from the least changed to the most.
+
+    The judge must like a stronger change better than a weaker one by MARGIN: where it hardly sees a difference, less is
+    safer.
+    """
     scores = judge.score(torch.stack(list(images)), mask.expand(len(images), -1, -1)).tolist()
-    best = max(range(len(scores)), key=scores.__getitem__)
-    return best if scores[best] > scores[0] + MARGIN else 0
+    best = 0
+    for version, score in enumerate(scores):
+        if score > scores[best] + MARGIN:
+            best = version
+    return best

@@ -154,15 +154,15 @@ def test_strength_and_local_reach_the_change(harmonizer, pictures):
 @pytest.mark.parametrize(
     ("scores", "best"),
     [
-        ((0.2, 0.3, 0.9), 2),
-        ((0.2, 0.9, 0.3), 1),
-        ((0.9, 0.2, 0.3), 0),
-        ((0.5, 0.5 + 0.9 * MARGIN, 0.5 + 0.8 * MARGIN), 0),
-        ((0.5, 0.5 + 0.9 * MARGIN, 0.5 + 1.1 * MARGIN), 2),
-        ((0.5, 0.5, 0.5), 0),
+        ((0.5, 0.4, 0.3), 0),
+        ((0.5, 0.6, 0.8), 2),
+        ((0.5, 0.8, 0.6), 1),
+        ((0.5, 0.8, 0.81), 1),  # hardly better than half
+        ((0.5, 0.51, 0.519), 0),  # hardly better than nothing
+        ((0.5, 0.51, 0.53), 2),
     ],
 )
-def test_the_first_is_chosen_unless_another_wins_by_the_margin(scores, best):
+def test_a_stronger_change_must_win_by_the_margin(scores, best):
     mask = torch.zeros(1, 64, 64)
     mask[:, 20:40, 20:40] = 1
     images = [torch.full((64, 64, 3), 0.1 * number) for number in range(3)]
