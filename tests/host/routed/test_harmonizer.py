@@ -16,7 +16,6 @@ from diff_harmonization.host.routed.harmonizer import (
     EMBEDDED,
     FOLDER,
     JUDGED,
-    MARGIN,
     chosen,
     harmonize,
     harmonizer_names,
