@@ -50,12 +50,16 @@ def test_stock_sampler_is_bit_identical_after_a_null_text(server, sampled, compo
     assert torch.equal(sampled(), before)
 
 
-def test_stock_sampler_is_bit_identical_after_instances_were_found(server, sampled, composite_copy, mask_name):
+def test_stock_sampler_is_bit_identical_after_a_routed_run(server, sampled, composite_copy, mask_name):
     before = sampled()
     graph = {"load": {"class_type": "LoadImage", "inputs": {"image": composite_copy()}}}
     add(graph, "mask", "LoadImageMask", image=mask_name, channel="red")
     add(graph, "find", "FindInstances", image=["load", 0], mask=["mask", 0], source="embedded")
-    server.run(add(graph, "save", "PreviewImage", images=["find", 1]))
+    add(graph, "similar", "InstanceSimilarity", instances=["find", 0], image=["load", 0])
+    add(graph, "network", "LoadRoutedHarmonizer", name="embedded")
+    inputs = {"harmonizer": ["network", 0], "importance": ["similar", 0], "strength": 1.0, "local": True}
+    add(graph, "apply", "RoutedHarmonize", image=["load", 0], mask=["mask", 0], **inputs)
+    server.run(add(graph, "save", "PreviewImage", images=["apply", 0]))
     assert torch.equal(sampled(), before)
 
 

@@ -1,0 +1,59 @@
+"""The routed workflow: who looks like the object, and the object in that look."""
+
+import pytest
+import torch
+from graphs import add, saved_latent, saved_picture, shipped
+
+from diff_harmonization.cli.client import WorkflowError
+
+
+@pytest.fixture(scope="module")
+def graph(composite_copy, mask_name):
+    graph = shipped("harmonize_routed")
+    graph["composite"]["inputs"]["image"], graph["mask"]["inputs"]["image"] = composite_copy(), mask_name
+    for name, link in {"before": ["composite", 0], "after": ["apply", 0]}.items():
+        add(graph, name, "ImageAsLatent", image=link)
+        add(graph, f"{name}_bits", "SaveLatent", samples=[name, 0], filename_prefix=f"tests/{name}")
+    return graph
+
+
+@pytest.fixture(scope="module")
+def unjudged(graph):
+    """The same with the network's whole proposal."""
+    return with_inputs({name: node for name, node in graph.items() if name != "evaluator"}, evaluator=None)
+
+
+def with_inputs(graph, **inputs):
+    """The graph with other inputs of the harmonizing node; None takes one away."""
+    merged = {name: value for name, value in (graph["apply"]["inputs"] | inputs).items() if value is not None}
+    return {**graph, "apply": {**graph["apply"], "inputs": merged}}
+
+
+def test_the_object_alone_changes(server, unjudged, example):
+    outputs = server.run(unjudged)
+    before, after = (saved_latent(server, outputs, f"{name}_bits") for name in ("before", "after"))
+    moved = (after - before).abs().amax(-1) > 0
+    assert before.shape == after.shape
+    assert 0.02 < moved.float().mean() < 0.9
+    result, side = (saved_picture(server, outputs, name) for name in ("save", "save_side"))
+    assert result.shape == tuple(after.shape[1:]) and side.shape[1] > 1.9 * result.shape[1]
+    assert saved_picture(server, outputs, "save_similar").shape == result.shape
+    (cube,) = outputs["save_lut"]["cube"]
+    assert cube["filename"].endswith(".cube")
+    assert outputs["apply"]["text"] == ["strength 1"]
+
+
+def test_the_judge_takes_one_of_three_strengths(server, graph):
+    assert server.run(graph)["apply"]["text"][0] in {"strength 0", "strength 0.5", "strength 1"}
+
+
+def test_a_strength_of_nothing_is_the_composite(server, unjudged):
+    outputs = server.run(with_inputs(unjudged, strength=0.0))
+    before, after = (saved_latent(server, outputs, f"{name}_bits") for name in ("before", "after"))
+    assert torch.equal(before, after)
+
+
+def test_a_mask_of_another_size_is_refused(server, unjudged):
+    graph = add(with_inputs(unjudged, mask=["other", 0]), "other", "SolidMask", value=1.0, width=64, height=64)
+    with pytest.raises(WorkflowError, match="RoutedHarmonize, input mask: got 64x64"):
+        server.run(graph)
