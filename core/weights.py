@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 # The unpickler stumbles in many ways over bytes that are no pickle.
 UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, SafetensorError)
@@ -58,3 +60,25 @@ def read_weights(path: Path) -> Any:
     except UNREADABLE as error:
         raise ValueError("cannot be read as weights: it is damaged or something else") from error
     return value.get("state_dict", value) if isinstance(value, dict) else value
+
+
+def misfit(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
+    """How a file's tensors differ from those of a network, in words; empty where they fit.
+
+    Args:
+        own: the network's tensors.
+        state: the file's.
+    """
+    wrong = sorted(
+        [
+            *(f"{name} is missing" for name in own.keys() - state.keys()),
+            *(f"{name} is not expected" for name in state.keys() - own.keys()),
+            *(
+                f"{name} is {tuple(state[name].shape)} where {tuple(own[name].shape)} is expected"
+                for name in own.keys() & state.keys()
+                if state[name].shape != own[name].shape
+            ),
+        ]
+    )
+    more = f" (and {len(wrong) - 1} more differences)" if len(wrong) > 1 else ""
+    return wrong[0] + more if wrong else ""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..core.errors import InputError
 from ..core.view import ViewMode
-from ..core.weights import read_weights
+from ..core.weights import misfit, read_weights
 from .networks import HarmonyNetwork, RegionNetwork, ResNet50
 
 NETWORKS: dict[str, type[HarmonyNetwork]] = {"lite0": RegionNetwork, "resnet50": ResNet50}
@@ -62,23 +62,10 @@ def read_network(state: dict[str, Tensor], source: str) -> tuple[HarmonyNetwork,
     network = RegionNetwork() if "body.conv_stem.weight" in state else ResNet50()
     own = network.state_dict()
     counters = {name for name in own if name.endswith("num_batches_tracked")}  # old files and exports have none
-    wrong = [
-        *(f"{name} is missing" for name in own.keys() - counters - state.keys()),
-        *(f"{name} is not expected" for name in state.keys() - own.keys()),
-        *(
-            f"{name} is {tuple(state[name].shape)} where {tuple(own[name].shape)} is expected"
-            for name in own.keys() & state.keys()
-            if state[name].shape != own[name].shape
-        ),
-    ]
-    if wrong:
-        raise InputError(
-            "state",
-            f"{source} is not a harmony evaluator: {sorted(wrong)[0]} (and {len(wrong) - 1} more differences); "
-            f"{EXPECTED}.",
-        )
-    values = {name: value.float() for name, value in state.items() if name not in counters}
-    network.load_state_dict({**own, **values})
+    state = {name: value for name, value in state.items() if name not in counters}
+    if wrong := misfit({name: value for name, value in own.items() if name not in counters}, state):
+        raise InputError("state", f"{source} is not a harmony evaluator: {wrong}; {EXPECTED}.")
+    network.load_state_dict({**own, **{name: value.float() for name, value in state.items()}})
     return network.eval().requires_grad_(False), view
 
 

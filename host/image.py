@@ -57,8 +57,7 @@ def check_importance(importance: Tensor, image: Tensor) -> Tensor:
     if importance.ndim != 3 or importance.shape[1:] != image.shape[1:3] or count not in (1, batch):
         raise InputError(
             "importance",
-            f"got {_size(importance)}, expected {_size(image[..., 0])} like the image. Make it from the same "
-            f"image with Instance Similarity.",
+            f"got {_size(importance)}, expected {_size(image[..., 0])} like the image. Make it from the same image.",
         )
     return importance.expand(batch, -1, -1)
 

@@ -44,16 +44,26 @@ def collect_crops(photos: Sequence[Photo], cutter: Cutter) -> Crops:
     Raises:
         ValueError: when there are none.
     """
-    images, masks, kept = [], [], []
-    for photo in photos:
-        for image, mask in cutter(photo.image(), photo.foreground()):
-            images.append((image * 255).round().byte())
-            masks.append((mask * 255).round().byte())
-            kept.append(photo)
-    if not kept:
-        raise ValueError(f"The {len(photos)} photos give no square with a fair share of object and of background.")
-    natural = torch.tensor([photo.natural for photo in kept])
-    objects, ids = [photo.object for photo in kept], [photo.id for photo in kept]
+    return join_squares(
+        (photo, photo.object, *square) for photo in photos for square in cutter(photo.image(), photo.foreground())
+    )
+
+
+def join_squares(squares: Iterable[tuple[Photo, str, Tensor, Tensor]]) -> Crops:
+    """Squares with their photo, the name of their object, their image [1,3,S,S] and their planes [1,P,S,S] in 0-1.
+
+    Raises:
+        ValueError: when there are none.
+    """
+    images, masks, photos, objects = [], [], [], []
+    for photo, name, image, planes in squares:
+        images.append((image * 255).round().byte())
+        masks.append((planes * 255).round().byte())
+        photos.append(photo)
+        objects.append(name)
+    if not photos:
+        raise ValueError("The photos give no square with a fair share of object and of background.")
+    natural, ids = torch.tensor([photo.natural for photo in photos]), [photo.id for photo in photos]
     return Crops(torch.cat(images), torch.cat(masks), objects, natural, ids)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import folder_paths
@@ -14,11 +15,12 @@ from ...color.lut import ColorLUT
 from ...core.weights import shipped_weights
 from ...evaluator.model import HarmonyEvaluator
 from ...methods.routed.checkpoint import read_network
-from ...methods.routed.harmonizer import RoutedHarmonizer
+from ...methods.routed.harmonizer import Proposal, RoutedHarmonizer
 from ...methods.routed.instances import find_instances
 from ...methods.routed.similarity import importance_map
 from ..image import check_importance, check_mask
 from ..network import HostNetwork
+from ..sampling.progress import progress
 from .instances import instance_backbone
 
 EMBEDDED = "embedded"
@@ -39,7 +41,8 @@ class Harmonized:
 
 def harmonizer_names() -> list[str]:
     """What can be loaded: the embedded harmonizer and the files of the models folder."""
-    return [EMBEDDED, *folder_paths.get_filename_list(FOLDER)]
+    files = folder_paths.get_filename_list(FOLDER)
+    return [EMBEDDED, *(name for name in files if name.endswith(".safetensors"))]
 
 
 def load_harmonizer(name: str) -> RoutedHarmonizer:
@@ -79,19 +82,35 @@ def harmonize(
         InputError: when a mask does not fit, is empty or covers everything.
     """
     mask = check_mask(mask, image)
-    planes: Sequence[Tensor | None] = [None] * len(image)
-    if importance is not None:
-        planes = list(check_importance(importance, image))
-    done = []
-    for picture, own_mask, plane in zip(image, mask, planes, strict=True):
-        if plane is None:
-            plane = importance_of(picture, own_mask)
+    planes = None if importance is None else check_importance(importance, image)
+    report = progress(len(image))
+    out = torch.empty_like(image, memory_format=torch.contiguous_format)
+    versions: list[Version] = []
+    for row, (picture, own_mask) in enumerate(zip(image, mask, strict=True)):
+        plane = importance_of(picture, own_mask) if planes is None else planes[row]
         proposal = harmonizer.look(picture, own_mask, plane)
-        tried = [strength] if judge is None else [share * strength for share in JUDGED]
-        results = [(*proposal.applied(picture, own_mask, amount, local), amount) for amount in tried]
-        done.append(results[chosen(judge, [result for result, *_ in results], own_mask)] if judge else results[0])
-    images, luts, strengths = zip(*done, strict=True)
-    return Harmonized(torch.stack(images), luts, strengths)
+        if judge is None:
+            version = _version(proposal, picture, own_mask, strength, local)
+        else:
+            tried = (_version(proposal, picture, own_mask, share * strength, local) for share in JUDGED)
+            version = chosen(judge, tried, own_mask)
+        out[row] = version.image
+        versions.append(replace(version, image=out[row]))
+        report(row + 1, len(image))
+    return Harmonized(out, tuple(each.lut for each in versions), tuple(each.strength for each in versions))
+
+
+@dataclass(frozen=True)
+class Version:
+    """One picture, changed by some strength."""
+
+    image: Tensor  # [H,W,3]
+    lut: ColorLUT
+    strength: float
+
+
+def _version(proposal: Proposal, image: Tensor, mask: Tensor, strength: float, local: bool) -> Version:
+    return Version(*proposal.applied(image, mask, strength, local), strength)
 
 
 def importance_of(image: Tensor, mask: Tensor) -> Tensor:
@@ -100,15 +119,21 @@ def importance_of(image: Tensor, mask: Tensor) -> Tensor:
         return importance_map(find_instances(image, mask, instance_backbone()), image.shape[:2]).to(image)
 
 
-def chosen(judge: HarmonyEvaluator, images: Sequence[Tensor], mask: Tensor) -> int:
-    """Which of several versions [H,W,3] of a picture, from the least changed to the most.
+def chosen(judge: HarmonyEvaluator, versions: Iterable[Version], mask: Tensor) -> Version:
+    """Which of several versions of a picture to take, from the least changed to the most.
 
     The judge must like a stronger change better than a weaker one by MARGIN: where it hardly sees a difference, less is
     safer.
+
+    Args:
+        judge: scores pictures.
+        versions: at least one; they are made and scored one after another.
+        mask: [H,W], 1 on the object.
     """
-    scores = judge.score(torch.stack(list(images)), mask.expand(len(images), -1, -1)).tolist()
-    best = 0
-    for version, score in enumerate(scores):
-        if score > scores[best] + MARGIN:
-            best = version
+    best, best_score = None, -math.inf
+    for version in versions:
+        score = float(judge.score(version.image[None], mask[None]))
+        if score > best_score + MARGIN:
+            best, best_score = version, score
+    assert best is not None, "there is a version"
     return best

@@ -45,6 +45,7 @@ def apply_transform(image: Tensor, mask: Tensor, lut: ColorLUT, local: Tensor | 
     box = bounding_box(mask)
     if box is None:
         return out
+    mask = mask.to(image.device)
     top, bottom, left, right = box
     if local is not None:
         local = local.to(image)

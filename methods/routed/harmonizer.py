@@ -10,11 +10,13 @@ from torch import Tensor
 
 from ...color.lut import ColorLUT
 from ...core.errors import InputError
-from ...core.masks import foreground
+from ...core.masks import foreground, require_scene
 from ...core.view import Rectangle, cut, find_view
 from .apply import apply_transform, global_lut
 from .network import SIDE
 from .transform import ColorTransform
+
+LEAST_SIDE = 48  # of the square, pixels: the smallest that the training shows
 
 Network = Callable[[Tensor, Tensor, Tensor], ColorTransform]  # squares of picture, mask, importance -> transform
 
@@ -33,7 +35,7 @@ class RoutedHarmonizer:
         Args:
             image: [H,W,3], sRGB in 0-1, of any size.
             mask: [H,W] in 0-1, 1 on the object.
-            importance: S, [H,W] in 0-1, see `importance_map`.
+            importance: S, [H,W] in 0-1, see `importance_map`. On the object it is 1, whatever is given.
 
         Raises:
             InputError: when the mask is empty or covers everything, or sizes differ.
@@ -41,16 +43,26 @@ class RoutedHarmonizer:
         for parameter, plane in (("mask", mask), ("importance", importance)):
             if plane.shape != image.shape[:2]:
                 raise InputError(parameter, f"got {_size(plane)}, expected {_size(image[..., 0])} like the image.")
-        if foreground(mask).all():
-            raise InputError(
-                "mask", "it covers the whole picture, so there is no scene that the object could look like."
-            )
-        square = find_view(foreground(mask))
-        pixels, plane = cut(image[None].float(), mask[None].float(), square, SIDE)
-        _, similar = cut(image[None].float(), importance[None].float(), square, SIDE)
-        seen = pixels.movedim(-1, 1), plane[:, None], similar[:, None]
+        require_scene(mask)
+        square = find_view(foreground(mask), least=LEAST_SIDE)
+        seen = seen_square(image, mask, importance, square)
         transform, mirrored = self.network(*seen), self.network(*(values.flip(-1) for values in seen))
         return Proposal(square, transform.averaged(mirrored.mirrored()))
+
+
+def seen_square(image: Tensor, mask: Tensor, importance: Tensor, square: Rectangle) -> tuple[Tensor, Tensor, Tensor]:
+    """What the network sees of a picture: colors [1,3,S,S], mask and importance [1,1,S,S], S = 128.
+
+    Args:
+        image: [H,W,3], sRGB in 0-1.
+        mask, importance: [H,W] in 0-1.
+        square: inside the picture.
+    """
+    own = mask.to(image)
+    similar = torch.maximum(importance.to(image), own)
+    planes, plane = cut(torch.cat((image, similar[..., None]), dim=-1)[None].float(), own[None].float(), square, SIDE)
+    planes = planes.movedim(-1, 1)
+    return planes[:, :3], plane[:, None], planes[:, 3:]
 
 
 @dataclass(frozen=True)

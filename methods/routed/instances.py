@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from skimage.graph import RAG, merge_hierarchical
-from skimage.segmentation import felzenszwalb
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ...core.efficientnet import BLOCK_WIDTHS, EfficientNetLite0
 from ...core.errors import InputError
-from ...core.masks import foreground, keep_visible, mask_on_grid, require_selection
+from ...core.masks import foreground, keep_visible, mask_on_grid, require_scene, require_selection
 from ...core.weights import shipped_weights
+
+if TYPE_CHECKING:
+    from skimage.graph import RAG
 
 MANIFEST = Path(__file__).with_name("instances.json")
 SIDE = 320  # of the picture that instances are found in, its longer one, pixels
@@ -90,7 +92,7 @@ def find_instances(image: Tensor, mask: Tensor, backbone: Callable[[Tensor], Ten
     found = join(labels, embed(features, _shares(labels, features.shape[-2:])))
     instances = _instances(features, _planes(found), object_mask)
     if instances is None:
-        raise _no_scene()
+        raise InputError("mask", "it leaves too little of the picture, so there is no scene to look like.")
     return instances
 
 
@@ -140,13 +142,14 @@ def small_picture(image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     size = small_size(*image.shape[:2])
     small = interpolate(image.movedim(-1, 0)[None].float(), size, mode="bilinear", antialias=True).clamp(0, 1)
     plane = keep_visible(mask_on_grid(mask[None].float(), size))[0]
-    if foreground(plane).all():
-        raise _no_scene()
+    require_scene(plane)
     return small.cpu(), plane.cpu()
 
 
 def segment(image: Tensor, mask: Tensor) -> np.ndarray:
     """Small even parts of a picture [1,3,h,w]: labels [h,w] from 1; 0 is the object of the mask [h,w]."""
+    from skimage.segmentation import felzenszwalb  # half a second, which a start without it should not wait for
+
     pixels = image[0].movedim(0, -1).double().cpu().numpy()
     labels = felzenszwalb(pixels, scale=SCALE, sigma=SMOOTHING, min_size=LEAST_PIXELS) + 1
     labels[foreground(mask).cpu().numpy()] = 0
@@ -163,6 +166,8 @@ def join(labels: np.ndarray, embeddings: Tensor) -> np.ndarray:
     Returns:
         Labels [h,w], from 1; 0 is the object.
     """
+    from skimage.graph import RAG, merge_hierarchical  # see `segment`
+
     graph = RAG(data=neighbors(labels))
     sizes = np.bincount(labels.ravel())
     for label, embedding in zip(_present(labels).tolist(), embeddings.cpu().numpy(), strict=True):
@@ -210,10 +215,6 @@ def _instances(features: Tensor, masks: Tensor, object_mask: Tensor) -> Instance
         return None
     own = embed(features, weights[-1:])[0]
     return Instances(masks[large], embed(features, weights[:-1][large]), object_mask, own)
-
-
-def _no_scene() -> InputError:
-    return InputError("mask", "it covers the whole picture, so there is no scene that the object could look like.")
 
 
 def _present(labels: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ CHANNELS = 4  # RGB and the mask
 TAPS = (0, 2, 4, 10, 15)  # blocks of the encoder whose maps are averaged: the last at strides 2, 4, 8, 16 and 32
 LEVELS = ((15, 160, 1), (10, 128, 2), (4, 96, 2))  # of the decoder, from deep: block of the encoder, width, blocks
 HEADS = 4
+AVERAGED = 6 + LEVELS[-1][1] + sum(BLOCK_WIDTHS[tap] for tap in TAPS)  # channels whose means a region has
 HIDDEN = 256
 LOCAL_SCALE = 0.1  # of the local head: a local change starts small and stays so
 
@@ -49,10 +50,9 @@ class RoutedNetwork(nn.Module):
             self.levels.append(nn.ModuleList(block(width, HEADS) for _ in range(depth)))
             above = width
         regions = 3 if architecture.importance else 2
-        averaged = 6 + above + sum(BLOCK_WIDTHS[tap] for tap in TAPS)
         self.head = nn.Sequential(
-            nn.LayerNorm(regions * averaged),
-            nn.Linear(regions * averaged, HIDDEN),
+            nn.LayerNorm(regions * AVERAGED),
+            nn.Linear(regions * AVERAGED, HIDDEN),
             nn.GELU(),
             nn.Linear(HIDDEN, HIDDEN),
             nn.GELU(),
@@ -97,7 +97,7 @@ class RoutedNetwork(nn.Module):
 
 
 def region_means(values: Tensor, regions: list[Tensor]) -> Tensor:
-    """Means [B,R*C] of values [B,C,h,w] under R weights [B,1,H,W]; zero where a weight is."""
+    """Means [B,R*C] of values [B,C,h,w] under R weights [B,1,H,W]; 0 for a weight that is 0 everywhere."""
     size = (values.shape[-2], values.shape[-1])
     weights = [adaptive_avg_pool2d(region, size) for region in regions]
     return torch.cat([(values * w).sum((2, 3)) / w.sum((2, 3)).clamp_min(1e-3) for w in weights], dim=1)

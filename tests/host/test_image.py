@@ -47,7 +47,7 @@ def test_importance_is_spread_over_the_batch(shape):
 
 @pytest.mark.parametrize("shape", [(6, 8), (1, 6, 8), (3, 8, 6), (1, 1, 8, 6), (2, 4, 3)])
 def test_importance_of_another_size_is_refused(shape):
-    with pytest.raises(ValueError, match="^`importance`: got .*6x8.*same image with Instance Similarity"):
+    with pytest.raises(ValueError, match="^`importance`: got .*6x8.*from the same image"):
         check_importance(torch.ones(shape), IMAGE)
 
 

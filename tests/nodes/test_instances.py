@@ -145,7 +145,7 @@ def test_an_image_of_another_shape(server, graph):
     ("inputs", "message"),
     [
         ({"mask": EMPTY}, "^FindInstances, input mask: the mask is empty"),
-        ({"mask": torch.ones(1, 64, 64)}, "^FindInstances, input mask: it covers the whole picture"),
+        ({"mask": torch.ones(1, 64, 64)}, "^FindInstances, input mask: the mask covers the whole picture"),
         ({"mask": torch.ones(1, 9, 8)}, "^FindInstances, input mask: got 8x9 .*expected 64x64"),
         ({"source": {"source": "sam", "model": "gone"}}, "^FindInstances, input source.model: .* 'gone'"),
         (

@@ -43,7 +43,7 @@ def test_every_square_is_kept_with_what_it_is():
 
 
 def test_photos_without_a_square_are_an_error():
-    with pytest.raises(ValueError, match="1 photos give no square with a fair share"):
+    with pytest.raises(ValueError, match="The photos give no square with a fair share"):
         collect_crops([Plain("a", True, 0.2)], lambda image, mask: [])
 
 

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from ...core.view import cut
+from ...core.masks import mask_on_grid
 from ...data.photos import Photo, read_photos
 from ...data.recoloring.families import FAMILIES
-from ...methods.routed.instances import Instances, find_instances
-from ...methods.routed.network import SIDE
+from ...methods.routed.harmonizer import seen_square
+from ...methods.routed.instances import Instances, embed, find_instances, small_picture
 from ...methods.routed.similarity import importance_map
-from ..crops import Crops
+from ..crops import Crops, join_squares
 from ..evaluator.crops import SHARES, random_square
 
 SEGMENT = "segment"  # the name of objects that are a part of a photo, found by instances
@@ -44,17 +44,9 @@ def cut_crops(photos: Sequence[Photo], backbone: nn.Module, per_photo: int, gene
     Raises:
         ValueError: when no square is left.
     """
-    images, masks, kept, objects = [], [], [], []
-    for photo in photos:
-        for name, (image, planes) in _squares(photo, backbone, per_photo, generator):
-            images.append((image * 255).round().byte())
-            masks.append((planes * 255).round().byte())
-            kept.append(photo)
-            objects.append(name)
-    if not kept:
-        raise ValueError(f"The {len(photos)} photos give no square with a fair share of object and of background.")
-    natural = torch.tensor([photo.natural for photo in kept])
-    return Crops(torch.cat(images), torch.cat(masks), objects, natural, [photo.id for photo in kept])
+    return join_squares(
+        (photo, name, *square) for photo in photos for name, square in _squares(photo, backbone, per_photo, generator)
+    )
 
 
 def _squares(
@@ -69,8 +61,8 @@ def _squares(
     low, high = (share * instances.object_mask.numel() for share in SEGMENT_SHARES)
     parts = [row for row, area in enumerate(instances.masks.sum((1, 2)).tolist()) if low < area < high]
     for row in generator.sample(parts, min(len(parts), per_photo // 2)):
-        part = _as_object(instances, row)
-        plane = (_resized(part.object_mask, image) > 0.5).float()
+        plane = (_resized(instances.masks[row], image) > 0.5).float()
+        part = _as_object(instances, row, _embedding(_recolored(image, plane, generator), plane, backbone))
         importance = importance_map(part, image.shape[:2])
         yield from ((SEGMENT, square) for square in _square(image, plane, importance, generator))
 
@@ -78,10 +70,9 @@ def _squares(
 def _square(image: Tensor, mask: Tensor, importance: Tensor, generator: random.Random) -> Iterator[Square]:
     """A random square around the object, if it shows a fair share of it."""
     square = random_square(mask, generator)
-    pixels, plane = cut(image[None], mask[None], square, SIDE)
+    pixels, plane, similar = seen_square(image, mask, importance, square)
     if SHARES[0] < plane.mean() < SHARES[1]:
-        _, similar = cut(image[None], importance[None], square, SIDE)
-        yield pixels.movedim(-1, 1), torch.stack((plane, similar), dim=1)
+        yield pixels, torch.cat((plane, similar), dim=1)
 
 
 def _recolored(image: Tensor, mask: Tensor, generator: random.Random) -> Tensor:
@@ -93,8 +84,15 @@ def _recolored(image: Tensor, mask: Tensor, generator: random.Random) -> Tensor:
     return torch.lerp(pixels, changed, plane)[0].movedim(0, -1)
 
 
-def _as_object(instances: Instances, row: int) -> Instances:
-    """One of the instances as the object, and the object as one of the others."""
+def _embedding(image: Tensor, mask: Tensor, backbone: nn.Module) -> Tensor:
+    """What a part [H,W] of a picture [H,W,3] looks like, [C]."""
+    small, plane = small_picture(image, mask)
+    features = backbone(small)
+    return embed(features, mask_on_grid(plane[None], features.shape[-2:]))[0]
+
+
+def _as_object(instances: Instances, row: int, embedding: Tensor) -> Instances:
+    """One of the instances as the object, with an embedding of its own, and the object as one of the others."""
     masks, embeddings = instances.masks.clone(), instances.embeddings.clone()
     masks[row], embeddings[row] = instances.object_mask, instances.object_embedding
     return replace(
@@ -102,7 +100,7 @@ def _as_object(instances: Instances, row: int) -> Instances:
         masks=masks,
         embeddings=embeddings,
         object_mask=instances.masks[row],
-        object_embedding=instances.embeddings[row],
+        object_embedding=embedding,
     )
 
 

@@ -8,6 +8,7 @@ from models_folders import own_folder  # noqa: F401
 from routed_networks import lively_network
 from safetensors.torch import save_file
 
+from diff_harmonization.color.lut import ColorLUT, grid_colors
 from diff_harmonization.core.view import find_view
 from diff_harmonization.data.photos import read_image, read_mask
 from diff_harmonization.evaluator.model import HarmonyEvaluator
@@ -16,6 +17,7 @@ from diff_harmonization.host.routed.harmonizer import (
     EMBEDDED,
     FOLDER,
     JUDGED,
+    Version,
     chosen,
     harmonize,
     harmonizer_names,
@@ -48,6 +50,10 @@ def pictures():
     """A shipped composite and its mirror image in other colors, and their masks."""
     image, mask = read_image(EXAMPLE / "composite.jpg")[::8, ::8], read_mask(EXAMPLE / "mask.png")[::8, ::8]
     return torch.stack((image, 0.9 * image.flip(1, 2))), torch.stack((mask, mask.flip(1)))
+
+
+def identity():
+    return ColorLUT(grid_colors(2))
 
 
 def scripted(*scores):
@@ -162,11 +168,10 @@ def test_strength_and_local_reach_the_change(harmonizer, pictures):
     ],
 )
 def test_a_stronger_change_must_win_by_the_margin(scores, best):
-    mask = torch.zeros(1, 64, 64)
-    mask[:, 20:40, 20:40] = 1
-    images = [torch.full((64, 64, 3), 0.1 * number) for number in range(3)]
-    assert chosen(scripted(*scores), images, mask) == best
-    assert chosen(scripted(*scores), images, mask[0]) == best
+    mask = torch.zeros(64, 64)
+    mask[20:40, 20:40] = 1
+    versions = [Version(torch.full((64, 64, 3), 0.1 * number), identity(), number / 2) for number in range(3)]
+    assert chosen(scripted(*scores), iter(versions), mask) is versions[best]
 
 
 @pytest.mark.parametrize(("scores", "share"), [((0.2, 0.5, 0.4), 0.5), ((0.2, 0.3, 0.4), 1.0), ((0.4, 0.3, 0.41), 0.0)])
@@ -200,7 +205,7 @@ def test_what_is_refused(harmonizer, pictures, changes, message):
         harmonize(harmonizer, image, **{"mask": mask, **changes})
 
 
-@pytest.mark.parametrize(("level", "message"), [(0.0, "the mask is empty"), (1.0, "it covers the whole picture")])
+@pytest.mark.parametrize(("level", "message"), [(0.0, "the mask is empty"), (1.0, "the mask covers the whole picture")])
 def test_masks_without_object_or_scene(harmonizer, pictures, level, message):
     image, mask = pictures[0][:1], torch.full_like(pictures[1][:1], level)
     with pytest.raises(ValueError, match=f"^`mask`: {message}"):

@@ -85,7 +85,7 @@ def test_the_device_is_free_after_a_model_whatever_happens(batch, sams, monkeypa
     ("change", "message"),
     [
         ({"mask": torch.zeros(1, 60, 80)}, "^`mask`: the mask is empty"),
-        ({"mask": torch.ones(1, 60, 80)}, "^`mask`: it covers the whole picture, so there is no scene"),
+        ({"mask": torch.ones(1, 60, 80)}, "^`mask`: the mask covers the whole picture"),
         ({"mask": torch.ones(1, 8, 9)}, "^`mask`: got 9x8 .*expected 80x60"),
         ({"masks": torch.ones(2, 8, 9)}, "^`masks`: got 9x8 .*expected masks of 80x60"),
         ({"masks": torch.stack((torch.ones(60, 80), torch.zeros(60, 80)))}, "^`masks`: mask 2 of 2 is empty"),

@@ -73,7 +73,7 @@ def test_something_else_altogether(tmp_path):
 def test_a_layer_of_another_size(exported, tmp_path):
     state = load_file(exported) | {"local_head.weight": torch.zeros(9, 96, 1, 1)}
     save_file(state, tmp_path / "old.safetensors")
-    wanted = "local_head.weight is (9, 96, 1, 1) where (12, 96, 1, 1) is expected (and 0 more differences)"
+    wanted = "local_head.weight is (9, 96, 1, 1) where (12, 96, 1, 1) is expected"
     assert wanted in refusal(tmp_path / "old.safetensors")
 
 

@@ -132,5 +132,5 @@ def test_an_empty_mask(harmonizer, image, mask, importance):
 
 
 def test_a_mask_of_everything(harmonizer, image, mask, importance):
-    with pytest.raises(ValueError, match="^`mask`: it covers the whole picture, so there is no scene"):
+    with pytest.raises(ValueError, match="^`mask`: the mask covers the whole picture"):
         harmonizer.look(image, torch.ones_like(mask), importance)

@@ -171,7 +171,7 @@ def test_masks_that_leave_nothing_are_refused(scene, backbone, find):
     image, mask = scene
     with pytest.raises(ValueError, match="^`mask`: the mask is empty"):
         find(image, torch.zeros_like(mask), backbone)
-    with pytest.raises(ValueError, match="^`mask`: it covers the whole picture, so there is no scene"):
+    with pytest.raises(ValueError, match="^`mask`: the mask covers the whole picture"):
         find(image, torch.ones_like(mask), backbone)
 
 
@@ -187,5 +187,5 @@ def test_a_mask_that_leaves_a_speck_is_refused(scene, backbone):
     image, mask = scene
     mask = torch.ones_like(mask)
     mask[:2, :2] = 0
-    with pytest.raises(ValueError, match="^`mask`: it covers the whole picture"):
+    with pytest.raises(ValueError, match="^`mask`: it leaves too little of the picture"):
         find_instances(image, mask, backbone)

@@ -44,7 +44,7 @@ def test_crops_too_small_to_see_are_left_out(tmp_path):
     for name, pixels in (("images/a.jpg", np.zeros((120, 160, 3), np.uint8)), ("masks/a.png", speck_mask())):
         (tmp_path / name).parent.mkdir()
         Image.fromarray(pixels).save(tmp_path / name)
-    with pytest.raises(ValueError, match="1 photos give no square with a fair share"):
+    with pytest.raises(ValueError, match="The photos give no square with a fair share"):
         cut_crops([Photo("a", "tree", True, tmp_path)], 3, random.Random(0))
 
 

@@ -15,7 +15,7 @@ def backbone():
 
 @pytest.fixture(scope="session")
 def routed_crops(photo_set, backbone):  # noqa: F811
-    return cut_crops(training_photos(photo_set), backbone, 2, random.Random(0))
+    return cut_crops(training_photos(photo_set), backbone, 4, random.Random(0))
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def test_objects_are_of_natural_photos_and_parts_of_all(routed_crops):
     assert {"tree", "car", SEGMENT} == set(routed_crops.objects)
     assert all(routed_crops.natural[row] for row, is_named in enumerate(named) if is_named)
     for photo_id in {f"t{index}" for index in range(5)}:
-        assert sum(is_named for is_named, own in zip(named, routed_crops.ids, strict=True) if own == photo_id) == 2
+        assert sum(is_named for is_named, own in zip(named, routed_crops.ids, strict=True) if own == photo_id) == 4
     assert not all(
         natural
         for natural, is_named in zip(routed_crops.natural.tolist(), named, strict=True)
@@ -82,7 +82,7 @@ def test_the_squares_show_true_colors_and_the_importance_those_of_a_recolored_ob
 
 def test_a_part_takes_the_place_of_the_object(scene):
     photo, instances = scene
-    part = module._as_object(instances, 0)
+    part = module._as_object(instances, 0, instances.embeddings[0])
     assert torch.equal(part.object_mask, instances.masks[0])
     assert torch.equal(part.object_embedding, instances.embeddings[0])
     assert torch.equal(part.masks[0], instances.object_mask) and torch.equal(part.masks[1:], instances.masks[1:])
@@ -90,7 +90,7 @@ def test_a_part_takes_the_place_of_the_object(scene):
     assert backwards[0].item() == pytest.approx(backwards[1].item(), abs=1e-6)
     own = importance_map(part)
     assert own[instances.masks[0] == 1].min() == 1
-    again = module._as_object(part, 0)
+    again = module._as_object(part, 0, instances.object_embedding)
     assert all(torch.equal(value, getattr(again, name)) for name, value in vars(instances).items())
 
 
@@ -98,9 +98,9 @@ def test_parts_are_neither_tiny_nor_nearly_everything(photo_set, backbone, monke
     photos, areas = training_photos(photo_set), []
     inner = module._as_object
 
-    def watched(instances, row):
+    def watched(instances, row, embedding):
         areas.append(instances.masks[row].mean().item())
-        return inner(instances, row)
+        return inner(instances, row, embedding)
 
     monkeypatch.setattr(module, "_as_object", watched)
     cut_crops(photos, backbone, 8, random.Random(0))
@@ -123,7 +123,7 @@ def test_photos_without_a_fair_share_of_both_are_an_error(photo_set, backbone, m
     speck = torch.zeros(72, 72)
     speck[30:33, 30:33] = 1
     monkeypatch.setattr(Photo, "mask", lambda self: speck)
-    with pytest.raises(ValueError, match="2 photos give no square with a fair share"):
+    with pytest.raises(ValueError, match="The photos give no square with a fair share"):
         cut_crops(photos, backbone, 1, random.Random(0))
 
 
