@@ -127,3 +127,10 @@ def test_the_first_mask_places_the_rectangle_of_a_batch():
     _, planes = working_view(torch.zeros(2, 100, 100, 3), mask, 20)
     assert planes[0].sum() == 100
     assert planes[1].sum() == 0
+
+
+def test_a_small_mask_is_shown_with_a_least_side():
+    mask = masked(100, 60, (50, 30, 2, 3))
+    assert find_view(mask, least=40) == Rectangle(31, 11, 40, 40)
+    assert find_view(mask, least=80) == Rectangle(11, 0, 80, 60)  # as far as the picture goes
+    assert find_view(masked(100, 60, (50, 10, 20, 30)), least=40) == find_view(masked(100, 60, (50, 10, 20, 30)))

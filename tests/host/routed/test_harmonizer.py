@@ -1,5 +1,7 @@
 import json
+from types import SimpleNamespace
 
+import comfy.model_management
 import folder_paths
 import pytest
 import torch
@@ -210,3 +212,18 @@ def test_masks_without_object_or_scene(harmonizer, pictures, level, message):
     image, mask = pictures[0][:1], torch.full_like(pictures[1][:1], level)
     with pytest.raises(ValueError, match=f"^`mask`: {message}"):
         harmonize(harmonizer, image, mask)
+
+
+def test_a_batch_can_be_cancelled_between_its_pictures(harmonizer, pictures, monkeypatch):
+    image, mask = (torch.cat([values] * 3) for values in pictures)
+    looked = []
+
+    def look(picture, *planes):
+        looked.append(picture)
+        comfy.model_management.interrupt_current_processing()
+        return harmonizer.look(picture, *planes)
+
+    watched = SimpleNamespace(look=look)
+    with pytest.raises(comfy.model_management.InterruptProcessingException):
+        harmonize(watched, image, mask, importance=mask)
+    assert len(looked) == 1

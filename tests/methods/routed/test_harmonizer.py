@@ -5,7 +5,7 @@ import torch
 from routed_networks import lively_network
 
 from diff_harmonization.core.view import Rectangle
-from diff_harmonization.methods.routed.harmonizer import Proposal, RoutedHarmonizer
+from diff_harmonization.methods.routed.harmonizer import LEAST_SIDE, Proposal, RoutedHarmonizer, seen_square
 from diff_harmonization.methods.routed.network import SIDE
 
 HEIGHT, WIDTH = 90, 120
@@ -134,3 +134,23 @@ def test_an_empty_mask(harmonizer, image, mask, importance):
 def test_a_mask_of_everything(harmonizer, image, mask, importance):
     with pytest.raises(ValueError, match="^`mask`: the mask covers the whole picture"):
         harmonizer.look(image, torch.ones_like(mask), importance)
+
+
+def test_the_importance_is_1_on_the_object_whatever_is_given(harmonizer, image, mask, importance):
+    """People paint where the scene shows how the object should look, and leave the object black."""
+    given, painted = (harmonizer.look(image, mask, plane) for plane in (importance, importance * (1 - mask)))
+    assert torch.equal(given.transform.curve, painted.transform.curve)
+
+
+def test_a_faint_importance_stays_faint(image, mask):
+    planes = seen_square(image, mask, torch.full_like(mask, 0.2), Rectangle(15, 25, 60, 60))
+    assert planes[2][planes[1] == 0].max() == pytest.approx(0.2, abs=1e-5)
+    assert planes[2][planes[1] == 1].min() == 1
+
+
+def test_a_small_object_is_seen_with_its_scene(harmonizer, image, importance):
+    mask = torch.zeros(HEIGHT, WIDTH)
+    mask[40:43, 50:52] = 1
+    square = harmonizer.look(image, mask, importance).square
+    assert (square.height, square.width) == (LEAST_SIDE, LEAST_SIDE)
+    assert square.top < 40 < square.top + LEAST_SIDE and square.left < 50 < square.left + LEAST_SIDE
