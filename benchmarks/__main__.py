@@ -24,9 +24,14 @@ ScoresFile = Annotated[
     ),
 ]
 PHOTOS = typer.Option(help="Photo set (images/, masks/, index.csv).", envvar="HARMONY_PHOTOS")
+PairsOption = Annotated[Path | None, typer.Option(help="Folder of pairs; by default they are built from --photos.")]
 RecipeOption = Annotated[
     Literal["looks", "light"],
-    typer.Option(help="How built pairs are recolored. looks: another object's. light: in linear light."),
+    typer.Option(
+        help="How the objects of built pairs are recolored. looks: an object takes the look of another object of its "
+        "kind, or its tones in Lab are changed at random. light: exposure, white balance and contrast are changed at "
+        "random in linear light. Pairs of a folder stay as they are."
+    ),
 ]
 EXAMPLE = Path(__file__).resolve().parent.parent / "workflows" / "examples" / "tree_golden"
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -39,9 +44,7 @@ def benchmarks() -> None:
 
 @app.command()
 def quality(
-    pairs: Annotated[
-        Path | None, typer.Option(help="Folder of pairs; by default they are built from --photos.")
-    ] = None,
+    pairs: PairsOption = None,
     photos: Annotated[Path | None, PHOTOS] = None,
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
@@ -164,9 +167,7 @@ def ablation(
 
 @app.command()
 def loop(
-    pairs: Annotated[
-        Path | None, typer.Option(help="Folder of pairs; by default they are built from --photos.")
-    ] = None,
+    pairs: PairsOption = None,
     photos: Annotated[Path | None, PHOTOS] = None,
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
@@ -189,6 +190,7 @@ def routed(
     networks: Annotated[
         list[Path] | None, typer.Argument(help="Files of further networks; a row is named by its file's folder.")
     ] = None,
+    pairs: PairsOption = None,
     photos: Annotated[Path | None, PHOTOS] = None,
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
@@ -206,9 +208,13 @@ def routed(
     from .routed import network_methods, routed_methods, timings
 
     harmonizer = load_harmonizer("embedded")
-    source, count = _source(None, photos, split, limit, recipe)
+    source, count = _source(pairs, photos, split, limit, recipe)
     found = {"nothing": nothing, **routed_methods(harmonizer, load_evaluator("embedded"))}
-    Console().print(table(measure(source, found | network_methods(networks or []), count)))
+    try:
+        found |= network_methods(networks or [], found)
+    except (FileNotFoundError, ValueError) as error:  # of a name or of a file
+        raise typer.BadParameter(str(error)) from error
+    Console().print(table(measure(source, found, count)))
     example = Pasted("", "", read_image(EXAMPLE / "composite.jpg"), read_mask(EXAMPLE / "mask.png"))
     Console().print(timings(harmonizer, example, (1024, 4096), repeats))
 

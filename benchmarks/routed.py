@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def routed(harmonizer: RoutedHarmonizer, judge: HarmonyEvaluator | None = None, 
     Args:
         harmonizer: the network.
         judge: chooses among strengths 0, 0.5 and 1; None applies 1.
-        everything: the whole scene counts alike, as if all of it looked like the object: routing is off.
+        everything: S is 1 everywhere, as if all of the scene looked like the object. The network is the same: it was
+            trained with S, unlike that of the training's `--no-importance`.
     """
 
     def method(pasted: Pasted) -> torch.Tensor:
@@ -48,19 +50,35 @@ def routed_methods(harmonizer: RoutedHarmonizer, judge: HarmonyEvaluator) -> dic
     """The network's rows of the quality table."""
     return {
         ROUTED: routed(harmonizer),
-        f"{ROUTED}, without ISEM": routed(harmonizer, everything=True),
+        f"{ROUTED}, S = 1 everywhere": routed(harmonizer, everything=True),
         f"{ROUTED}, judged": routed(harmonizer, judge),
     }
 
 
-def network_methods(files: Sequence[Path]) -> dict[str, Method]:
-    """A method for each file of a network, by the name of the file's folder: the ablation trains one in each."""
-    return {file.parent.name: routed(RoutedHarmonizer(file.name, HostNetwork(read_network(file)))) for file in files}
+def network_methods(files: Sequence[Path], taken: Iterable[str] = ()) -> dict[str, Method]:
+    """A method for each file of a network, by the name of the file's folder: the ablation trains one in each.
+
+    Args:
+        files: of networks, each in a folder of its own.
+        taken: names that other rows have.
+
+    Raises:
+        ValueError: when two rows would have one name, or a file holds something else.
+    """
+    names = [file.resolve().parent.name for file in files]
+    counts = Counter([*taken, *names])
+    if shared := [name for name in dict.fromkeys(names) if counts[name] > 1]:
+        raise ValueError(
+            f"a row is named by its file's folder, and more than one row would be named {', '.join(shared)}: put each "
+            "file into a folder with a name of its own"
+        )
+    networks = [RoutedHarmonizer(file.name, HostNetwork(read_network(file))) for file in files]
+    return dict(zip(names, map(routed, networks), strict=True))
 
 
 def timings(harmonizer: RoutedHarmonizer, pasted: Pasted, sides: Sequence[int], repeats: int) -> Table:
     """Seconds of a picture at several sizes, the fastest of some repeats, with finding the instances, and without."""
-    table = Table("longer side, pixels", "all", "without finding instances", title="Routed, seconds a picture")
+    table = Table("longer side, pixels", "all", "without finding instances", title="Routed, seconds for each picture")
     for side in sides:
         factor = side / max(pasted.composite.shape[:2])
         image = _resized(pasted.composite.movedim(-1, 0), factor).movedim(0, -1)[None]

@@ -203,7 +203,8 @@ def compare(composite: Path, results: Sequence[Path], path: Path) -> None:
     pictures = []
     for file in (composite, *results):
         with Image.open(file) as picture:
-            pictures.append(ImageOps.contain(picture.convert("RGB"), (COMPARED_SIDE, COMPARED_SIDE)))
+            upright = ImageOps.exif_transpose(picture).convert("RGB")  # as the host shows it
+            pictures.append(ImageOps.contain(upright, (COMPARED_SIDE, COMPARED_SIDE)))
     gap = 8
     width = sum(picture.width + gap for picture in pictures) - gap
     row = Image.new("RGB", (width, max(picture.height for picture in pictures)), "white")

@@ -116,7 +116,7 @@ def scene_importance(importance: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         importance: [B,H,W], [1,H,W] for all masks, or [H,W] for a mask of that shape; 0 or more.
-        mask: [B,H,W] or [H,W] in 0-1, 1 on the object.
+        mask: [B,H,W], [1,H,W] for all maps, or [H,W], in 0-1, 1 on the object.
 
     Returns:
         [B,H,W] or [H,W], 0 or more, 0 on the object.
@@ -145,7 +145,7 @@ def _require_fitting(importance: Tensor, mask: Tensor) -> None:
             f"got {width}x{height} (width x height), expected {expected_width}x{expected_height} like the mask. Give "
             f"the map of the picture that the mask belongs to.",
         )
-    if importance.ndim != mask.ndim or len(importance) not in (1, len(mask)):
+    if importance.ndim != mask.ndim or (len(importance) != len(mask) and 1 not in (len(importance), len(mask))):
         raise InputError(
             "importance",
             f"got {len(importance)} maps for {len(mask)} masks, expected one map, or one for each mask.",

@@ -59,7 +59,7 @@ def load(folder: Path, task: Task, dtype: torch.dtype = torch.float32) -> tuple[
 
     Raises:
         FileNotFoundError: when a file is missing or cannot be read.
-        ValueError: when the model is of another kind.
+        ValueError: when the model is of another kind, or needs a Python package that is not installed.
     """
     import transformers
 
@@ -79,7 +79,13 @@ def load(folder: Path, task: Task, dtype: torch.dtype = torch.float32) -> tuple[
             folder, use_safetensors=True, **{named: dtype}, **safely
         )
         processor = getattr(transformers, need.processor).from_pretrained(folder, **safely)
-    except (ImportError, OSError, ValueError) as error:  # what the library raises differs from file to file
+    except ImportError as error:  # its first sentence names the package
+        reason = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".")
+        raise ValueError(
+            f"{folder} needs a Python package that is not installed: {reason}. Install it with the Python that runs "
+            f"ComfyUI."
+        ) from error
+    except (OSError, ValueError) as error:  # what the library raises differs from file to file
         reason = str(error).strip().partition("\n")[0]
         raise FileNotFoundError(f"{folder} cannot be loaded, expected {layout(task)}: {reason}") from error
     if need.texts and not hasattr(processor, "tokenizer"):  # the library gives what it found of the two

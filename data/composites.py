@@ -5,13 +5,12 @@ index.csv has the columns id and object; further ones, such as the words of whoe
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
-from .photos import Photo, read_image, read_mask
+from .photos import Photo, read_image, read_index, read_mask
 
 
 @dataclass(frozen=True)
@@ -53,18 +52,13 @@ def read_composites(folder: Path) -> list[Composite]:
         FileNotFoundError: when the index, a picture or a mask is missing.
         ValueError: when the index lacks a column.
     """
-    index = folder / "index.csv"
-    if not index.is_file():
-        raise FileNotFoundError(f"No composites in {folder}: expected index.csv (id,object), NNN.jpg and NNN_mask.png.")
-    with index.open(newline="") as file:
-        rows = csv.DictReader(file)
-        missing = {"id", "object"} - set(rows.fieldnames or ())
-        if missing:
-            raise ValueError(f"{index} lacks the column {', '.join(sorted(missing))}; expected id,object.")
-        composites = [Composite(row["id"], row["object"], folder) for row in rows]
+    rows = read_index(folder, ("id", "object"), "composites", "NNN.jpg and NNN_mask.png")
+    composites = [Composite(row["id"], row["object"], folder) for row in rows]
     lost = [path.name for composite in composites for path in composite.files if not path.is_file()]
     if lost:
-        raise FileNotFoundError(f"{index} names composites whose files are not there: {', '.join(lost)}.")
+        raise FileNotFoundError(
+            f"{folder / 'index.csv'} names composites whose files are not there: {', '.join(lost)}."
+        )
     return composites
 
 

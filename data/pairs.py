@@ -5,7 +5,6 @@ A folder holds composites/ID.png, masks/ID.png, truths/ID.png and index.csv with
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
 from torch import Tensor
 
 from .composites import Pasted, require_object
-from .photos import Photo, read_image, read_mask
+from .photos import Photo, read_image, read_index, read_mask
 from .recoloring.lab import Tones, jitter, pixel_statistics, recolor, to_lab, transfer
 
 # How an object is recolored. "looks": another object's look, or other tones, in Lab. "light": another exposure, white
@@ -120,24 +119,14 @@ def read_pairs(folder: Path) -> Iterator[Pair]:
         FileNotFoundError: when the index or a picture is missing.
         ValueError: when the index lacks a column, sizes differ, or a mask is empty or full.
     """
-    index = folder / "index.csv"
-    if not index.is_file():
-        raise FileNotFoundError(
-            f"No pairs in {folder}: expected index.csv (id,object) beside composites/, masks/, truths/."
-        )
-    with index.open(newline="") as file:
-        rows = csv.DictReader(file)
-        missing = {"id", "object"} - set(rows.fieldnames or ())
-        if missing:
-            raise ValueError(f"{index} lacks the column {', '.join(sorted(missing))}; expected id,object.")
-        for row in rows:
-            name = f"{row['id']}.png"
-            composite, truth = read_image(folder / "composites" / name), read_image(folder / "truths" / name)
-            mask = (read_mask(folder / "masks" / name) > 0.5).float()
-            if not composite.shape[:2] == truth.shape[:2] == mask.shape:
-                raise ValueError(
-                    f"Pair {row['id']} in {folder}: composite, truth and mask must have one size, got "
-                    f"{tuple(composite.shape[:2])}, {tuple(truth.shape[:2])} and {tuple(mask.shape)} (height, width)."
-                )
-            require_object(mask, f"Pair {row['id']} in {folder}")
-            yield Pair(row["id"], row["object"], composite, mask, truth)
+    for row in read_index(folder, ("id", "object"), "pairs", "composites/, masks/ and truths/"):
+        name = f"{row['id']}.png"
+        composite, truth = read_image(folder / "composites" / name), read_image(folder / "truths" / name)
+        mask = (read_mask(folder / "masks" / name) > 0.5).float()
+        if not composite.shape[:2] == truth.shape[:2] == mask.shape:
+            raise ValueError(
+                f"Pair {row['id']} in {folder}: composite, truth and mask must have one size, got "
+                f"{tuple(composite.shape[:2])}, {tuple(truth.shape[:2])} and {tuple(mask.shape)} (height, width)."
+            )
+        require_object(mask, f"Pair {row['id']} in {folder}")
+        yield Pair(row["id"], row["object"], composite, mask, truth)

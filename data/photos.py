@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -83,8 +84,10 @@ def read_photos(folder: Path, split: Split | EvaluatorSplit) -> list[Photo]:
 
     Raises:
         FileNotFoundError: when the folder has no index.csv.
+        ValueError: when the index lacks a column.
     """
-    photos, ids = _read_index(folder), split_ids()
+    rows, ids = read_index(folder, ("id", "object", "kind"), "photo set", "images/ and masks/"), split_ids()
+    photos = [Photo(row["id"], row["object"], row["kind"] == "natural", folder) for row in rows]
     if split in LEFT_OUT_OF:
         left_out = {photo_id for group in LEFT_OUT_OF[split] for photo_id in ids[group]}
         return [photo for photo in photos if photo.id not in left_out]
@@ -92,9 +95,25 @@ def read_photos(folder: Path, split: Split | EvaluatorSplit) -> list[Photo]:
     return [photo for photo in photos if photo.id in wanted]
 
 
-def _read_index(folder: Path) -> list[Photo]:
-    index = folder / "index.csv"
+def read_index(folder: Path, columns: Sequence[str], what: str, beside: str) -> list[dict[str, str]]:
+    """The rows of a folder's index.csv, in their order.
+
+    Args:
+        folder: with the index.
+        columns: that it must have; further ones are left in.
+        what: the words for what the folder holds, for messages.
+        beside: likewise, the words for what lies beside the index.
+
+    Raises:
+        FileNotFoundError: when there is no index.
+        ValueError: when it lacks a column.
+    """
+    index, expected = folder / "index.csv", ",".join(columns)
     if not index.is_file():
-        raise FileNotFoundError(f"No photo set at {folder}: expected index.csv beside images/ and masks/.")
+        raise FileNotFoundError(f"No {what} in {folder}: expected index.csv ({expected}) beside {beside}.")
     with index.open(newline="") as file:
-        return [Photo(row["id"], row["object"], row["kind"] == "natural", folder) for row in csv.DictReader(file)]
+        rows = csv.DictReader(file)
+        missing = set(columns) - set(rows.fieldnames or ())
+        if missing:
+            raise ValueError(f"{index} lacks the column {', '.join(sorted(missing))}; expected {expected}.")
+        return list(rows)

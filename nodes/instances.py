@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..host.image import check_mask
+from ..host.image import as_batch
 from ..host.model_folders import folder_names
 from ..host.routed.instances import check_instances, instances_of
 from ..methods.routed import instances as routed
@@ -59,8 +59,9 @@ class FindInstances(io.ComfyNode):
                             ],
                         ),
                     ],
-                    tooltip="Who finds the instances. embedded: the pack itself, in a fraction of a second. masks: "
-                    "other nodes. sam: a segmentation model of yours, which is more exact at outlines and slower.",
+                    tooltip="Who finds the instances. embedded: the pack itself, in a moment. masks: other nodes. "
+                    "sam: a segmentation model of yours, which is slower. Whether its instances serve better was not "
+                    "measured.",
                 ),
             ],
             outputs=[
@@ -78,9 +79,10 @@ class FindInstances(io.ComfyNode):
         with errors_name("FindInstances", masks="source.masks", model="source.model"):
             image = image[..., :3]
             found = instances_of(image, mask, **source)
+            own = as_batch(mask).expand(len(image), -1, -1)
             shown = [
                 plot_instances(picture, each.masks, plane)
-                for picture, each, plane in zip(image, found, check_mask(mask, image), strict=True)
+                for picture, each, plane in zip(image, found, own, strict=True)
             ]
         return io.NodeOutput(found, torch.stack(shown))
 

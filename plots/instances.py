@@ -78,6 +78,6 @@ def _gray(image: Tensor) -> Tensor:
 
 
 def _resized(planes: Tensor, like: Tensor) -> Tensor:
-    """[h,w,C] -> [H,W,C], at the size of `like`."""
-    grid = planes.movedim(-1, 0)[None].float()
+    """[h,w,C] -> [H,W,C] on the CPU, at the size of `like`."""
+    grid = planes.movedim(-1, 0)[None].float().cpu()  # where the host keeps pictures on the GPU, plots still are here
     return interpolate(grid, like.shape[:2], mode="bilinear", antialias=True)[0].movedim(0, -1)

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import interpolate
 from torchvision.io import decode_jpeg, encode_jpeg
 
-SHARE = 0.35  # of the pictures that each kind of damage comes to
+SHARE = 0.35  # share of pictures that get each kind of damage
 NOISE = 0.02  # the most, as a standard deviation
 BLUR = 0.3, 1.0  # pixels
 SHRINKING = 0.5, 0.95

@@ -1,8 +1,7 @@
 """Families of recoloring, each from nothing (strength 0) upwards.
 
 A family changes the colors of whole pictures; who calls it keeps of them what a mask selects. Everything is channels
-first: images [B,3,H,W], sRGB in 0-1, masks [B,1,H,W]; strengths [B,1,1,1], where 1 is one standard deviation of what
-pasted objects need.
+first: images [B,3,H,W], sRGB in 0-1, masks [B,1,H,W]; strengths [B,1,1,1], where 1 is a strong change.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Literal
 
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor
 
 from ...core.errors import InputError
+from ...core.masks import mask_on_grid
+from ...core.types import Callback
 from ...methods.routed.instances import Instances, find_instances, given_instances, load_backbone, small_size
 from ...methods.routed.segmentation import segment_everything
 from ..image import check_mask, check_regions
@@ -18,6 +21,7 @@ from ..pretrained import at_work
 from ..sampling.progress import progress
 
 Source = Literal["embedded", "masks", "sam"]
+Finder = Callable[[Tensor, Tensor, Callback], Instances]  # picture [H,W,3], its mask [H,W] and the progress within it
 
 
 @cache
@@ -46,24 +50,46 @@ def instances_of(
     backbone = instance_backbone()
     with torch.inference_mode():
         if source == "embedded":
-            return tuple(find_instances(picture, plane, backbone) for picture, plane in zip(image, own, strict=True))
+            return _each(image, own, lambda picture, plane, _: find_instances(picture, plane, backbone))
         if source == "masks":
             if masks is None:
                 raise InputError("masks", "nothing is connected. Give a mask for each instance, as a batch.")
-            found, giver = [check_regions(masks, image, "masks")] * len(image), "masks"
-        else:
-            found, giver = _segmented(image, model), "model"
-        return tuple(given_instances(*each, backbone, giver) for each in zip(image, own, found, strict=True))
+            # What each picture would do to them is done once: a mask that has the small size already stays as it is.
+            shared = mask_on_grid(check_regions(masks, image, "masks").float().cpu(), small_size(*image.shape[1:3]))
+            return _each(image, own, lambda picture, plane, _: given_instances(picture, plane, shared, backbone))
+        return _segmented(image, own, model)
 
 
-def _segmented(image: Tensor, model: str) -> list[Tensor]:
-    """The masks [N,h,w] that a model finds in each picture."""
-    folder = find_model("sam", model)
+def _segmented(image: Tensor, own: Tensor, model: str) -> tuple[Instances, ...]:
+    """The instances of each picture by a model. No more than one picture's masks are kept at the model's size."""
+    folder, backbone = find_model("sam", model), instance_backbone()
     try:
         with at_work(folder, "sam") as (network, processor):
-            return [segment_everything(network, processor, picture, progress(1)) for picture in image]
+
+            def find(picture: Tensor, plane: Tensor, callback: Callback) -> Instances:
+                found = segment_everything(network, processor, picture, callback)
+                return given_instances(picture, plane, found, backbone, "model")
+
+            return _each(image, own, find)
+    except InputError:
+        raise
     except (FileNotFoundError, ValueError) as error:  # of the folder's files or of the model's settings
         raise InputError("model", str(error)) from error
+
+
+def _each(image: Tensor, own: Tensor, find: Finder) -> tuple[Instances, ...]:
+    """The instances of each picture [B,H,W,3] with its mask [B,H,W], under one progress bar; the user may cancel."""
+    count = len(image)
+    callback, found = progress(count), []
+    for index, (picture, plane) in enumerate(zip(image, own, strict=True)):
+        found.append(find(picture, plane, _within(callback, index, count)))
+        callback(index + 1, count)
+    return tuple(found)
+
+
+def _within(callback: Callback, index: int, count: int) -> Callback:
+    """The progress of one picture as that of all `count` of them."""
+    return lambda step, total, preview=None: callback(index * total + step, count * total, preview)
 
 
 def check_instances(instances: tuple[Instances, ...], image: Tensor) -> tuple[Instances, ...]:

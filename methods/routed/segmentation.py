@@ -27,7 +27,7 @@ def segment_everything(model: Any, processor: Any, image: Tensor, callback: Call
         callback: called after each group of points; may raise to cancel.
 
     Returns:
-        [N,h,w], 0 or 1, h and w at most 1024. They may overlap. N may be 0.
+        bool [N,h,w], h and w at most 1024. They may overlap. N may be 0.
     """
     from transformers.pipelines.mask_generation import MaskGenerationPipeline
 
@@ -40,6 +40,6 @@ def segment_everything(model: Any, processor: Any, image: Tensor, callback: Call
         found.append(pipeline.forward(points))
         callback(step, total)
     if not sum(len(part["masks"]) for part in found):  # what the library makes of none is not defined
-        return torch.zeros(0, picture.height, picture.width)
+        return torch.zeros(0, picture.height, picture.width, dtype=torch.bool)
     masks = pipeline.postprocess(found)["masks"]
-    return torch.stack([torch.as_tensor(mask) for mask in masks]).float().cpu()
+    return torch.stack([torch.as_tensor(mask) for mask in masks]).bool().cpu()

@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ...core.errors import InputError
 from ...core.masks import binarize_mask, require_same_frame
 from ...core.types import ImagingDescription
 from .embedding_loss import PairLoss
@@ -64,6 +65,8 @@ class WordOptimizer:
         self.encoder, self.trajectory = encoder, trajectory
         self.rows = text_rows(encoder, description)
         require_same_frame(mask, trajectory.latent_shape)
+        if importance is not None:
+            _require_one_for_each(importance, trajectory.latent_shape[0])
         binary = binarize_mask(mask.to(trajectory.latents.device))
         weight = settings.regularization_weight
         self.loss = PairLoss(denoise, encoder, trajectory, self.rows, binary, weight, importance)
@@ -104,6 +107,13 @@ class WordOptimizer:
         """The result, from the contexts of each of the N steps."""
         weights = self.parameters[2].detach().softmax(0)
         return refined_embedding(self.encoder, self.trajectory, self.rows, weights, contexts, self.losses)
+
+
+def _require_one_for_each(importance: Tensor, pictures: int) -> None:
+    if len(importance) not in (1, pictures):
+        raise InputError(
+            "importance", f"got {len(importance)} maps for {pictures} pictures. Give one map, or one for each."
+        )
 
 
 def text_rows(encoder: TextEncoder, description: ImagingDescription) -> tuple[TextRow, TextRow]:

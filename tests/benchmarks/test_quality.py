@@ -23,7 +23,7 @@ METHODS = [
     "ColorTransfer mkl_lab",
     "zero-shot, one pass",
     "routed",
-    "routed, without ISEM",
+    "routed, S = 1 everywhere",
     "routed, judged",
 ]
 ROWS = {

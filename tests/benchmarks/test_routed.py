@@ -1,4 +1,5 @@
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -27,8 +28,8 @@ def pair(photos):
 
 def test_the_rows_differ_inside_the_mask_alone(harmonizer, pair):
     results = {name: method(pair) for name, method in routed_methods(harmonizer, load_evaluator(EMBEDDED)).items()}
-    assert list(results) == ["routed", "routed, without ISEM", "routed, judged"]
-    assert not torch.equal(results["routed"], results["routed, without ISEM"])
+    assert list(results) == ["routed", "routed, S = 1 everywhere", "routed, judged"]
+    assert not torch.equal(results["routed"], results["routed, S = 1 everywhere"])
     for result in results.values():
         assert torch.equal(result[pair.mask == 0], pair.composite[pair.mask == 0])
     assert not torch.equal(results["routed"], pair.composite)
@@ -39,16 +40,46 @@ def test_a_method_goes_on_from_another(harmonizer, pair):
     assert torch.equal(then(first, lambda pasted: 1 - pasted.composite)(pair), 1 - first(pair))
 
 
-def test_networks_of_an_ablation_are_named_by_their_folders(pair, tmp_path):
-    files = []
-    for architecture in ARCHITECTURES:
-        files.append(tmp_path / f"{architecture.importance}-{architecture.transformer}" / "routed.safetensors")
-        files[-1].parent.mkdir()
-        write_weights(weights_of(lively_network(architecture)), files[-1])
+def write_network(file, architecture=ARCHITECTURES[0]):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_weights(weights_of(lively_network(architecture)), file)
+    return file
+
+
+def test_networks_of_an_ablation_are_named_by_their_folders(pair, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = [
+        write_network(
+            Path(f"{architecture.importance}-{architecture.transformer}") / "routed.safetensors", architecture
+        )
+        for architecture in ARCHITECTURES
+    ]
     methods = network_methods(files)
     assert list(methods) == ["True-True", "True-False", "False-True", "False-False"]
     results = [method(pair) for method in methods.values()]
     assert len({result.sum().item() for result in results}) == 4
+
+
+def test_a_file_without_a_folder_has_the_name_of_the_one_that_it_is_in(tmp_path, monkeypatch):
+    monkeypatch.chdir(write_network(tmp_path / "long" / "routed.safetensors").parent)
+    assert list(network_methods([Path("routed.safetensors")])) == ["long"]
+
+
+@pytest.mark.parametrize(
+    ("files", "shared"), [(("a/1.safetensors", "b/1.safetensors", "a/2.safetensors"), "a"), (("routed/1",), "routed")]
+)
+def test_two_rows_of_one_name_are_refused(tmp_path, files, shared):
+    with pytest.raises(ValueError, match=f"^a row is named by .*more than one row would be named {shared}: put each"):
+        network_methods([tmp_path / file for file in files], ["nothing", "routed"])
+
+
+def test_the_command_reads_a_folder_of_pairs(pairs_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "250")
+    run = partial(CliRunner().invoke, app)
+    result = run(["routed", "--pairs", str(pairs_folder), "--repeats", "1"], catch_exceptions=False)
+    assert result.exit_code == 0 and "routed, judged" in result.stdout
+    refused = run(["routed", str(tmp_path / "routed" / "1.safetensors"), "--pairs", str(pairs_folder)])
+    assert refused.exit_code == 2 and "more than one row would be named routed" in refused.output
 
 
 def test_the_command_prints_the_rows_of_both_recipes(photos, monkeypatch):
@@ -58,7 +89,7 @@ def test_the_command_prints_the_rows_of_both_recipes(photos, monkeypatch):
     options = ["routed", "--photos", folder, "--split", "train", "--limit", "2", "--repeats", "1"]
     printed = {recipe: run([*options, "--recipe", recipe]).stdout for recipe in ("looks", "light")}
     for text in printed.values():
-        assert all(row in text for row in ("nothing", "routed, without ISEM", "routed, judged", "1024", "4096"))
+        assert all(row in text for row in ("nothing", "routed, S = 1 everywhere", "routed, judged", "1024", "4096"))
     rows = [next(line for line in text.splitlines() if "nothing" in line) for text in printed.values()]
     assert rows[0] != rows[1]
 

@@ -16,6 +16,7 @@ from diff_harmonization.cli.demo import (
     WRITTEN,
     Example,
     clear,
+    compare,
     main,
     run_example,
     shipped_example,
@@ -117,6 +118,20 @@ def test_every_file_of_the_shipped_workflows_is_known_as_the_demos():
     ends = ".png", "_3.png", ".cube"
     names = [f"{start}{prefix}{end}" for start in WORKFLOWS for prefix in prefixes for end in ends]
     assert all(WRITTEN.fullmatch(name) for name in (*names, COMPARED))
+
+
+def test_a_turned_photograph_is_compared_upright(tmp_path):
+    """A camera that is held upright stores the picture lying and says so in its EXIF."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: turn by 90 degrees
+    lying = Image.new("RGB", (80, 40), "red")
+    lying.paste("blue", (0, 0, 40, 40))
+    lying.save(tmp_path / "composite.png", exif=exif)
+    Image.new("RGB", (40, 80)).save(tmp_path / "result.png")
+    compare(tmp_path / "composite.png", [tmp_path / "result.png"], tmp_path / COMPARED)
+    with Image.open(tmp_path / COMPARED) as compared:
+        assert compared.size == (2 * 400 + 8, 800)
+        assert compared.getpixel((200, 100)) == (0, 0, 255) and compared.getpixel((200, 700)) == (255, 0, 0)
 
 
 CLOSING_HOST = """

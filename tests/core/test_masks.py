@@ -84,6 +84,13 @@ def test_importance_has_a_mean_of_1_over_the_scene_and_is_0_on_the_object(two_ma
     assert torch.equal(scene_importance(given[0], two_masks[0]), weights[0])
 
 
+def test_one_mask_serves_every_map(two_masks):
+    maps = torch.rand(3, 2, 4, generator=torch.Generator().manual_seed(0))
+    weights = scene_importance(maps, two_masks[:1])
+    assert torch.equal(weights, scene_importance(maps, two_masks[:1].expand(3, -1, -1)))
+    assert not torch.equal(weights[0], weights[1])
+
+
 def test_importance_that_is_1_everywhere_is_1_to_the_bit(two_masks):
     assert torch.equal(scene_importance(torch.ones(1, 2, 4), two_masks), 1 - two_masks)
     torch.testing.assert_close(scene_importance(torch.full((1, 2, 4), 0.3), two_masks), 1 - two_masks)

@@ -1,8 +1,11 @@
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
+from vision_models import write_edgetam
 
 from diff_harmonization.core.pretrained import kinds, load
 
@@ -52,6 +55,30 @@ def test_a_missing_file_is_named(offline, copy, missing, message):
     with pytest.raises(FileNotFoundError, match=message) as error:
         load(copy, "vlm")
     assert "\n" not in str(error.value)
+
+
+WITHOUT_TIMM = """
+import sys
+from pathlib import Path
+
+sys.modules["timm"] = None  # as if it were not installed
+from diff_harmonization.core.pretrained import load
+
+try:
+    load(Path(sys.argv[1]), "sam")
+except ValueError as error:
+    print(error, end="")
+"""
+
+
+def test_a_missing_package_is_named(tmp_path):
+    """In a process of its own: the library remembers which packages there are."""
+    told = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TIMM, write_edgetam(tmp_path)], capture_output=True, text=True, check=True
+    ).stdout
+    start = f"{tmp_path} needs a Python package that is not installed: "
+    assert told.startswith(start) and "timm library" in told and "\n" not in told
+    assert told.endswith("in your environment. Install it with the Python that runs ComfyUI.")
 
 
 def test_pickled_weights_are_not_read(offline, copy):

@@ -70,5 +70,11 @@ def test_photos_read_their_files(photos, monkeypatch):
 
 
 def test_a_folder_without_an_index(tmp_path):
-    with pytest.raises(FileNotFoundError, match="No photo set at .*index.csv"):
+    with pytest.raises(FileNotFoundError, match="No photo set in .*index.csv"):
         read_photos(tmp_path, "train")
+
+
+def test_an_index_without_a_column(index):
+    (index / "index.csv").write_text("id,name\nnew_1,tree\n")
+    with pytest.raises(ValueError, match="index.csv lacks the column kind, object; expected id,object,kind"):
+        read_photos(index, "train")

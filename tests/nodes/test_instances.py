@@ -1,6 +1,7 @@
 """Find Instances and Instance Similarity on the real server; the models are tiny ones with random weights."""
 
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -161,6 +162,14 @@ def test_a_refused_input_is_told_by_its_name(inputs, message):
     image = torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(0))
     with pytest.raises(ValueError, match=message):
         FindInstances.execute(**{"image": image, "mask": mask, "source": {"source": "embedded"}} | inputs)
+
+
+def test_a_mask_of_nearly_everything_earns_one_hint(caplog):
+    mask = torch.ones(1, 64, 64)
+    mask[:, :, :2] = 0
+    with caplog.at_level(logging.WARNING), torch.inference_mode():
+        FindInstances.execute(torch.rand(1, 64, 64, 3), mask, {"source": "embedded"})
+    assert caplog.text.count("inverted") == 1
 
 
 def test_an_alpha_channel_is_left_aside():

@@ -71,6 +71,14 @@ def test_what_looks_like_the_object_is_lit(image, mask):
     assert light[0] < 0.2 and light[-1] > 0.7
 
 
+@pytest.mark.skipif(not torch.accelerator.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("plot", [plot_instances, plot_similarity])
+def test_pictures_on_the_gpu_are_drawn_on_the_cpu(image, mask, plot):
+    other = mask[None] if plot is plot_instances else mask
+    device = torch.accelerator.current_accelerator()
+    assert torch.equal(plot(image.to(device), other, mask.to(device)), plot(image, other, mask))
+
+
 def test_large_pictures_are_shrunk(mask):
     shown = plot_similarity(torch.zeros(1000, 3000, 3), torch.zeros(1000, 3000), mask)
     assert shown.shape == (341, 1024, 3)

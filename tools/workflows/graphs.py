@@ -128,7 +128,7 @@ def routed_graph() -> list[Group]:
     """Who looks like the object, and the object in that look; no words and no diffusion model."""
     instances = Node("instances", "FindInstances", {"image": IMAGE, "mask": MASK})
     similar = Node(
-        "similar", "InstanceSimilarity", {"instances": ("instances", 0), "image": IMAGE}, "Who looks like it"
+        "similar", "InstanceSimilarity", {"instances": ("instances", 0), "image": IMAGE}, "What looks like the object"
     )
     inputs = {"harmonizer": ("harmonizer", 0), "image": IMAGE, "mask": MASK, "importance": ("similar", 0)}
     loaded = [Node("harmonizer", "LoadRoutedHarmonizer"), Node("evaluator", "LoadHarmonyEvaluator")]
@@ -141,7 +141,7 @@ def routed_graph() -> list[Group]:
         Group(
             "2  Find who looks like the object",
             "#b58b2a",
-            [[instances, similar], [save_image("save_similar", ("similar", 1), "who_looks_like_it", "Save who it is")]],
+            [[instances, similar], [save_image("save_similar", ("similar", 1), "who_looks_like_it", "Save the map")]],
         ),
         Group(
             "3  Harmonize",

@@ -29,7 +29,7 @@ SHARES = {
     "local light": 0.10,
 }
 SECOND = 0.2  # share of the pictures that a second family changes too, at half the strength
-MOST_STRENGTH = 1.7  # strengths are even, from 0
+MOST_STRENGTH = 1.7  # strengths are drawn evenly from 0 to this
 GRADED, MOST_GRADED = 0.6, 1.25  # share of the photos that are graded as a whole first, and the strength
 OBJECTS = 0.7  # share of the squares around named objects; the others are around parts of photos
 

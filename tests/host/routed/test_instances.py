@@ -1,6 +1,7 @@
 """Instances in the host's hands: sources, batches, memory and errors."""
 
 import comfy.model_management as management
+import comfy.utils
 import folder_paths
 import pytest
 import torch
@@ -64,6 +65,27 @@ def test_a_model_finds_them(batch, sams, loads):
     assert len(first) == 2 and all(len(each.masks) > 0 for each in first)
     assert all(map(same, first, second))
     assert loads == ["small"]
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """What the progress bar shows, as a share; the host would leave out some of what follows fast."""
+    calls = []
+    monkeypatch.setattr(comfy.utils, "PROGRESS_THROTTLE_MIN_INTERVAL", 0)
+    monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", lambda *values, **_: calls.append(values[0] / values[1]))
+    return calls
+
+
+@pytest.mark.parametrize(("source", "steps"), [("embedded", 1), ("masks", 1), ("sam", 8)])
+def test_one_progress_bar_for_all_pictures_and_a_chance_to_cancel_at_each(batch, sams, sent, source, steps):
+    image, mask = batch
+    given = {"masks": {"masks": 1 - mask}, "sam": {"model": "small"}}.get(source, {})
+    instances_of(image, mask, source, **given)
+    assert sent == sorted(sent) and sent[-1] == 1
+    assert set(sent) == {step / (2 * steps) for step in range(1, 2 * steps + 1)}
+    management.interrupt_current_processing()
+    with pytest.raises(management.InterruptProcessingException):
+        instances_of(image, mask, source, **given)
 
 
 def test_the_device_is_free_after_a_model_whatever_happens(batch, sams, monkeypatch):

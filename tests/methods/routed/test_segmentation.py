@@ -27,7 +27,7 @@ def test_a_model_segments_the_whole_picture(tmp_path, image, write):
     model = load(write(tmp_path), "sam")
     masks = segment_everything(*model, image, lambda step, total: steps.append((step, total)))
     assert masks.shape[0] > 0 and masks.shape[1:] == (60, 80)
-    assert set(masks.unique().tolist()) == {0, 1}
+    assert masks.dtype == torch.bool and set(masks.unique().tolist()) == {False, True}
     assert steps == [(step, 8) for step in range(1, 9)]
     assert torch.equal(segment_everything(*model, image), masks)
 

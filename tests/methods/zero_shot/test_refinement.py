@@ -121,6 +121,17 @@ def test_odd_sizes_and_a_mask_for_each_image(denoiser, encoder, trajectory, mask
     assert refined.latent_shape == (2, 3, 7, 5)
 
 
+def test_one_mask_serves_a_map_for_each_image(denoiser, encoder, trajectory, mask, description):
+    maps = torch.stack([torch.linspace(0, 1, 64).expand(64, 64), torch.linspace(1, 0, 64).expand(64, 64)])
+    losses = [
+        refine(denoiser, encoder, trajectory, description, own, EAGER, importance=importance).losses
+        for own, importance in ((mask, maps), (torch.cat([mask, mask]), maps), (mask, maps[:1]))
+    ]
+    assert losses[0] == losses[1] != losses[2]
+    with pytest.raises(ValueError, match="^`importance`: got 3 maps for 2 pictures. Give one map, or one for each"):
+        refine(denoiser, encoder, trajectory, description, mask, importance=torch.ones(3, 64, 64))
+
+
 def test_refuses_bad_masks_and_inference_mode(denoiser, encoder, trajectory, mask, description):
     with pytest.raises(ValueError, match="^`mask`: the mask is empty"):
         refine(denoiser, encoder, trajectory, description, 0 * mask)
