@@ -45,8 +45,8 @@ class RoutedHarmonize(io.ComfyNode):
             node_id="RoutedHarmonize",
             display_name="Routed Harmonize",
             category=CATEGORY_ROUTED,
-            description="Makes a pasted object belong in a fraction of a second, at any resolution: the object takes "
-            "the look of what resembles it in the scene. Needs no prompt and no diffusion model.",
+            description="Makes a pasted object belong, at any resolution: the object takes the look of what resembles "
+            "it in the scene. Needs no prompt, no diffusion model and no GPU.",
             has_intermediate_output=True,  # a cached result shows its text again
             inputs=[
                 RoutedHarmonizer.Input("harmonizer", tooltip="From Load Routed Harmonizer."),
@@ -60,7 +60,8 @@ class RoutedHarmonize(io.ComfyNode):
                     min=0.0,
                     max=2.0,
                     step=0.05,
-                    tooltip="How much to change: 0 changes nothing, 1 is what the network proposes, more goes beyond.",
+                    tooltip="How much to change: 0 changes nothing. 1 is what the network proposes. Above 1 changes "
+                    "more than that.",
                 ),
                 io.Boolean.Input(
                     "local",
@@ -72,13 +73,13 @@ class RoutedHarmonize(io.ComfyNode):
                     "importance",
                     optional=True,
                     tooltip="From Instance Similarity, or painted by hand: 1 where the scene shows how the object "
-                    "should look, 0 where it does not. Unconnected: it is found by itself.",
+                    "should look, 0 where it does not. Unconnected: the node finds the similar parts itself.",
                 ),
                 HarmonyEvaluator.Input(
                     "evaluator",
                     optional=True,
-                    tooltip="From Load Harmony Evaluator. Connected: it chooses among no change, half of the strength "
-                    "and all of it. Unconnected: the strength is applied as it is.",
+                    tooltip="From Load Harmony Evaluator. Connected: the evaluator chooses among no change, half of "
+                    "the strength and all of it. Unconnected: the strength is applied as it is.",
                 ),
             ],
             outputs=[
