@@ -17,20 +17,13 @@ def graph(composite_copy, mask_name):
     return graph
 
 
-@pytest.fixture(scope="module")
-def unjudged(graph):
-    """The same with the network's whole proposal."""
-    return with_inputs({name: node for name, node in graph.items() if name != "evaluator"}, evaluator=None)
-
-
 def with_inputs(graph, **inputs):
-    """The graph with other inputs of the harmonizing node; None takes one away."""
-    merged = {name: value for name, value in (graph["apply"]["inputs"] | inputs).items() if value is not None}
-    return {**graph, "apply": {**graph["apply"], "inputs": merged}}
+    """The graph with other inputs of the harmonizing node."""
+    return {**graph, "apply": {**graph["apply"], "inputs": graph["apply"]["inputs"] | inputs}}
 
 
-def test_the_object_alone_changes(server, unjudged, example):
-    outputs = server.run(unjudged)
+def test_the_object_alone_changes(server, graph, example):
+    outputs = server.run(graph)
     before, after = (saved_latent(server, outputs, f"{name}_bits") for name in ("before", "after"))
     moved = (after - before).abs().amax(-1) > 0
     assert before.shape == after.shape
@@ -44,16 +37,17 @@ def test_the_object_alone_changes(server, unjudged, example):
 
 
 def test_the_judge_takes_one_of_three_strengths(server, graph):
-    assert server.run(graph)["apply"]["text"][0] in {"strength 0", "strength 0.5", "strength 1"}
+    judged = add(with_inputs(graph, evaluator=["judge", 0]), "judge", "LoadHarmonyEvaluator", name="embedded")
+    assert server.run(judged)["apply"]["text"][0] in {"strength 0", "strength 0.5", "strength 1"}
 
 
-def test_a_strength_of_nothing_is_the_composite(server, unjudged):
-    outputs = server.run(with_inputs(unjudged, strength=0.0))
+def test_a_strength_of_nothing_is_the_composite(server, graph):
+    outputs = server.run(with_inputs(graph, strength=0.0))
     before, after = (saved_latent(server, outputs, f"{name}_bits") for name in ("before", "after"))
     assert torch.equal(before, after)
 
 
-def test_a_mask_of_another_size_is_refused(server, unjudged):
-    graph = add(with_inputs(unjudged, mask=["other", 0]), "other", "SolidMask", value=1.0, width=64, height=64)
+def test_a_mask_of_another_size_is_refused(server, graph):
+    graph = add(with_inputs(graph, mask=["other", 0]), "other", "SolidMask", value=1.0, width=64, height=64)
     with pytest.raises(WorkflowError, match="RoutedHarmonize, input mask: got 64x64"):
         server.run(graph)

@@ -131,7 +131,7 @@ def routed_graph() -> list[Group]:
         "similar", "InstanceSimilarity", {"instances": ("instances", 0), "image": IMAGE}, "What looks like the object"
     )
     inputs = {"harmonizer": ("harmonizer", 0), "image": IMAGE, "mask": MASK, "importance": ("similar", 0)}
-    loaded = [Node("harmonizer", "LoadRoutedHarmonizer"), Node("evaluator", "LoadHarmonyEvaluator")]
+    loaded = [Node("harmonizer", "LoadRoutedHarmonizer")]
     saved = [
         save_image("save", ("apply", 0), "result"),
         Node("save_lut", "SaveColorLUT", {"lut": ("apply", 1), "filename_prefix": "harmonize/lut"}, "Save the LUT"),
@@ -146,7 +146,7 @@ def routed_graph() -> list[Group]:
         Group(
             "3  Harmonize",
             "#8a5a9e",
-            [loaded, [Node("apply", "RoutedHarmonize", inputs | {"evaluator": ("evaluator", 0)})], saved],
+            [loaded, [Node("apply", "RoutedHarmonize", inputs)], saved],
         ),
         compare_group("4  Compare"),
     ]
