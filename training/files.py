@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @contextmanager
@@ -16,6 +16,11 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_suffix(".tmp")
     yield temporary
     temporary.replace(path)
+
+
+def weights_of(network: nn.Module) -> dict[str, Tensor]:
+    """What an exported file holds: all but the counters of the normalizations."""
+    return {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
 
 
 def write_weights(state: Mapping[str, Tensor], path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import folder_paths
@@ -85,7 +85,7 @@ def harmonize(
     planes = None if importance is None else check_importance(importance, image)
     report = progress(len(image))
     out = torch.empty_like(image, memory_format=torch.contiguous_format)
-    versions: list[Version] = []
+    luts, strengths = [], []
     for row, (picture, own_mask) in enumerate(zip(image, mask, strict=True)):
         plane = importance_of(picture, own_mask) if planes is None else planes[row]
         proposal = harmonizer.look(picture, own_mask, plane)
@@ -95,9 +95,10 @@ def harmonize(
             tried = (_version(proposal, picture, own_mask, share * strength, local) for share in JUDGED)
             version = chosen(judge, tried, own_mask)
         out[row] = version.image
-        versions.append(replace(version, image=out[row]))
+        luts.append(version.lut)
+        strengths.append(version.strength)
         report(row + 1, len(image))
-    return Harmonized(out, tuple(each.lut for each in versions), tuple(each.strength for each in versions))
+    return Harmonized(out, tuple(luts), tuple(strengths))
 
 
 @dataclass(frozen=True)

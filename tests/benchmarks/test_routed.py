@@ -12,8 +12,7 @@ from diff_harmonization.data.composites import Pasted
 from diff_harmonization.data.pairs import build_pairs
 from diff_harmonization.host.evaluator import EMBEDDED, load_evaluator
 from diff_harmonization.methods.routed.harmonizer import RoutedHarmonizer
-from diff_harmonization.training.files import write_weights
-from diff_harmonization.training.routed.train import weights_of
+from diff_harmonization.training.files import weights_of, write_weights
 
 
 @pytest.fixture

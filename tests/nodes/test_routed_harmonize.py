@@ -10,8 +10,7 @@ from routed_networks import lively_network
 from safetensors.torch import save_file
 
 from diff_harmonization.host.routed.harmonizer import EMBEDDED, FOLDER, MANIFEST
-from diff_harmonization.training.files import write_weights
-from diff_harmonization.training.routed.train import weights_of
+from diff_harmonization.training.files import weights_of, write_weights
 
 
 @pytest.fixture(scope="module")

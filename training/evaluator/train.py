@@ -16,7 +16,7 @@ from ...data.photos import read_photos
 from ...evaluator.checkpoint import NETWORKS, read_network
 from ...evaluator.networks import HarmonyNetwork, RegionNetwork
 from ..crops import Crops, cached_crops
-from ..files import write_weights
+from ..files import weights_of, write_weights
 from ..runner import Run, RunSettings, parameter_count, training_device
 from ..runner import train as run_training
 from ..schedules import warmup_on_cosine
@@ -133,8 +133,3 @@ def calibrate(network: HarmonyNetwork, sampler: Sampler, groups: int, batches: i
     network.train()
     for step in range(batches):
         network.classify(sampler.batch(step, groups)[0].to(device))
-
-
-def weights_of(network: nn.Module) -> dict[str, Tensor]:
-    """What an exported file holds: all but the counters of the normalizations."""
-    return {name: value for name, value in network.state_dict().items() if value.is_floating_point()}

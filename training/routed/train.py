@@ -17,7 +17,7 @@ from ...methods.routed.checkpoint import read_network
 from ...methods.routed.instances import load_backbone
 from ...methods.routed.network import Architecture, RoutedNetwork
 from ..crops import cached_crops
-from ..files import write_weights
+from ..files import weights_of, write_weights
 from ..runner import Run, RunSettings, parameter_count, training_device
 from ..runner import train as run_training
 from ..schedules import warmup_then_cosine
@@ -112,8 +112,3 @@ def parameter_groups(network: nn.Module, learning_rate: float) -> list[dict[str,
     body = [parameter for name, parameter in network.named_parameters() if name.startswith("body.")]
     rest = [parameter for name, parameter in network.named_parameters() if not name.startswith("body.")]
     return [{"params": body, "lr": learning_rate * BODY_PACE}, {"params": rest, "lr": learning_rate}]
-
-
-def weights_of(network: nn.Module) -> dict[str, Tensor]:
-    """What an exported file holds: all but the counters of the normalizations."""
-    return {name: value for name, value in network.state_dict().items() if value.is_floating_point()}

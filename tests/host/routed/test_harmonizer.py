@@ -28,8 +28,7 @@ from diff_harmonization.host.routed.harmonizer import (
 )
 from diff_harmonization.methods.routed.instances import find_instances, load_backbone
 from diff_harmonization.methods.routed.similarity import importance_map
-from diff_harmonization.training.files import write_weights
-from diff_harmonization.training.routed.train import weights_of
+from diff_harmonization.training.files import weights_of, write_weights
 
 NAME = "lively.safetensors"
 

@@ -9,8 +9,7 @@ from safetensors.torch import load_file, save_file
 from diff_harmonization.evaluator.networks import RegionNetwork
 from diff_harmonization.methods.routed.checkpoint import architecture_of, read_network
 from diff_harmonization.methods.routed.network import RoutedNetwork
-from diff_harmonization.training.files import write_weights
-from diff_harmonization.training.routed.train import weights_of
+from diff_harmonization.training.files import weights_of, write_weights
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,7 @@ from diff_harmonization.methods.routed.network import (
     region_means,
 )
 from diff_harmonization.methods.routed.transform import LOCAL, TERMS
-from diff_harmonization.training.files import write_weights
-from diff_harmonization.training.routed.train import weights_of
+from diff_harmonization.training.files import weights_of, write_weights
 
 
 def numbers_of(network, *seen):
