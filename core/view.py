@@ -28,14 +28,15 @@ class Rectangle:
         return picture[..., self.top : self.top + self.height, self.left : self.left + self.width]
 
 
-def find_view(mask: Tensor, mode: ViewMode = "crop", least: int = 1) -> Rectangle:
+def find_view(mask: Tensor, mode: ViewMode = "crop", least: int = 1, margin: float = MARGIN) -> Rectangle:
     """The rectangle that the working view shows.
 
     Args:
         mask: [H,W], nonzero on the object.
-        mode: "crop": a square around the mask, twice its size. Where the picture is narrower than the square, the
-            picture's whole side: the mask is always inside. "whole": the whole picture.
-        least: the crop's side in pixels, where the mask is so small that twice its size is less.
+        mode: "crop": a square around the mask, `margin` times its size. Where the picture is narrower than the square,
+            the picture's whole side: the mask is always inside. "whole": the whole picture.
+        least: the crop's side in pixels, where the mask is so small that `margin` times its size is less.
+        margin: the crop's side over the mask's, at least 1.
 
     Raises:
         InputError: when a crop is asked for and the mask is empty.
@@ -47,7 +48,7 @@ def find_view(mask: Tensor, mode: ViewMode = "crop", least: int = 1) -> Rectangl
     if box is None:
         raise empty_mask()
     top, bottom, left, right = box
-    side = max(least, round(MARGIN * max(bottom - top, right - left)))
+    side = max(least, round(margin * max(bottom - top, right - left)))
     height, width = min(side, mask.shape[0]), min(side, mask.shape[1])
     top, left = place((top + bottom) / 2, height, mask.shape[0]), place((left + right) / 2, width, mask.shape[1])
     return Rectangle(top, left, height, width)

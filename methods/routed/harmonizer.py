@@ -16,7 +16,10 @@ from .apply import apply_transform, global_lut
 from .network import SIDE
 from .transform import ColorTransform
 
-LEAST_SIDE = 48  # of the square, pixels: the smallest that the training shows
+LEAST_SIDE = 48  # of a square, pixels: the smallest that the training shows
+# The sides of the squares that the network sees, over the object's. The local change lies over the first. In the global
+# change their errors partly cancel: each shows more or less of the scene.
+MARGINS = 2.0, 1.5, 3.0
 
 Network = Callable[[Tensor, Tensor, Tensor], ColorTransform]  # squares of picture, mask, importance -> transform
 
@@ -30,7 +33,7 @@ class RoutedHarmonizer:
 
     @torch.no_grad()
     def look(self, image: Tensor, mask: Tensor, importance: Tensor) -> Proposal:
-        """What the network proposes for one picture: the mean over its square and the square's mirror image.
+        """What the network proposes for one picture, as the mean over several squares and their mirror images.
 
         Args:
             image: [H,W,3], sRGB in 0-1, of any size.
@@ -44,10 +47,21 @@ class RoutedHarmonizer:
             if plane.shape != image.shape[:2]:
                 raise InputError(parameter, f"got {_size(plane)}, expected {_size(image[..., 0])} like the image.")
         require_scene(mask)
-        square = find_view(foreground(mask), least=LEAST_SIDE)
-        seen = seen_square(image, mask, importance, square)
-        transform, mirrored = self.network(*seen), self.network(*(values.flip(-1) for values in seen))
-        return Proposal(square, transform.averaged(mirrored.mirrored()))
+        squares = [find_view(foreground(mask), least=LEAST_SIDE, margin=margin) for margin in MARGINS]
+        shown = (seen_square(image, mask, importance, square) for square in squares)
+        seen = [torch.cat(values) for values in zip(*shown, strict=True)]
+        proposed = self.network(*(torch.cat((values, values.flip(-1))) for values in seen))
+        return Proposal(squares[0], _mean(proposed))
+
+
+def _mean(proposed: ColorTransform) -> ColorTransform:
+    """One transform from those of squares of one object and, after them, of the squares' mirror images.
+
+    The global change is the mean of all; the local one is that of the first square.
+    """
+    mirrored = len(proposed.local) // 2
+    local = (proposed.local[:1] + proposed.local[mirrored : mirrored + 1].flip(-1)) / 2
+    return ColorTransform(proposed.center[:1], proposed.curve.mean(0, keepdim=True), local)
 
 
 def seen_square(image: Tensor, mask: Tensor, importance: Tensor, square: Rectangle) -> tuple[Tensor, Tensor, Tensor]:

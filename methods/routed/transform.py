@@ -30,14 +30,6 @@ class ColorTransform:
         """The same change, by another amount: 0 changes nothing, 1 is as it was, more goes beyond."""
         return replace(self, curve=self.curve * strength, local=self.local * strength)
 
-    def mirrored(self) -> ColorTransform:
-        """That of the mirror image."""
-        return replace(self, local=self.local.flip(-1))
-
-    def averaged(self, other: ColorTransform) -> ColorTransform:
-        """The mean of two transforms with one center."""
-        return replace(self, curve=(self.curve + other.curve) / 2, local=(self.local + other.local) / 2)
-
     def everywhere(self, image: Tensor) -> Tensor:
         """The global change of images [B,3,H,W], sRGB in 0-1."""
         lab = rgb_to_lab(image)

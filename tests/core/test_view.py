@@ -129,6 +129,12 @@ def test_the_first_mask_places_the_rectangle_of_a_batch():
     assert planes[1].sum() == 0
 
 
+def test_a_margin():
+    mask = masked(100, 100, (40, 40, 20, 20))
+    assert find_view(mask, margin=1.5) == Rectangle(35, 35, 30, 30)
+    assert find_view(mask, margin=2.0) == find_view(mask)
+
+
 def test_a_small_mask_is_shown_with_a_least_side():
     mask = masked(100, 60, (50, 30, 2, 3))
     assert find_view(mask, least=40) == Rectangle(31, 11, 40, 40)

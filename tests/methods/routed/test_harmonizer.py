@@ -5,8 +5,9 @@ import torch
 from routed_networks import lively_network
 
 from diff_harmonization.core.view import Rectangle
-from diff_harmonization.methods.routed.harmonizer import LEAST_SIDE, Proposal, RoutedHarmonizer, seen_square
+from diff_harmonization.methods.routed.harmonizer import LEAST_SIDE, MARGINS, Proposal, RoutedHarmonizer, seen_square
 from diff_harmonization.methods.routed.network import SIDE
+from diff_harmonization.methods.routed.transform import LOCAL, TERMS, ColorTransform
 
 HEIGHT, WIDTH = 90, 120
 
@@ -47,7 +48,7 @@ def test_a_proposal(harmonizer, image, mask, importance):
 
 
 def test_what_the_network_is_shown(harmonizer, image, mask, importance):
-    """The square around the object and its mirror image, in the network's own size."""
+    """The squares around the object, then their mirror images, in the network's own size."""
     seen = []
 
     def network(*values):
@@ -55,13 +56,26 @@ def test_what_the_network_is_shown(harmonizer, image, mask, importance):
         return harmonizer.network(*values)
 
     RoutedHarmonizer("watched", network).look(image, mask, importance)
-    once, mirrored = seen
-    assert [tuple(values.shape) for values in once] == [(1, 3, SIDE, SIDE), (1, 1, SIDE, SIDE), (1, 1, SIDE, SIDE)]
-    assert all(torch.equal(values.flip(-1), other) for values, other in zip(once, mirrored, strict=True))
-    for values, plane in zip(once, (image.movedim(-1, 0), mask, importance), strict=True):
+    (shown,) = seen
+    squares = len(MARGINS)
+    assert [tuple(values.shape) for values in shown] == [(2 * squares, channels, SIDE, SIDE) for channels in (3, 1, 1)]
+    for values, plane in zip(shown, (image.movedim(-1, 0), mask, importance), strict=True):
+        assert torch.equal(values[:squares].flip(-1), values[squares:])
         middle = plane[..., 45, 55]
         assert torch.allclose(values[0, ..., SIDE // 2, SIDE // 2].squeeze(), middle, atol=1e-5)
         assert values.min() >= plane.min() - 1e-6 and values.max() <= plane.max() + 1e-6
+    for margin, plane in zip(MARGINS, shown[1], strict=False):  # the first half, around a box of 30 pixels
+        assert plane.mean().item() == pytest.approx((30 / max(margin * 30, LEAST_SIDE)) ** 2, rel=0.05)
+
+
+def test_the_mean_of_what_the_squares_propose(image, mask, importance):
+    """The global change is the mean of all, the local one that of the first square and its mirror image."""
+    curve, local = torch.randn(6, 3, TERMS), torch.randn(6, LOCAL, 4, 4)
+    proposed = ColorTransform(torch.arange(18.0).reshape(6, 3, 1, 1), curve, local)
+    proposal = RoutedHarmonizer("fixed", lambda *seen: proposed).look(image, mask, importance)
+    assert torch.allclose(proposal.transform.curve, curve.mean(0, keepdim=True))
+    assert torch.allclose(proposal.transform.local[0], (local[0] + local[3].flip(-1)) / 2)
+    assert torch.equal(proposal.transform.center, proposed.center[:1])
 
 
 def test_the_mean_of_the_picture_and_its_mirror_image(harmonizer, image, mask, importance):

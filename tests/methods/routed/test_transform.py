@@ -45,23 +45,6 @@ def test_scaling(image):
     assert distances == sorted(distances) and distances[0] > 0.005
 
 
-def test_the_mean_of_two():
-    first, second = random_transform(seed=0), random_transform(seed=1)
-    mean = first.averaged(second)
-    assert torch.allclose(mean.curve, first.curve + (second.curve - first.curve) / 2)
-    assert torch.allclose(mean.local, first.local + (second.local - first.local) / 2)
-    assert torch.equal(mean.center, first.center)
-    again = first.averaged(first)
-    assert torch.equal(again.curve, first.curve) and torch.equal(again.local, first.local)
-
-
-def test_the_mirrored_transform_is_that_of_the_mirrored_picture(image):
-    transform = random_transform(2)
-    assert torch.allclose(transform.mirrored()(image.flip(-1)), transform(image).flip(-1), atol=1e-6)
-    assert not torch.allclose(transform(image.flip(-1)), transform(image).flip(-1), atol=1e-3)
-    assert torch.equal(transform.mirrored().mirrored().local, transform.local)
-
-
 @pytest.mark.parametrize("channel", range(3))
 def test_the_constant_term_shifts_lab(image, channel):
     transform = nothing()
