@@ -17,12 +17,16 @@ from torch import Tensor
 
 from ..data.pairs import channels_first
 from ..data.photos import Photo, read_photos
+from ..data.recoloring.extremes import EXTREMES
 from ..data.recoloring.lab import (
     FULL_STRENGTH,
     RANKS,
+    Spread,
     Tones,
     jitter,
+    mean_distance,
     rank_of,
+    recolor,
     recolor_by_degrees,
     region_statistics,
     to_lab,
@@ -31,6 +35,9 @@ from ..data.recoloring.lab import (
 from ..description.statistics.appearance import region_appearance
 from ..description.statistics.norms import load_norms
 from ..evaluator.model import HarmonyEvaluator
+
+SHIFTS = Spread(shift=(12.0, 9.0, 12.0), log_contrast=0.0, log_chroma=0.0)
+PLAINLY_OTHER = 10.0  # in Lab (CIE76)
 
 Score = Callable[[Tensor, Tensor, str], float]  # image [H,W,3] in 0-1, mask [H,W] and the object's name -> the score
 
@@ -43,6 +50,8 @@ class Figures:
     one_way: float  # mean over photos: versions recolored in one direction, by degrees
     all_ways: float  # mean over photos: each version recolored in its own direction
     pooled: float  # over the versions of all photos
+    above_shifted: float  # share of photos that score above themselves with the object's tones shifted
+    above_absurd: float  # share of absurd versions (black, blown out, ...) that score below their photo
 
 
 def photos_of(folder: Path, limit: int | None = None) -> tuple[list[Photo], str]:
@@ -72,6 +81,7 @@ def measure(photos: Sequence[Photo], scores: dict[str, Score], seed: int = 0) ->
     """Every score on the same pictures; a photo whose object fills the picture is left out of the correlations."""
     plain = {name: ([], []) for name in scores}
     one_way, all_ways = Correlations(scores), Correlations(scores)
+    shifts, absurd = ({name: [] for name in scores} for _ in range(2))
     for index, photo in enumerate(track(photos, "photos")):
         image, mask = photo.image(), photo.foreground()
         for name, score in scores.items():
@@ -83,8 +93,20 @@ def measure(photos: Sequence[Photo], scores: dict[str, Score], seed: int = 0) ->
             ]
             one_way.add(versions(photo, others, generator, directions=1), mask, photo.object)
             all_ways.add(versions(photo, others, generator, directions=RANKS), mask, photo.object)
+            worse = shifted(photo, generator), absurd_versions(photo)
+            for name, score in scores.items():
+                own = plain[name][True][-1]
+                shifts[name].append(own > score(worse[0], mask, photo.object))
+                absurd[name] += [own > score(version, mask, photo.object) for version in worse[1]]
     return {
-        name: Figures(auc(natural, pasted), one_way.within(name), all_ways.within(name), all_ways.pooled(name))
+        name: Figures(
+            auc(natural, pasted),
+            one_way.within(name),
+            all_ways.within(name),
+            all_ways.pooled(name),
+            float(np.mean(shifts[name])),
+            float(np.mean(absurd[name])),
+        )
         for name, (pasted, natural) in plain.items()
     }
 
@@ -142,8 +164,25 @@ def versions(
     for rank in range(RANKS):
         wanted = torch.tensor([rank / (RANKS - 1) * FULL_STRENGTH])
         recolored, reached = recolor_by_degrees(image, mask, ways[rank % directions], wanted)
-        result.append(((recolored[0].movedim(0, -1) * 255).round() / 255, rank_of(reached).item()))
+        result.append((_in_eight_bits(recolored), rank_of(reached).item()))
     return result
+
+
+def shifted(photo: Photo, generator: torch.Generator) -> Tensor:
+    """The photo [H,W,3] with its object's Lab shifted by chance."""
+    image, mask = _planes(photo)
+    mean, _ = region_statistics(to_lab(image), mask)
+    return _in_eight_bits(recolor(image, mask, jitter(mean, torch.randn((1, 5, 1, 1), generator=generator), SHIFTS)))
+
+
+def absurd_versions(photo: Photo) -> list[Tensor]:
+    """Versions [H,W,3] whose object no one would call natural. What hardly differs from the photo is left out: a white
+    sky that is blown out is still a white sky.
+    """
+    image, mask = _planes(photo)
+    made = [extreme(image, torch.tensor(0.5)) for extreme in EXTREMES.values()]
+    far = [version for version in made if mean_distance(image, version, mask) > PLAINLY_OTHER]
+    return [_in_eight_bits(torch.lerp(image, version, mask)) for version in far]
 
 
 def auc(natural: Sequence[float], pasted: Sequence[float]) -> float:
@@ -210,7 +249,15 @@ def evidence_table(photos: Sequence[Photo], score: Score) -> Table:
 
 
 def table(results: dict[str, Figures], title: str) -> Table:
-    columns = ("score", "ROC-AUC", "Spearman, one direction", "Spearman, all directions", "Spearman, pooled")
+    columns = (
+        "score",
+        "ROC-AUC",
+        "Spearman, one direction",
+        "Spearman, all directions",
+        "Spearman, pooled",
+        "photo above its shifted self",
+        "above its absurd selves",
+    )
     drawn = Table(*columns, title=title)
     for name, figures in results.items():
         drawn.add_row(name, *(f"{value:.3f}" for value in vars(figures).values()))
@@ -224,3 +271,8 @@ def write_json(results: dict[str, Figures], path: Path) -> None:
 def _planes(photo: Photo) -> tuple[Tensor, Tensor]:
     """Image [1,3,H,W] and mask [1,1,H,W]."""
     return channels_first(photo.image(), photo.foreground())
+
+
+def _in_eight_bits(image: Tensor) -> Tensor:
+    """An image [1,3,H,W] as [H,W,3] in the colors that files hold."""
+    return (image[0].movedim(0, -1) * 255).round() / 255

@@ -131,6 +131,14 @@ def recolor_by_degrees(image: Tensor, mask: Tensor, tones: Tones, distance: Tens
     return torch.where(keep[:, None, None, None], torch.lerp(image, moved, mask), image), reached * keep
 
 
+def mean_distance(image: Tensor, other: Tensor, mask: Tensor) -> Tensor:
+    """Mean distance [V] in Lab (CIE76) of images [V,3,H,W] from others, over masks [V,1,H,W], from a sixteenth of the
+    pixels.
+    """
+    apart = to_lab(probe(image)) - to_lab(probe(other))
+    return _mean_length(apart, probe(mask))
+
+
 def probe(values: Tensor) -> Tensor:
     """A sixteenth of the pixels, enough for a mean."""
     return values[..., 2::4, 2::4]
@@ -151,5 +159,5 @@ def _area(mask: Tensor) -> Tensor:
 
 
 def _mean_length(vectors: Tensor, mask: Tensor) -> Tensor:
-    """Mean length [V] of vectors [V,3,H,W] over mask [1,1,H,W]."""
-    return (vectors.norm(dim=1, keepdim=True) * mask).sum((1, 2, 3)) / mask.sum().clamp_min(1e-3)
+    """Mean length [V] of vectors [V,3,H,W] over masks, [1,1,H,W] or [V,1,H,W]."""
+    return (vectors.norm(dim=1, keepdim=True) * mask).sum((1, 2, 3)) / mask.sum((1, 2, 3)).clamp_min(1e-3)

@@ -16,12 +16,14 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ...core.masks import bounding_box, foreground
+from ...data.recoloring.extremes import EXTREMES
 from ...data.recoloring.lab import (
     FULL_STRENGTH,
     Tones,
     jitter,
     join_tones,
     label_of,
+    mean_distance,
     probe,
     recolor_by_degrees,
     region_statistics,
@@ -34,6 +36,8 @@ COMPOSITE_LABEL = 0.25  # of an untouched composite; less would leave no room fo
 SELF_MADE = 0.5  # share of the composites that are put together here, of two natural photos
 VERSIONS = 2  # of a photo in a batch
 UNTOUCHED = 0.6  # share of the first versions that are the photo itself
+ABSURD = 0.15  # share of the photos whose last version is an edit that no one would call natural
+ABSURD_PACE = 2.0  # of the fall of its label with the distance, over that of a recoloring's
 
 
 class Sampler:
@@ -75,6 +79,8 @@ class Sampler:
         if untouched < UNTOUCHED:
             wanted[0] = 0
         images, reached = recolor_by_degrees(image, mask, join_tones(ways), wanted)
+        if torch.rand((), generator=generator) < ABSURD:
+            images[-1:], reached[-1:] = _absurd(image, mask, generator)
         labels = (1.0 if natural else COMPOSITE_LABEL) * label_of(reached)
         images, mask = augment(images, mask, generator)
         return torch.cat((images * 2 - 1, mask.expand(VERSIONS, -1, -1, -1)), dim=1), labels
@@ -98,6 +104,13 @@ class Sampler:
             other = _choose(self.others[self.crops.objects[row]], generator)
             return transfer(*look, self.means[other, None], self.deviations[other, None])
         return jitter(look[0], torch.randn((1, 5, 1, 1), generator=generator))
+
+
+def _absurd(image: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """An absurd version of a photo [1,3,S,S], and the distance [1] that its label is for."""
+    extreme = list(EXTREMES.values())[int(torch.randint(len(EXTREMES), (1,), generator=generator))]
+    made = extreme(image, torch.rand((1, 1, 1, 1), generator=generator))
+    return torch.lerp(image, made, mask), ABSURD_PACE * mean_distance(image, made, mask)
 
 
 def edges_touched(mask: Tensor) -> str:

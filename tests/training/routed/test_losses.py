@@ -8,11 +8,12 @@ from diff_harmonization.data.recoloring.lab import to_lab, to_rgb
 from diff_harmonization.methods.routed.transform import LOCAL
 from diff_harmonization.training.routed.losses import (
     GLOBAL_SHARE,
+    HARM,
     LAB_UNIT,
     SMOOTHNESS,
     SQUARE_UNIT,
     losses,
-    object_error,
+    object_errors,
     roughness,
 )
 from diff_harmonization.training.routed.sampler import Batch
@@ -29,7 +30,7 @@ def batch():
 
 
 def test_the_truth_has_no_error(batch):
-    assert object_error(batch.truth, batch).item() == 0
+    assert object_errors(batch.truth, batch).tolist() == [0, 0]
 
 
 def test_the_error_by_hand(batch):
@@ -40,30 +41,27 @@ def test_the_error_by_hand(batch):
     image = to_rgb(lab + shift)
     squared = (255 * (image - batch.truth)).square().mean(1)
     objects = squared[0, 2:12, 3:13].mean().item(), squared[1, 4:8, 4:8].mean().item()
-    expected = (6 / LAB_UNIT + objects[0] / SQUARE_UNIT + 3 / LAB_UNIT + objects[1] / SQUARE_UNIT) / 2
-    assert object_error(image, batch).item() == pytest.approx(expected, rel=1e-3)
+    expected = [6 / LAB_UNIT + objects[0] / SQUARE_UNIT, 3 / LAB_UNIT + objects[1] / SQUARE_UNIT]
+    assert object_errors(image, batch).tolist() == pytest.approx(expected, rel=1e-3)
 
 
 def test_the_scene_does_not_count(batch):
     elsewhere = torch.lerp(torch.rand_like(batch.truth), batch.truth, batch.mask)
-    assert object_error(elsewhere, batch).item() == 0
+    assert object_errors(elsewhere, batch).tolist() == [0, 0]
 
 
-def test_small_objects_count_as_much_as_large_ones(batch):
-    darker = 0.9 * batch.truth
-    both = object_error(darker, batch).item()
-    alone = [
-        object_error(darker[row : row + 1], Batch(*(value[row : row + 1] for value in vars(batch).values()))).item()
-        for row in range(2)
-    ]
-    assert both == pytest.approx(sum(alone) / 2, rel=1e-5)
+def test_how_large_an_object_is_does_not_count(batch):
+    flat = replace(batch, truth=torch.full_like(batch.truth, 0.5))
+    large, small = object_errors(0.9 * flat.truth, flat).tolist()
+    assert large == pytest.approx(small, rel=1e-5) and large > 0
 
 
 def test_an_object_of_less_than_a_pixel_does_not_blow_up(batch):
     speck = torch.zeros_like(batch.mask)
     speck[:, :, 5, 5] = 0.01
     faint = replace(batch, mask=speck)
-    assert 0 < object_error(0.5 * batch.truth, faint) < 0.1
+    errors = object_errors(0.5 * batch.truth, faint)
+    assert (errors > 0).all() and (errors < 0.1).all()
 
 
 def test_roughness_by_hand():
@@ -76,11 +74,21 @@ def test_roughness_by_hand():
 def test_terms(batch):
     transform = random_transform(2, size=(4, 4))
     terms = losses(transform, batch)
-    assert terms.keys() == {"whole", "global", "smoothness"}
+    assert terms.keys() == {"whole", "global", "harm", "smoothness"}
     everywhere = transform.everywhere(batch.composite)
-    assert terms["whole"].item() == pytest.approx(object_error(transform(batch.composite), batch).item())
-    assert terms["global"].item() == pytest.approx(GLOBAL_SHARE * object_error(everywhere, batch).item())
+    assert terms["whole"].item() == pytest.approx(object_errors(transform(batch.composite), batch).mean().item())
+    assert terms["global"].item() == pytest.approx(GLOBAL_SHARE * object_errors(everywhere, batch).mean().item())
     assert terms["smoothness"].item() == pytest.approx(SMOOTHNESS * roughness(transform.local).item())
+
+
+def test_only_what_comes_out_worse_is_harm(batch):
+    """The first object is too dark and stays so; the second one fitted, and is moved."""
+    composite = torch.cat((batch.composite[:1], batch.truth[1:]))
+    fitting = replace(batch, composite=composite, seen=composite)
+    transform = random_transform(2, size=(4, 4))
+    transform.curve[0], transform.local[0] = 0, 0
+    moved = object_errors(transform(composite), fitting)[1].item()
+    assert losses(transform, fitting)["harm"].item() == pytest.approx(HARM * moved / 2, rel=1e-3) and moved > 0.01
 
 
 def test_what_the_network_sees_is_not_what_counts(batch):
