@@ -30,7 +30,7 @@ class EvaluatorSettings:
     """Of the evaluator's training.
 
     Raises:
-        InputError: for an unknown architecture, or a backbone that is not for it.
+        InputError: for an unknown architecture, a backbone that is not for it, or too few groups.
     """
 
     architecture: Architecture = "lite0"
@@ -44,6 +44,8 @@ class EvaluatorSettings:
     minutes: float = math.inf
 
     def __post_init__(self) -> None:
+        if self.groups < 2:
+            raise InputError("groups", f"got {self.groups}, expected at least 2: one to recolor, one to propose for.")
         known = get_args(Architecture)
         if self.architecture not in known:
             raise InputError("architecture", f"got {self.architecture}, expected one of {', '.join(known)}.")

@@ -20,3 +20,8 @@ def test_an_unknown_architecture():
 def test_a_backbone_for_another_architecture():
     with pytest.raises(InputError, match="`initial_backbone`: .* not for resnet50"):
         EvaluatorSettings(architecture="resnet50", initial_backbone=Path("a.pth"))
+
+
+def test_a_batch_needs_both_kinds_of_versions():
+    with pytest.raises(InputError, match="`groups`: got 1, expected at least 2"):
+        EvaluatorSettings(groups=1)

@@ -12,21 +12,28 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ...core.efficientnet import widened_state
+from ...core.weights import shipped_weights
 from ...data.photos import read_photos
 from ...evaluator.checkpoint import NETWORKS, read_network
 from ...evaluator.networks import HarmonyNetwork, RegionNetwork
+from ...methods.routed.checkpoint import read_network as read_harmonizer
+from ...methods.routed.instances import load_backbone
 from ..crops import Crops, cached_crops
 from ..files import weights_of, write_weights
+from ..routed.crops import cut_crops as cut_routed_crops
 from ..runner import Run, RunSettings, parameter_count, training_device
 from ..runner import train as run_training
 from ..schedules import warmup_on_cosine
 from ..settings import EvaluatorSettings
 from .crops import cut_crops
 from .losses import order_loss, soft_label_loss
+from .proposals import ProposalSampler
 from .sampler import Sampler
 
 logger = logging.getLogger(__name__)
 
+HARMONIZER = Path(__file__).parents[2] / "methods" / "routed" / "weights.json"
+PROPOSALS = 0.5  # share of the photos of a batch that come in versions that the harmonizer proposes
 NEW_LAYERS = ("head.", "body.conv_stem.", "conv1.", "fc.")  # the classes and the mask's channel: new
 NEW_LAYERS_PACE = 3.0
 AVERAGE_DECAY, GRADIENT_NORM = 0.997, 5.0
@@ -51,13 +58,19 @@ def train(photos: Path, work: Path, settings: EvaluatorSettings) -> None:
     network: HarmonyNetwork = start(settings).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     crops = read_crops(photos, work, network.reduction, settings.per_photo)
     coarse, fine = Sampler(crops.halved(), seed=1), Sampler(crops, seed=1)
+    proposals = ProposalSampler(
+        read_proposal_crops(photos, work, settings.per_photo), read_harmonizer(shipped_weights(HARMONIZER)), seed=1
+    )
     logger.info("%s, %d squares", parameter_count(network), len(crops.objects))
     if settings.initial is None and not checkpoint.is_file():
         calibrate(network, coarse, settings.groups)
 
     def losses(step: int) -> dict[str, Tensor]:
         sampler = coarse if step < settings.coarse_share * settings.steps else fine
-        inputs, labels = (values.to(device) for values in sampler.batch(step, settings.groups))
+        proposed = int(PROPOSALS * settings.groups)
+        inputs, labels = sampler.batch(step, settings.groups - proposed)
+        more = proposals.batch(step, proposed, inputs.shape[-1])
+        inputs, labels = (torch.cat(values).to(device) for values in zip((inputs, labels), more, strict=True))
         return losses_of(network, inputs, labels)
 
     run_training(
@@ -96,6 +109,14 @@ def read_crops(photos: Path, work: Path, reduction: int, per_photo: int) -> Crop
     return cached_crops(
         work / f"squares-{reduction}-{per_photo}.pt",
         lambda: cut_crops(read_photos(photos, "evaluator_train"), reduction, per_photo, random.Random(0)),
+    )
+
+
+def read_proposal_crops(photos: Path, work: Path, per_photo: int) -> Crops:
+    """The squares with who looks like the object, from the folder `work` when they were cut before."""
+    return cached_crops(
+        work / f"proposal-squares-{per_photo}.pt",
+        lambda: cut_routed_crops(read_photos(photos, "evaluator_train"), load_backbone(), per_photo, random.Random(0)),
     )
 
 

@@ -9,7 +9,7 @@ from diff_harmonization.evaluator.networks import RegionNetwork, ResNet50
 from diff_harmonization.training.evaluator import train
 from diff_harmonization.training.settings import EvaluatorSettings
 
-OPTIONS = {"steps": 2, "groups": 1, "per_photo": 1}
+OPTIONS = {"steps": 2, "groups": 2, "per_photo": 2}
 
 
 def run(photos, work, **changes):
