@@ -20,6 +20,7 @@ Action = Literal["propose", "start", "trial", "continue", "regenerate", "conclud
 Reason = Literal["first", "better", "too little", "implausible"]
 NewDescriptions = Literal["best other trial", "next seed"]
 PATIENCE = 2  # decreases
+MARGIN = 0.02  # of the score: where the judge hardly sees a difference, less change is safer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,7 @@ def require_proposals(pictures: Sequence[Tensor], composite: Tensor) -> None:
             )
 
 
-def state_names(actions: Sequence[Action]) -> tuple[str, ...]:
+def state_names(actions: Sequence[str]) -> tuple[str, ...]:
     """What people call the states: the composite, then proposals, then passes, each counted from 1.
 
     Args:
