@@ -96,13 +96,21 @@ class LoopStates:
         Raises:
             InputError: when the picture does not have the composite's size.
         """
+        self.require_pass(image)
+        return self._with(image, score, description, distance)
+
+    def require_pass(self, image: Tensor) -> None:
+        """Refuse what the next pass made if it does not have the composite's size.
+
+        Raises:
+            InputError: when it does not.
+        """
         if image.shape != self.images[0].shape:
             raise InputError(
                 "image",
                 f"pass {self.count + 1} made {_size(image)}, expected {_size(self.images[0])} like the loop's image. "
                 f"Fit a color LUT to the edit and apply it to the loop's image.",
             )
-        return self._with(image, score, description, distance)
 
     def _with(self, image: Tensor, score: float, description: ImagingDescription | None, distance: float) -> LoopStates:
         return replace(

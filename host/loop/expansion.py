@@ -116,6 +116,7 @@ def end_pass(
         made = ([_proposal(node_id, number), 0] for number in range(len(states.proposals)))
         links = (*flow.links, *made, prompt.get_node(node_id)["inputs"]["image"])
         flow = replace(flow, links=links, end=node_id)
+    states.require_pass(image)
     states = states.add(image, score, description, away(image))
     flow = replace(flow, states=states, files=(*flow.files, save_pass(states)))
     outcome = states.result() if states.concluded else _next_pass(prompt, flow, states)
