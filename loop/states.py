@@ -44,14 +44,14 @@ def require_proposals(pictures: Sequence[Tensor], composite: Tensor) -> None:
             )
 
 
-def state_names(actions: Sequence[str]) -> tuple[str, ...]:
+def state_names(states: int, proposals: int) -> tuple[str, ...]:
     """What people call the states: the composite, then proposals, then passes, each counted from 1.
 
     Args:
-        actions: of the decisions on them; after each "propose" comes a proposal.
+        states: how many there are.
+        proposals: how many of them are proposals.
     """
-    proposals = sum(action == "propose" for action in actions)
-    passes = range(1, len(actions) - proposals)
+    passes = range(1, states - proposals)
     return ("composite", *(f"proposal {n}" for n in range(1, proposals + 1)), *(f"pass {n}" for n in passes))
 
 
@@ -138,6 +138,11 @@ class LoopStates:
         return verdicts(self.scores, self.policy, self.distances)
 
     @property
+    def chosen(self) -> int:
+        """The answer if the loop ends here."""
+        return answer(self.scores, self.policy, self.distances)
+
+    @property
     def concluded(self) -> bool:
         return self.decisions[-1].action == "conclude"
 
@@ -157,33 +162,34 @@ class LoopStates:
 
     def result(self) -> LoopResult:
         """What the loop gives if it ends here."""
-        chosen = answer(self.scores, self.policy, self.distances)
         return LoopResult(
-            image=self.images[chosen],
+            image=self.images[self.chosen],
             images=torch.cat(self.images),
             scores=self.scores,
             descriptions=self.descriptions,
             proposals=self.proposals,
-            actions=self._actions,
+            actions=tuple(decision.action for decision in self.decisions),
             reasons=self.reasons(),
-            chosen=chosen,
+            chosen=self.chosen,
         )
-
-    @property
-    def _actions(self) -> tuple[Action, ...]:
-        return tuple(decision.action for decision in self.decisions)
 
     def reasons(self) -> tuple[str, ...]:
         """For each state, why it was taken or refused as the answer; empty for the composite.
 
         A state that was taken is the answer until a later one is taken.
         """
-        names = state_names(self._actions)
-        return tuple(self._reason(state, verdict, names) for state, verdict in enumerate(self.verdicts))
+        return tuple(self._reason(state, verdict) for state, verdict in enumerate(self.verdicts))
 
-    def _reason(self, state: int, verdict: Verdict, names: tuple[str, ...]) -> str:
-        gain = self.scores[state] - self.scores[verdict.rival]
-        rival = names[verdict.rival] if verdict.rival else "the composite"
+    def _name(self, state: int) -> str:
+        """What people call a state in a sentence."""
+        return self._names[state] if state else "the composite"
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return state_names(len(self.images), len(self.proposals))
+
+    def _reason(self, state: int, verdict: Verdict) -> str:
+        rival, gain = self._name(verdict.rival), self.scores[state] - self.scores[verdict.rival]
         match verdict.reason:
             case "first":
                 return ""
@@ -205,18 +211,17 @@ class LoopStates:
 
         Where the loop has concluded with the composite, sentences on what happened and what to do follow.
         """
-        names = state_names(self._actions)
         told = ("", *self.proposals, *(str(words or "") for words in self.descriptions[1 + len(self.proposals) :]))
         lines = []
         for state, (decision, reason) in enumerate(zip(self.decisions, self.reasons(), strict=True)):
             then = {
-                "continue": f"continue from {names[decision.source]}",
-                "regenerate": f"back to {names[decision.source]}, another description",
-                "conclude": f"conclude: {names[decision.source]} is the result",
+                "continue": f"continue from {self._name(decision.source)}",
+                "regenerate": f"back to {self._name(decision.source)}, another description",
+                "conclude": f"conclude: {self._name(decision.source)} is the result",
             }.get(decision.action, decision.action)
-            lines.append(f"{names[state]}: {self.scores[state]:.4f}  {told[state]}  -> {then}")
+            lines.append(f"{self._names[state]}: {self.scores[state]:.4f}  {told[state]}  -> {then}")
             lines[-1] += f"; {reason}" if reason else ""
-        if self.concluded and self.result().chosen == 0:
+        if self.concluded and self.chosen == 0:
             lines += ["", self._why_nothing(), WHAT_TO_DO]
         return "\n".join(lines)
 
@@ -228,7 +233,7 @@ class LoopStates:
             return f"{kept} The judge liked another picture better, but the object in it does not look plausible."
         if max(self.scores) > self.scores[0]:
             gain = max(self.scores) - self.scores[0]
-            return f"{kept} The judge liked another picture better by only {gain:.3f}, which is too little to trust."
+            return f"{kept} The judge liked another picture better by only {gain:.4f}, which is too little to trust."
         return f"{kept} The judge liked no change better."
 
 

@@ -57,7 +57,7 @@ def plot_filmstrip(
     height = round(side * passes.shape[1] / passes.shape[2])
     paragraphs = [(*parts, reason) for parts, reason in zip(captions, reasons, strict=True)]
     texts = [[line for part in parts for line in wrap(part, int(side / CHARACTER))] for parts in paragraphs]
-    names = state_names(decisions)
+    names = state_names(count, list(decisions).count("propose"))
     curve_top = TOP + height + 34 + LINE * max(map(len, texts)) + 20
     sheet = Sheet(max(LEFT + count * (side + GAP) - GAP + RIGHT, 640), curve_top + CURVE + DECISIONS + BOTTOM)
     _tint(sheet, LEFT + chosen * (side + GAP), side, curve_top + CURVE + DECISIONS)

@@ -92,12 +92,11 @@ def harmonize(
         during=during,
     )
     with during("final LUT"):
-        result = states.result()
-        origin = states.origin(result.chosen)
-        lut = fit_lut(view, result.image, view_mask)
-        if origin == result.chosen:
+        chosen, origin = states.chosen, states.origin(states.chosen)
+        lut = fit_lut(view, states.images[chosen], view_mask)
+        if origin == chosen:
             return Harmonized(pictures[origin].clone(), lut, states)
-        rest = fit_lut(states.images[origin], result.image, view_mask) if origin else lut
+        rest = fit_lut(states.images[origin], states.images[chosen], view_mask) if origin else lut
         return Harmonized(apply_lut(pictures[origin], rest, mask), lut, states)
 
 

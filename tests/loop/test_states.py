@@ -94,7 +94,7 @@ def test_proposals_are_states_but_no_passes():
     assert result.actions == ("propose", "propose", "start", "continue", "conclude")
     assert result.proposals == ("strength 10", "strength 20")
     assert result.chosen == 4 and result.descriptions == (None, None, None, WARM, WARM)
-    assert state_names(result.actions) == ("composite", "proposal 1", "proposal 2", "pass 1", "pass 2")
+    assert state_names(5, 2) == ("composite", "proposal 1", "proposal 2", "pass 1", "pass 2")
     lines = done.summary().splitlines()
     assert lines[1] == "proposal 1: 0.6000  strength 10  -> propose; taken: beats the composite by 0.300"
     assert lines[3] == f"pass 1: 0.4000  {WARM}  -> continue from proposal 1; refused: does not beat proposal 1"
@@ -135,7 +135,7 @@ def test_reasons_name_the_margin_and_the_distance():
     ("score", "distance", "why"),
     [
         (0.4, 0.0, "The judge liked no change better."),
-        (0.51, 0.0, "by only 0.010, which is too little to trust"),
+        (0.51, 0.0, "by only 0.0100, which is too little to trust"),
         (0.9, 9.0, "the object in it does not look plausible"),
     ],
 )
