@@ -13,17 +13,21 @@ from ..data.composites import Pasted
 from ..data.pairs import Pair
 from ..description.statistics.appearance import region_appearance
 from ..description.statistics.norms import load_norms
+from ..description.statistics.plausibility import FARTHEST
 from ..description.statistics.provider import alternatives, describe
 from ..description.statistics.words import words_for
+from ..host.routed.harmonizer import proposals
 from ..host.zero_shot.edit import Models, PassSettings, edit_once
 from ..host.zero_shot.harmonize import Harmonized, harmonize
-from ..loop.policy import LoopPolicy
+from ..loop.policy import MARGIN, LoopPolicy
 from ..loop.run import Judge
+from ..methods.routed.harmonizer import RoutedHarmonizer
 from .baselines import Method
 
 ONE_PASS = PassSettings(amount=1.0)  # workflows/harmonize.json
 LOOP_PASS = PassSettings()  # each pass of workflows/harmonize_loop.json
-LOOP = LoopPolicy(k=3, max_passes=6)
+LOOP = LoopPolicy(k=3, max_passes=6)  # the paper's rules
+DOUBTING_LOOP = replace(LOOP, margin=MARGIN, farthest=FARTHEST)  # those of workflows/harmonize_one_node.json
 
 P = TypeVar("P", bound=Pasted)  # what the description is read from: a composite, or one with its truth
 
@@ -40,19 +44,35 @@ def one_pass(
     return method
 
 
-def whole_loop(models: Models, judge: Judge, settings: PassSettings, policy: LoopPolicy) -> Method:
-    """The method that runs the loop, described by statistics."""
-    return lambda pasted: run_harmonize(models, judge, pasted, settings, policy).image[0]
+def whole_loop(
+    models: Models,
+    judge: Judge,
+    settings: PassSettings,
+    policy: LoopPolicy,
+    harmonizer: RoutedHarmonizer | None = None,
+) -> Method:
+    """The method that runs the loop, see `run_harmonize`."""
+    return lambda pasted: run_harmonize(models, judge, pasted, settings, policy, harmonizer).image[0]
 
 
 def run_harmonize(
-    models: Models, judge: Judge, pasted: Pasted, settings: PassSettings, policy: LoopPolicy
+    models: Models,
+    judge: Judge,
+    pasted: Pasted,
+    settings: PassSettings,
+    policy: LoopPolicy,
+    harmonizer: RoutedHarmonizer | None = None,
 ) -> Harmonized:
-    """The loop on a composite, described by statistics: a trial for each description, where there are fewer than k."""
+    """The loop on a composite, described by statistics: a trial for each description, where there are fewer than k.
+
+    With a harmonizer, its proposals compete.
+    """
     descriptions = alternatives(pasted.composite, pasted.mask, pasted.object)
     policy = replace(policy, k=min(policy.k, len(descriptions)))
     with torch.inference_mode():
-        return harmonize(models, judge, pasted.composite[None], pasted.mask[None], descriptions, settings, policy)
+        image, mask = pasted.composite[None], pasted.mask[None]
+        proposed = () if harmonizer is None else proposals(harmonizer, image, mask)
+        return harmonize(models, judge, image, mask, descriptions, settings, policy, proposals=proposed)
 
 
 def describe_by_statistics(pasted: Pasted) -> ImagingDescription:

@@ -17,7 +17,16 @@ from ..host.routed.harmonizer import load_harmonizer
 from ..host.zero_shot.edit import Models
 from ..mini.loader import load_mini
 from .baselines import PairMethod, color_transfer, nothing, oracle_mean, regression
-from .methods import LOOP, LOOP_PASS, ONE_PASS, describe_by_statistics, describe_by_truth, one_pass, whole_loop
+from .methods import (
+    DOUBTING_LOOP,
+    LOOP,
+    LOOP_PASS,
+    ONE_PASS,
+    describe_by_statistics,
+    describe_by_truth,
+    one_pass,
+    whole_loop,
+)
 from .metrics import BINS, CAPTION, HEADERS, Score, against_nothing, bin_of, mean_score, score
 from .routed import ROUTED, routed_methods, then
 
@@ -30,10 +39,11 @@ def methods(photos: Path | None, loop: bool, oracle: bool) -> dict[str, PairMeth
 
     Args:
         photos: where the regression learns; None leaves it out.
-        loop: also the loop.
+        loop: also the loop, by the paper's rules, and as the workflow `harmonize_one_node` runs it: with proposals,
+            margin and bound.
         oracle: also with words and means from the truth.
     """
-    models, judge = Models(*load_mini()), load_evaluator(EMBEDDED)
+    models, judge, harmonizer = Models(*load_mini()), load_evaluator(EMBEDDED), load_harmonizer(EMBEDDED)
     found: dict[str, PairMethod] = {
         "nothing": nothing,
         "ColorTransfer reinhard_lab": color_transfer("reinhard_lab"),
@@ -42,12 +52,16 @@ def methods(photos: Path | None, loop: bool, oracle: bool) -> dict[str, PairMeth
     if photos is not None:
         found["regression, half-way"] = regression(photos).half_way
     found["zero-shot, one pass"] = one_pass(models, describe_by_statistics, ONE_PASS)
-    by_network = routed_methods(load_harmonizer(EMBEDDED), judge)
+    by_network = routed_methods(harmonizer, judge)
     found |= by_network
     if loop:
         passes = f"{LOOP.max_passes} passes"
         looped = whole_loop(models, judge, LOOP_PASS, LOOP)
-        found |= {f"zero-shot, {passes}": looped, f"{ROUTED}, then {passes}": then(by_network[ROUTED], looped)}
+        found |= {
+            f"zero-shot, {passes}": looped,
+            "zero-shot loop with proposals": whole_loop(models, judge, LOOP_PASS, DOUBTING_LOOP, harmonizer),
+            f"{ROUTED}, then {passes}": then(by_network[ROUTED], looped),
+        }
     if oracle:
         found["zero-shot, oracle words"] = one_pass(models, describe_by_truth, ONE_PASS)
         found["oracle mean"] = oracle_mean

@@ -1,7 +1,10 @@
-"""The loop's decisions: from the scores so far to the next pass (paper sec. 3.3).
+"""The loop's decisions: from the scores so far to the next pass, and to the answer (paper sec. 3.3).
 
-A state is a picture with its score. State 0 is the composite, and pass n makes state n. A pass starts from the picture
-of an earlier state, with a description. A description goes by its seed: another seed gives another description.
+A state is a picture with its score. State 0 is the composite. Proposals, pictures that another method made of it, are
+the next states, and then each pass makes one: pass n makes state n where there is no proposal. A pass starts from the
+picture of an earlier state, with a description. A description goes by its seed: another seed gives another description.
+
+The paper's loop has no proposal, takes any better score, and refuses no picture.
 """
 
 from __future__ import annotations
@@ -13,9 +16,11 @@ from typing import Literal
 
 from ..core.errors import InputError
 
-Action = Literal["start", "trial", "continue", "regenerate", "conclude"]
+Action = Literal["propose", "start", "trial", "continue", "regenerate", "conclude"]
+Reason = Literal["first", "better", "too little", "implausible"]
 NewDescriptions = Literal["best other trial", "next seed"]
 PATIENCE = 2  # decreases
+MARGIN = 0.02  # of the score: where the judge hardly sees a difference, less change is safer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,17 +28,21 @@ class LoopPolicy:
     """The loop's limits.
 
     Raises:
-        InputError: when k or max_passes is below 1, or new_descriptions has another value.
+        InputError: when k or max_passes is below 1, margin is below 0, or new_descriptions has another value.
     """
 
     k: int = 3  # trial passes; each starts from the composite and has a description of its own
-    max_passes: int = 10  # trials included
+    max_passes: int = 10  # trials included; proposals do not count, they cost next to nothing
     new_descriptions: NewDescriptions = "best other trial"
+    margin: float = 0.0  # of the score, by which a later state must beat the one that is taken; 0 is the paper's
+    farthest: float = math.inf  # distance beyond which a state is no answer, unless the composite lies as far
 
     def __post_init__(self) -> None:
         for name in ("k", "max_passes"):
             if getattr(self, name) < 1:
                 raise InputError(name, f"got {getattr(self, name)}, expected at least 1.")
+        if not self.margin >= 0:
+            raise InputError("margin", f"got {self.margin}, expected 0 or more.")
         if self.new_descriptions not in ("best other trial", "next seed"):
             raise InputError(
                 "new_descriptions", f"got '{self.new_descriptions}', expected 'best other trial' or 'next seed'."
@@ -49,34 +58,56 @@ class Decision:
     seed: int  # of the next pass's description, counted from 0
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a state may be the answer, and why."""
+
+    reason: Reason  # "first" is the composite's
+    rival: int = 0  # the state that was taken when this one was judged
+
+    @property
+    def taken(self) -> bool:
+        return self.reason in ("first", "better")
+
+
 def decide(
-    scores: Sequence[float], policy: LoopPolicy, descriptions: Sequence[Hashable | None] = ()
+    scores: Sequence[float],
+    policy: LoopPolicy,
+    descriptions: Sequence[Hashable | None] = (),
+    *,
+    proposals: int = 0,
+    distances: Sequence[float] = (),
 ) -> tuple[Decision, ...]:
     """One decision for each state. The last one is open: it names the next pass, or concludes with the answer.
 
-    1. K trials start from the composite. The best of them is kept.
+    1. Proposals come first ("propose"). K trials start from the composite. The best of trials and proposals is kept; a
+       proposal goes on with the description of the best trial.
     2. From there each pass starts from the state before it ("continue").
     3. After two decreases in a row, s_{i+2} < s_{i+1} < s_i, the loop goes back to state i with another description
        ("regenerate"). It succeeds when a pass beats s_i; then the loop continues as in 2. It fails when two passes, in
        a row or not, score less than the pass before them; then the loop concludes.
     4. The loop also concludes after max_passes, and when there is no other description.
 
-    The answer is the best of all states, the earliest of equals. The composite is one of them, so the answer never
-    scores less than the composite. Equal scores are no decrease. The decisions on the first n states do not depend on
-    max_passes, as long as it is larger than n.
+    The answer is the last state that `verdicts` takes. With a margin of 0 and no bound that is the best of all states,
+    the earliest of equals. The composite is one of them, so the answer never scores less than the composite. What
+    passes start from goes by the plain score. Equal scores are no decrease. The decisions on the first n passes do not
+    depend on max_passes, as long as it is larger than n.
 
     Args:
-        scores: s_0 of the composite, then one for each pass.
+        scores: s_0 of the composite, then one for each proposal, then one for each pass.
         policy: the limits.
         descriptions: one for each score. A trial that repeats another trial's description does not count as another
             description. None where it is not known.
+        proposals: how many there are. Their scores are given from the start.
+        distances: see `verdicts`.
 
     Raises:
         ValueError: when there is no score, one is not finite, or there are more than the loop asked for.
     """
-    if not scores:
-        raise ValueError("The loop needs the composite's score to decide.")
-    state = _Loop(policy, (), Decision("start", 0, 0), tuple(descriptions)).after(scores[0])
+    if len(scores) <= proposals:
+        raise ValueError("The loop needs the composite's score and those of all proposals to decide.")
+    begun = Decision("propose" if proposals else "start", 0, 0)
+    state = _Loop(policy, (), begun, tuple(descriptions), proposals, tuple(distances)).after(scores[0])
     found = [state.decision]
     for score in scores[1:]:
         state = state.after(score)
@@ -92,6 +123,8 @@ class _Loop:
     scores: tuple[float, ...]
     decision: Decision
     descriptions: tuple[Hashable | None, ...] = ()
+    proposals: int = 0
+    distances: tuple[float, ...] = ()
     chain: tuple[int, ...] = (0,)  # from the composite to the latest state; each was made from the one before it
     taken: tuple[int, ...] = ()  # seeds of the descriptions that the loop has continued with
     target: float | None = None  # s_i, which a regeneration has to beat; None when none is under way
@@ -101,31 +134,42 @@ class _Loop:
         if not math.isfinite(score):
             raise ValueError(f"Scores must be finite numbers, but state {len(self.scores)} has {score}.")
         if self.decision.action == "conclude":
-            raise ValueError(f"The loop had concluded after pass {len(self.scores) - 1}; there is one score too many.")
+            raise ValueError(f"The loop had concluded after pass {self._passes}; there is one score too many.")
         now = replace(self, scores=(*self.scores, score))
-        if now._latest == 0:
+        if now._passes < 0:
             return now
-        if now._latest == self.policy.max_passes:
+        if now._passes == 0:
+            return now._next("start", 0, 0)
+        if now._passes == self.policy.max_passes:
             return now._conclude()
-        if now._latest < self.policy.k:
-            return now._next("trial", 0, now._latest)
-        if now._latest == self.policy.k:
-            return now._keep_the_best_trial()
+        if now._passes < self.policy.k:
+            return now._next("trial", 0, now._passes)
+        if now._passes == self.policy.k:
+            return now._keep_the_best()
         return replace(now, chain=(*self.chain, now._latest))._judge()
 
     @property
     def _latest(self) -> int:
         return len(self.scores) - 1
 
+    @property
+    def _passes(self) -> int:
+        """Number of finished passes; below 0 while there are proposals to come."""
+        return self._latest - self.proposals
+
     def _next(self, action: Action, source: int, seed: int) -> _Loop:
         return replace(self, decision=Decision(action, source, seed))
 
     def _conclude(self) -> _Loop:
-        return self._next("conclude", best(self.scores), self.decision.seed)
+        return self._next("conclude", answer(self.scores, self.policy, self.distances), self.decision.seed)
 
-    def _keep_the_best_trial(self) -> _Loop:
-        kept = 1 + best(self.scores[1:])
-        return replace(self, chain=(0, kept), taken=(kept - 1,))._next("continue", kept, kept - 1)
+    def _keep_the_best(self) -> _Loop:
+        kept, seed = 1 + best(self.scores[1:]), best(self.scores[self._state_of(0) :])
+        return replace(self, chain=(0, kept), taken=(seed,))._next("continue", kept, seed)
+
+    def _state_of(self, seed: int) -> int:
+        """The state that the trial with this seed makes."""
+        return 1 + self.proposals + seed
 
     def _judge(self) -> _Loop:
         if self.target is None:
@@ -154,14 +198,38 @@ class _Loop:
             return max(k, 1 + max(self.taken))
         taken = {self._said(seed) for seed in self.taken}
         left = [seed for seed in range(k) if self._said(seed) not in taken]
-        return max(left, key=lambda seed: self.scores[1 + seed], default=None)
+        return max(left, key=lambda seed: self.scores[self._state_of(seed)], default=None)
 
     def _said(self, seed: int) -> Hashable:
         """The description of a trial; its seed where the description is not known."""
-        known = self.descriptions[1 + seed] if 1 + seed < len(self.descriptions) else None
+        state = self._state_of(seed)
+        known = self.descriptions[state] if state < len(self.descriptions) else None
         return seed if known is None else known
 
 
 def best(scores: Sequence[float]) -> int:
     """Index of the highest score, the earliest of equals."""
     return max(range(len(scores)), key=scores.__getitem__)
+
+
+def verdicts(scores: Sequence[float], policy: LoopPolicy, distances: Sequence[float] = ()) -> tuple[Verdict, ...]:
+    """One for each state. The answer climbs: a state is taken if it beats the one taken before by more than the margin.
+
+    Args:
+        scores: of every state, the composite's first.
+        policy: its margin and its bound count.
+        distances: how far each state's look leaves what is plausible. Without them no state is implausible. A state
+            beyond the bound is refused if it also lies farther than the composite.
+    """
+    found, rival = [Verdict("first")], 0
+    for state in range(1, len(scores)):
+        far = bool(distances) and distances[state] > max(policy.farthest, distances[0])
+        better = scores[state] > scores[rival] + policy.margin
+        found.append(Verdict("too little" if not better else "implausible" if far else "better", rival))
+        rival = state if found[-1].taken else rival
+    return tuple(found)
+
+
+def answer(scores: Sequence[float], policy: LoopPolicy, distances: Sequence[float] = ()) -> int:
+    """The last state that `verdicts`, with the same arguments, takes."""
+    return max(state for state, verdict in enumerate(verdicts(scores, policy, distances)) if verdict.taken)

@@ -11,9 +11,10 @@ from torch import Tensor
 from ..core.errors import InputError
 from ..core.types import ImagingDescription
 from .policy import LoopPolicy
-from .states import LoopStates, require_one_picture
+from .states import LoopStates, require_one_picture, require_proposals
 
 Edit = Callable[[Tensor, Tensor, ImagingDescription], Tensor]  # image [1,H,W,3], mask [1,H,W], words -> [1,H,W,3]
+Distance = Callable[[Tensor, Tensor], float]  # image [1,H,W,3], mask [1,H,W] -> how far it leaves what is plausible
 
 
 class Judge(Protocol):
@@ -30,6 +31,8 @@ def run_loop(
     descriptions: Sequence[ImagingDescription],
     policy: LoopPolicy,
     *,
+    proposals: Sequence[tuple[str, Tensor]] = (),
+    distance: Distance = lambda image, mask: 0.0,
     after_pass: Callable[[LoopStates], None] = lambda states: None,
     during: Callable[[str], AbstractContextManager] = nullcontext,
 ) -> LoopStates:
@@ -42,6 +45,9 @@ def run_loop(
         mask: [1,H,W], 1 on the foreground.
         descriptions: seed n takes the n-th; after the last one it takes the first again.
         policy: the limits.
+        proposals: pictures [1,H,W,3] that other methods made of the composite, each after words that say how, weaker
+            changes before stronger ones. They are states from the start and do not count towards k or max_passes.
+        distance: of a state's look from what is plausible; the policy bounds it. By default nothing is implausible.
         after_pass: gets all states after each pass.
         during: opened around the composite's score as during("") and around each pass as during("pass 1"), so that an
             error can be told with its place.
@@ -50,22 +56,27 @@ def run_loop(
         All states. Their `result()` is the loop's.
 
     Raises:
-        InputError: when there is more than one picture, or no description.
+        InputError: when there is more than one picture or no description, or a proposal has another size.
     """
     require_one_picture(image)
     if not descriptions:
         raise InputError("descriptions", "got none, expected at least one description.")
+    require_proposals([picture for _, picture in proposals], image)
+
+    def judged(picture: Tensor) -> tuple[float, float]:
+        return float(judge.score(picture, mask)[0]), distance(picture, mask)
+
     with during(""):
-        states = LoopStates(policy, (image,), (_score(judge, image, mask),))
+        score, away = judged(image)
+        states = LoopStates(policy, (image,), (score,), distances=(away,))
+        for made, picture in proposals:
+            states = states.propose(made, picture, *judged(picture))
     while not states.concluded:
         decision = states.decisions[-1]
         description = descriptions[decision.seed % len(descriptions)]
         with during(f"pass {states.count + 1}"):
             made = edit(states.images[decision.source], mask, description)
-            states = states.add(made, _score(judge, made, mask), description)
+            score, away = judged(made)
+            states = states.add(made, score, description, away)
             after_pass(states)
     return states
-
-
-def _score(judge: Judge, image: Tensor, mask: Tensor) -> float:
-    return float(judge.score(image, mask)[0])

@@ -20,7 +20,7 @@ class HarmonyFilmstrip(io.ComfyNode):
             display_name="Harmony Filmstrip",
             category=CATEGORY,
             description="Shows a loop's passes side by side, above the curve of their scores: what each pass made, the "
-            "words that it followed, and the decision after it.",
+            "words that it followed, why it was taken or refused, and the decision after it.",
             inputs=[
                 io.Image.Input("passes", tooltip="From Iterate Loop End: the composite, then each pass."),
                 io.Float.Input("scores", force_input=True, tooltip="From Iterate Loop End: the list of their scores."),
@@ -31,6 +31,13 @@ class HarmonyFilmstrip(io.ComfyNode):
                     "descriptions", force_input=True, tooltip="From Iterate Loop End: the list of their words."
                 ),
                 io.Int.Input("chosen", force_input=True, tooltip="From Iterate Loop End: which one is the result."),
+                io.String.Input(
+                    "reasons",
+                    force_input=True,
+                    optional=True,
+                    tooltip="From Iterate Loop End: the list that says why each was taken or refused. Unconnected: it "
+                    "is not shown.",
+                ),
             ],
             outputs=[io.Image.Output("filmstrip", tooltip="The passes and their scores as one picture.")],
             is_input_list=True,
@@ -44,10 +51,12 @@ class HarmonyFilmstrip(io.ComfyNode):
         decisions: list[str],
         descriptions: list[str],
         chosen: list[int],
+        reasons: list[str] | None = None,
     ) -> io.NodeOutput:
         with errors_name("HarmonyFilmstrip", captions="descriptions"):
             captions = [caption(text) for text in descriptions]
-            return io.NodeOutput(plot_filmstrip(torch.cat(passes), scores, decisions, captions, chosen[0]))
+            strip = plot_filmstrip(torch.cat(passes), scores, decisions, captions, chosen[0], reasons)
+            return io.NodeOutput(strip)
 
 
 def caption(text: str) -> tuple[str, ...]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP, VAE
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..core.types import ImagingDescription
+from ..description.statistics.plausibility import FARTHEST
 from ..evaluator.model import HarmonyEvaluator as Evaluator
 from ..host.loop.passes import KeptPasses, shown
+from ..host.routed.harmonizer import proposals
 from ..host.zero_shot.edit import Models, PassSettings
 from ..host.zero_shot.harmonize import VIEW_SIZE, harmonize, harmonize_instances
-from ..loop.policy import LoopPolicy, NewDescriptions
+from ..loop.policy import MARGIN, LoopPolicy, NewDescriptions
+from ..methods.routed.harmonizer import RoutedHarmonizer as Harmonizer
 from ..methods.zero_shot.refinement import RefinementSettings
 from .errors import errors_name
-from .loop import limit_inputs, result_outputs, result_values
-from .types import CATEGORY, ColorLUT, Descriptions, HarmonyEvaluator
+from .loop import limit_inputs, margin_input, result_outputs, result_values
+from .types import CATEGORY, ColorLUT, Descriptions, HarmonyEvaluator, RoutedHarmonizer
 
 DEFAULTS = PassSettings()
 # The engine's names for these inputs.
@@ -101,6 +106,26 @@ def _settings(size: int, steps: int, strength: float, amount: float, steps_per_t
     return PassSettings(size=size, steps=steps, strength=strength, amount=amount, refinement=refinement)
 
 
+def _doubts() -> list[io.Input]:
+    return [
+        margin_input(MARGIN),
+        io.Boolean.Input(
+            "paper_loop",
+            default=False,
+            optional=True,
+            advanced=True,
+            tooltip="On: the paper's loop alone. The best score wins, by whatever margin and however the object looks, "
+            "and nothing but the described passes competes. Off: margin counts, and a picture whose object looks like "
+            "no object of its kind is not taken.",
+        ),
+    ]
+
+
+def _doubting(policy: LoopPolicy, margin: float, paper_loop: bool) -> LoopPolicy:
+    """The paper's policy with the values of `_doubts`."""
+    return policy if paper_loop else replace(policy, margin=margin, farthest=FARTHEST)
+
+
 class Harmonize(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -109,8 +134,8 @@ class Harmonize(io.ComfyNode):
             display_name="Harmonize Composite",
             category=CATEGORY,
             description="The whole loop in one box. It edits the pasted object with each description, judges the "
-            "results, continues from the best one, and carries the best colors to full resolution. The graph around "
-            "Iterate Loop gives the same result.",
+            "results, continues from the best one, and carries the best colors to full resolution. With a routed "
+            "harmonizer, its results compete, too. The graph around Iterate Loop gives the same result without one.",
             has_intermediate_output=True,  # a cached result shows its text again
             inputs=[
                 *_models(),
@@ -120,6 +145,13 @@ class Harmonize(io.ComfyNode):
                 *_one_pass(),
                 *limit_inputs(),
                 *_rare(),
+                *_doubts(),
+                RoutedHarmonizer.Input(
+                    "harmonizer",
+                    optional=True,
+                    tooltip="From Load Routed Harmonizer. Its results at half and at full strength compete with the "
+                    "described passes, and the loop may continue from one. Unconnected: the described passes alone.",
+                ),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The harmonized picture at full resolution."),
@@ -147,19 +179,23 @@ class Harmonize(io.ComfyNode):
         new_descriptions: NewDescriptions,
         steps_per_timestep: int,
         view_size: int,
+        margin: float = MARGIN,
+        paper_loop: bool = False,
+        harmonizer: Harmonizer | None = None,
     ) -> io.NodeOutput:
-        settings = _settings(size, steps, strength, amount, steps_per_timestep)
+        settings, image = _settings(size, steps, strength, amount, steps_per_timestep), image[..., :3]
         models, kept = Models(model, clip, vae), KeptPasses()
         with errors_name("Harmonize", **RENAMED):
             policy = LoopPolicy(k=k, max_passes=max_passes, new_descriptions=new_descriptions)
             done = harmonize(
                 models,
                 evaluator,
-                image[..., :3],
+                image,
                 mask,
                 descriptions,
                 settings,
-                policy,
+                _doubting(policy, margin, paper_loop),
+                proposals=() if harmonizer is None or paper_loop else proposals(harmonizer, image, mask),
                 view_size=view_size,
                 after_pass=kept.keep,
                 during=kept.errors_name,
@@ -193,6 +229,7 @@ class HarmonizeInstances(io.ComfyNode):
                     tooltip="At most this many passes for each object. It ends earlier when the score falls twice.",
                 ),
                 *_rare(),
+                *_doubts(),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The picture with all objects harmonized, at full resolution."),
@@ -221,11 +258,13 @@ class HarmonizeInstances(io.ComfyNode):
         max_passes: int,
         steps_per_timestep: int,
         view_size: int,
+        margin: float = MARGIN,
+        paper_loop: bool = False,
     ) -> io.NodeOutput:
         settings = _settings(size, steps, strength, amount, steps_per_timestep)
         models = Models(model, clip, vae)
         with errors_name("HarmonizeInstances", **RENAMED):
-            policy = LoopPolicy(k=1, max_passes=max_passes)
+            policy = _doubting(LoopPolicy(k=1, max_passes=max_passes), margin, paper_loop)
             done, kept = harmonize_instances(
                 models, evaluator, image[..., :3], masks, descriptions, settings, policy, view_size=view_size
             )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..core.types import ImagingDescription as Description
+from ..description.statistics.plausibility import FARTHEST
+from ..evaluator.model import HarmonyEvaluator as Evaluator
 from ..host.image import check_mask
 from ..host.loop.expansion import LoopFlow as Flow
 from ..host.loop.expansion import NextPass, end_pass, start_loop
 from ..loop.policy import LoopPolicy, NewDescriptions
 from ..loop.states import LoopResult
 from .errors import errors_name
-from .types import CATEGORY_LOOP, ImagingDescription, LoopFlow
+from .types import CATEGORY_LOOP, HarmonyEvaluator, ImagingDescription, LoopFlow
 
 LIMITS = LoopPolicy()
 
@@ -46,27 +50,50 @@ def limit_inputs() -> list[io.Input]:
     ]
 
 
+def margin_input(default: float) -> io.Input:
+    """The margin, for every node that runs the loop."""
+    return io.Float.Input(
+        "margin",
+        default=default,
+        min=0.0,
+        max=1.0,
+        step=0.005,
+        optional=True,
+        advanced=True,
+        tooltip="How much more a later picture must score to become the result. 0 takes any higher score, as the paper "
+        "does. A larger value keeps the earlier picture when the judge is in doubt.",
+    )
+
+
 def result_outputs(lists: bool = True) -> list[io.Output]:
     """What a loop gives besides its picture; `result_values` has the values."""
     return [
-        io.Image.Output("passes", tooltip="The picture of every state as a batch: the composite, then each pass."),
+        io.Image.Output(
+            "passes", tooltip="The picture of every state as a batch: the composite, the proposals, then each pass."
+        ),
         io.Float.Output("scores", is_output_list=lists, tooltip="The score of every state, as a list."),
         io.String.Output(
-            "descriptions", is_output_list=lists, tooltip="The words of every pass. The composite's are empty."
+            "descriptions",
+            is_output_list=lists,
+            tooltip="The words of every pass, and how a proposal was made. The composite's are empty.",
         ),
         io.String.Output(
             "decisions",
             is_output_list=lists,
-            tooltip="The decision on every state: start, trial, continue, regenerate or conclude.",
+            tooltip="The decision on every state: propose, start, trial, continue, regenerate or conclude.",
         ),
-        io.Int.Output("chosen", tooltip="Number of the best state in the lists. 0 is the composite itself."),
+        io.Int.Output("chosen", tooltip="Number of the chosen state in the lists. 0 is the composite itself."),
+        io.String.Output(
+            "reasons", is_output_list=lists, tooltip="Why each state was taken or refused. The composite's is empty."
+        ),
     ]
 
 
-def result_values(result: LoopResult) -> tuple[Tensor, list[float], list[str], list[str], int]:
+def result_values(result: LoopResult) -> tuple[Tensor, list[float], list[str], list[str], int, list[str]]:
     """The values of `result_outputs`."""
-    words = ["" if description is None else str(description) for description in result.descriptions]
-    return result.images, list(result.scores), words, list(result.actions), result.chosen
+    described = result.descriptions[1 + len(result.proposals) :]
+    words = ["", *result.proposals, *("" if description is None else str(description) for description in described)]
+    return result.images, list(result.scores), words, list(result.actions), result.chosen, list(result.reasons)
 
 
 class IterateLoop(io.ComfyNode):
@@ -106,8 +133,8 @@ class IterateLoop(io.ComfyNode):
     def execute(cls, image: Tensor, mask: Tensor, seed: int) -> io.NodeOutput:
         image = image[..., :3]
         with errors_name("IterateLoop"):
-            flow = start_loop(cls.hidden.unique_id, image, seed)
-            return io.NodeOutput(flow, image, check_mask(mask, image), seed, 1)
+            mask = check_mask(mask, image)
+            return io.NodeOutput(start_loop(cls.hidden.unique_id, image, mask, seed), image, mask, seed, 1)
 
 
 def end_schema(node_id: str, display_name: str, lists: bool) -> io.Schema:
@@ -144,6 +171,25 @@ def end_schema(node_id: str, display_name: str, lists: bool) -> io.Schema:
                 tooltip="The description of this pass. It is shown with the pass, and the loop can tell two trials "
                 "with the same words. Unconnected: unknown.",
             ),
+            margin_input(LIMITS.margin),
+            io.Boolean.Input(
+                "plausible",
+                default=False,
+                optional=True,
+                advanced=True,
+                tooltip="On: a picture whose object looks like no object of its kind is not taken, whatever its score. "
+                "The kind is the object's name in the description. Off: the score alone decides, as in the paper.",
+            ),
+            io.Image.Input(
+                "proposals",
+                optional=True,
+                tooltip="What other boxes made of the composite's working view, as a batch, weaker changes first. They "
+                "compete with the passes, and the loop may continue from one. They do not count as passes. "
+                "Unconnected: none.",
+            ),
+            HarmonyEvaluator.Input(
+                "evaluator", optional=True, tooltip="From Load Harmony Evaluator. It scores the proposals."
+            ),
         ],
         outputs=[
             io.Image.Output("image", tooltip="The best picture of all states. The composite counts, too."),
@@ -168,11 +214,25 @@ class LoopEnd(io.ComfyNode):
         max_passes: int,
         new_descriptions: NewDescriptions,
         description: Description | None = None,
+        margin: float = LIMITS.margin,
+        plausible: bool = False,
+        proposals: Tensor | None = None,
+        evaluator: Evaluator | None = None,
     ) -> io.NodeOutput:
         prompt, node_id = cls.hidden.dynprompt, cls.hidden.unique_id
-        with errors_name("IterateLoopEnd"):
-            policy = LoopPolicy(k=k, max_passes=max_passes, new_descriptions=new_descriptions)
-            outcome, shown = end_pass(prompt, node_id, flow, image[..., :3], score, first_score, description, policy)
+        if proposals is not None:
+            proposals = proposals[..., :3]
+        with errors_name("IterateLoopEnd", judge="evaluator"):
+            policy = LoopPolicy(
+                k=k,
+                max_passes=max_passes,
+                new_descriptions=new_descriptions,
+                margin=margin,
+                farthest=FARTHEST if plausible else math.inf,
+            )
+            outcome, shown = end_pass(
+                prompt, node_id, flow, image[..., :3], score, first_score, description, policy, proposals, evaluator
+            )
         if isinstance(outcome, NextPass):
             return io.NodeOutput(*outcome.links, ui=shown, expand=outcome.nodes)
         return io.NodeOutput(outcome.image, *result_values(outcome), ui=shown)

@@ -8,6 +8,7 @@ from textwrap import wrap
 from torch import Tensor
 
 from ..core.errors import InputError
+from ..loop.states import state_names
 from .sheet import ACCENT, FAINT, INK, MUTED, SMALL, TITLE, Sheet
 
 WIDTH = 1600  # pixels, where the pictures fit
@@ -21,16 +22,22 @@ TINT = "#fbeeec"  # behind the chosen pass
 
 
 def plot_filmstrip(
-    passes: Tensor, scores: Sequence[float], decisions: Sequence[str], captions: Sequence[Sequence[str]], chosen: int
+    passes: Tensor,
+    scores: Sequence[float],
+    decisions: Sequence[str],
+    captions: Sequence[Sequence[str]],
+    chosen: int,
+    reasons: Sequence[str] | None = None,
 ) -> Tensor:
     """A loop's states side by side, above the curve of their scores.
 
     Args:
         passes: [n+1,H,W,3], sRGB in 0-1, the composite first.
         scores: one for each state.
-        decisions: one for each state: what the loop did next.
+        decisions: one for each state: what the loop did next. After each "propose" comes a proposal.
         captions: one for each state: the paragraphs below its picture.
         chosen: index of the state that is the loop's result.
+        reasons: one for each state: why it was taken or refused, the last paragraph below its picture.
 
     Returns:
         The picture, [1,H,W,3] in 0-1.
@@ -39,22 +46,26 @@ def plot_filmstrip(
         InputError: when the lists differ in length, or there is no such state.
     """
     count = len(passes)
-    for name, values in (("scores", scores), ("decisions", decisions), ("captions", captions)):
+    reasons = [""] * count if reasons is None else reasons
+    told = {"scores": scores, "decisions": decisions, "captions": captions, "reasons": reasons}
+    for name, values in told.items():
         if len(values) != count:
             raise InputError(name, f"got {len(values)} entries for {count} `passes`; both must come from one loop.")
     if not 0 <= chosen < count:
         raise InputError("chosen", f"got {chosen}, but the passes go from 0 to {count - 1}.")
     side = min(max((WIDTH - LEFT - RIGHT + GAP) // count - GAP, SMALLEST), LARGEST)
     height = round(side * passes.shape[1] / passes.shape[2])
-    texts = [[line for part in parts for line in wrap(part, int(side / CHARACTER))] for parts in captions]
+    paragraphs = [(*parts, reason) for parts, reason in zip(captions, reasons, strict=True)]
+    texts = [[line for part in parts for line in wrap(part, int(side / CHARACTER))] for parts in paragraphs]
+    names = state_names(count, list(decisions).count("propose"))
     curve_top = TOP + height + 34 + LINE * max(map(len, texts)) + 20
     sheet = Sheet(max(LEFT + count * (side + GAP) - GAP + RIGHT, 640), curve_top + CURVE + DECISIONS + BOTTOM)
     _tint(sheet, LEFT + chosen * (side + GAP), side, curve_top + CURVE + DECISIONS)
-    _head(sheet, scores, chosen)
+    _head(sheet, names, scores, chosen)
     for index, picture in enumerate(passes.float().cpu()):
         x = LEFT + index * (side + GAP)
         sheet.picture(x, TOP, side, height).imshow(picture.clamp(0, 1).numpy(), aspect="auto")
-        _caption(sheet, x, side, TOP + height, index, scores[index], texts[index], index == chosen)
+        _caption(sheet, x, side, TOP + height, names[index], scores[index], texts[index], index == chosen)
     _curve(sheet, curve_top, side, scores, decisions, chosen)
     return sheet.as_image()
 
@@ -66,21 +77,21 @@ def _tint(sheet: Sheet, x: int, side: int, bottom: int) -> None:
     axes.set_ylim(0, 1)
 
 
-def _head(sheet: Sheet, scores: Sequence[float], chosen: int) -> None:
+def _head(sheet: Sheet, names: Sequence[str], scores: Sequence[float], chosen: int) -> None:
     sheet.text(LEFT, 36, "Harmonization, pass by pass", size=TITLE, weight="bold")
     if chosen:
         change = f"score {scores[0]:.3f} before, {scores[chosen]:.3f} after"
-        result = f"Pass {chosen} of {len(scores) - 1} is the result: {change}"
+        result = f"{names[chosen].capitalize()} is the result: {change}"
     else:
-        result = f"No pass beats the composite: score {scores[0]:.3f}"
+        result = f"The composite is returned unchanged: score {scores[0]:.3f}"
     sheet.text(LEFT, 62, result, color=MUTED)
 
 
 def _caption(
-    sheet: Sheet, x: int, side: int, top: int, index: int, score: float, lines: Sequence[str], chosen: bool
+    sheet: Sheet, x: int, side: int, top: int, name: str, score: float, lines: Sequence[str], chosen: bool
 ) -> None:
     color = ACCENT if chosen else INK
-    sheet.text(x, top + 22, f"pass {index}" if index else "composite", size=SMALL + 1, color=color)
+    sheet.text(x, top + 22, name, size=SMALL + 1, color=color)
     sheet.text(x + side, top + 22, f"{score:.3f}", size=SMALL + 1, color=color, weight="bold", ha="right")
     for number, line in enumerate(lines):
         sheet.text(x, top + 44 + LINE * number, line, size=SMALL, color=MUTED)

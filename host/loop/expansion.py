@@ -8,7 +8,7 @@ description is made once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,8 +21,10 @@ from torch import Tensor
 
 from ...core.errors import InputError
 from ...core.types import ImagingDescription
+from ...description.statistics.plausibility import distance_from_plausible
 from ...loop.policy import LoopPolicy
-from ...loop.states import LoopResult, LoopStates, require_one_picture
+from ...loop.run import Judge
+from ...loop.states import LoopResult, LoopStates, require_one_picture, require_proposals
 from .passes import save_pass, shown
 
 NODE_CLASSES: dict[str, Any] = host_nodes.NODE_CLASS_MAPPINGS  # pyright: ignore[reportAttributeAccessIssue]
@@ -32,6 +34,8 @@ PASS = "IterateLoopPass"
 IMAGE, SEED, INDEX = 1, 3, 4  # the outputs of IterateLoop that differ from pass to pass
 VARYING = {IMAGE, SEED, INDEX}
 CARRIED = ("image", "score", "description")  # inputs of IterateLoopEnd that a pass makes
+LIMITS = ("k", "max_passes", "new_descriptions")  # those that IterateLoopPass requires; the states carry the policy
+ONE_OF_BATCH = "ImageFromBatch"
 _END = -1  # beside the slots: depends on the loop's result
 
 
@@ -42,6 +46,7 @@ class LoopFlow:
     start: str  # id of the IterateLoop
     first_seed: int
     composite: Tensor = field(repr=False)  # [1,H,W,3]
+    mask: Tensor = field(repr=False)  # [1,H,W], 1 on the foreground
     links: tuple[Link, ...]  # where each state's picture comes from
     end: str = ""  # id of the IterateLoopEnd, once the first pass is done
     states: LoopStates | None = None  # once the first pass is done
@@ -56,15 +61,15 @@ class NextPass:
     nodes: dict[str, Any]
 
 
-def start_loop(node_id: str, image: Tensor, seed: int) -> LoopFlow:
-    """The flow of the IterateLoop `node_id` around a composite [1,H,W,3].
+def start_loop(node_id: str, image: Tensor, mask: Tensor, seed: int) -> LoopFlow:
+    """The flow of the IterateLoop `node_id` around a composite [1,H,W,3] with its mask [1,H,W].
 
     Raises:
         InputError: when there is more than one picture.
     """
     _refuse_list()
     require_one_picture(image)
-    return LoopFlow(node_id, seed, image, ([node_id, IMAGE],))
+    return LoopFlow(node_id, seed, image, mask, ([node_id, IMAGE],))
 
 
 def end_pass(
@@ -76,6 +81,8 @@ def end_pass(
     first_score: float,
     description: ImagingDescription | None,
     policy: LoopPolicy,
+    proposals: Tensor | None,
+    judge: Judge | None,
 ) -> tuple[LoopResult | NextPass, dict[str, Any]]:
     """Judges a finished pass: the loop's result or the nodes of the next pass, and the node's UI.
 
@@ -88,20 +95,49 @@ def end_pass(
         first_score: of the composite; it counts in the first pass.
         description: the description that the pass followed, or None.
         policy: the limits; they count in the first pass, and the states carry them on.
+        proposals: [n,H,W,3], what other methods made of the composite; they count in the first pass.
+        judge: scores the proposals.
 
     Raises:
-        InputError: when the picture has another size, or does not depend on the loop.
+        InputError: when the picture or a proposal has another size, the picture does not depend on the loop, or there
+            are proposals but no judge.
     """
     _refuse_list()
+    kind = description.object if description else "object"
+
+    def away(picture: Tensor) -> float:
+        return distance_from_plausible(kind, flow.composite[0], picture[0], flow.mask[0])
+
     states = flow.states
     if states is None:
-        states = LoopStates(policy, (flow.composite,), (first_score,))
-        links = (*flow.links, prompt.get_node(node_id)["inputs"]["image"])
+        states = LoopStates(policy, (flow.composite,), (first_score,), distances=(away(flow.composite),))
+        if proposals is not None:
+            states = _propose(states, proposals, flow.mask, judge, away)
+        made = ([_proposal(node_id, number), 0] for number in range(len(states.proposals)))
+        links = (*flow.links, *made, prompt.get_node(node_id)["inputs"]["image"])
         flow = replace(flow, links=links, end=node_id)
-    states = states.add(image, score, description)
+    states.require_pass(image)
+    states = states.add(image, score, description, away(image))
     flow = replace(flow, states=states, files=(*flow.files, save_pass(states)))
     outcome = states.result() if states.concluded else _next_pass(prompt, flow, states)
     return outcome, shown(states, flow.files)
+
+
+def _propose(
+    states: LoopStates, proposals: Tensor, mask: Tensor, judge: Judge | None, away: Callable[[Tensor], float]
+) -> LoopStates:
+    pictures = proposals.split(1)
+    require_proposals(pictures, states.images[0])
+    if judge is None:
+        raise InputError("judge", "it is not connected, but proposals are; connect the loop's harmony evaluator.")
+    for picture in pictures:
+        states = states.propose("", picture, float(judge.score(picture, mask)[0]), away(picture))
+    return states
+
+
+def _proposal(end: str, number: int) -> str:
+    """The id of the node that gives one proposal of the batch, counted from 0."""
+    return f"{end}.proposal.{number}"
 
 
 def _refuse_list() -> None:
@@ -114,7 +150,8 @@ def _refuse_list() -> None:
 def _next_pass(prompt: DynamicPrompt, flow: LoopFlow, states: LoopStates) -> NextPass:
     body = _Body(prompt, flow)
     # What differs between the passes, from 1 to the next one: the picture, by its state, the seed and the number.
-    plans = [{IMAGE: d.source, SEED: d.seed, INDEX: number} for number, d in enumerate(states.decisions, 1)]
+    decided = states.decisions[len(states.proposals) :]
+    plans = [{IMAGE: d.source, SEED: d.seed, INDEX: number} for number, d in enumerate(decided, 1)]
     number, plan = len(plans), plans[-1]
     values: dict[int, Any] = {IMAGE: flow.links[plan[IMAGE]], SEED: flow.first_seed + plan[SEED], INDEX: number}
 
@@ -146,11 +183,15 @@ def _next_pass(prompt: DynamicPrompt, flow: LoopFlow, states: LoopStates) -> Nex
             for key, value in original["inputs"].items():
                 copy.set_input(key, here(value))
     end = prompt.get_node(flow.end)["inputs"]
+    if states.count == 1:  # any later pass may start from one
+        for index in range(len(states.proposals)):
+            picture = graph.node(ONE_OF_BATCH, _proposal(flow.end, index), image=end["proposals"], batch_index=index)
+            picture.set_input("length", 1)
+            picture.set_override_display_id(prompt.get_display_node_id(flow.end))
     carried = {key: here(end[key]) for key in CARRIED if key in end}
     state = replace(flow, links=(*flow.links, carried["image"]))
-    judge = graph.node(
-        PASS, f"{flow.end}.{number}", flow=state, first_score=states.scores[0], **carried, **vars(states.policy)
-    )
+    limits = {name: getattr(states.policy, name) for name in LIMITS}
+    judge = graph.node(PASS, f"{flow.end}.{number}", flow=state, first_score=states.scores[0], **carried, **limits)
     judge.set_override_display_id(prompt.get_display_node_id(flow.end))
     outputs = len(NODE_CLASSES[PASS].RETURN_TYPES)
     return NextPass([judge.out(slot) for slot in range(outputs)], graph.finalize())

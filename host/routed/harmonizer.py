@@ -14,6 +14,8 @@ from torch import Tensor
 from ...color.lut import ColorLUT
 from ...core.weights import shipped_weights
 from ...evaluator.model import HarmonyEvaluator
+from ...loop.policy import MARGIN
+from ...loop.states import require_one_picture
 from ...methods.routed.checkpoint import read_network
 from ...methods.routed.harmonizer import Proposal, RoutedHarmonizer
 from ...methods.routed.instances import find_instances
@@ -27,7 +29,7 @@ EMBEDDED = "embedded"
 FOLDER = "routed_harmonizer"
 MANIFEST = Path(__file__).parents[2] / "methods" / "routed" / "weights.json"
 JUDGED = 0.0, 0.5, 1.0  # strengths that the judge chooses among, times the one that is asked for
-MARGIN = 0.02  # of the score, by which a stronger change must win over a weaker one
+PROPOSED = 0.5, 1.0  # strengths of what a loop may start from
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,28 @@ def harmonize(
         strengths.append(version.strength)
         report(row + 1, len(image))
     return Harmonized(out, tuple(luts), tuple(strengths))
+
+
+def proposals(harmonizer: RoutedHarmonizer, image: Tensor, mask: Tensor) -> list[tuple[str, Tensor]]:
+    """What a loop may take or start from: what `harmonize` makes of one picture at the strengths in PROPOSED.
+
+    Args:
+        harmonizer: the network.
+        image: [1,H,W,3], sRGB in 0-1.
+        mask: MASK of its size, 1 on the object.
+
+    Returns:
+        Words that say how each was made, and the picture, [1,H,W,3].
+
+    Raises:
+        InputError: for more than one picture, or when the mask does not fit, is empty or covers everything.
+    """
+    require_one_picture(image)
+    (mask,) = check_mask(mask, image)
+    proposal = harmonizer.look(image[0], mask, importance_of(image[0], mask))
+    return [
+        (f"routed, strength {strength:g}", proposal.applied(image[0], mask, strength)[0][None]) for strength in PROPOSED
+    ]
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from ...color.lut import ColorLUT
 from ...core.errors import InputError
 from ...core.types import ImagingDescription
 from ...core.view import working_view
+from ...description.statistics.plausibility import distance_from_plausible
 from ...loop.policy import LoopPolicy
 from ...loop.run import Judge, run_loop
-from ...loop.states import LoopStates, require_one_picture
+from ...loop.states import LoopStates, require_one_picture, require_proposals
 from ..image import check_mask, check_regions
 from ..loop.passes import KeptPasses
 from .edit import Models, PassSettings, ZeroShotEdit
@@ -30,7 +31,7 @@ class Harmonized:
     """What the loop made of a composite."""
 
     image: Tensor  # [1,H,W,3], at the composite's size
-    lut: ColorLUT  # from the composite's working view to the best state's
+    lut: ColorLUT  # from the composite's working view to the chosen state's
     states: LoopStates  # the pictures are the working views
 
 
@@ -43,11 +44,15 @@ def harmonize(
     settings: PassSettings,
     policy: LoopPolicy,
     *,
+    proposals: Sequence[tuple[str, Tensor]] = (),
     view_size: int = VIEW_SIZE,
     after_pass: Callable[[LoopStates], None] = lambda states: None,
     during: Callable[[str], AbstractContextManager] = nullcontext,
 ) -> Harmonized:
-    """Describe, edit, judge, repeat (paper sec. 3.3); then carry the best state's colors to full size (app. E).
+    """Describe, edit, judge, repeat (paper sec. 3.3); then carry the chosen state's colors to full size (app. E).
+
+    The full picture starts from the proposal that the chosen state was made from, so that the proposal's local changes
+    stay, or from the composite. A LUT carries only what the passes changed of it.
 
     Args:
         models: MODEL, CLIP and VAE of one checkpoint.
@@ -56,21 +61,49 @@ def harmonize(
         mask: MASK of its size, 1 on the foreground.
         descriptions: seed n takes the n-th; after the last one it takes the first again.
         settings: one pass. Its framing does not count: the loop works on a square view, and the model sees all of it.
-        policy: the loop's limits.
+        policy: the loop's limits. Its bound counts for the distance from the usual look of the described object.
+        proposals: what other methods made of the composite, each [1,H,W,3] of its size after words that say how, weaker
+            changes before stronger ones. The loop sees their working views.
         view_size: side of that view, pixels.
         after_pass, during: see `run_loop`; the last step is during("final LUT").
 
     Raises:
-        InputError: for more than one picture, no description, or a mask that does not fit.
+        InputError: for more than one picture, no description, or a mask or a proposal that does not fit.
     """
     require_one_picture(image)
     mask = check_mask(mask, image)
-    view, view_mask = working_view(image, mask, view_size)
-    edit = ZeroShotEdit(models, replace(settings, framing="whole"))
-    states = run_loop(edit, judge, view, view_mask, descriptions, policy, after_pass=after_pass, during=during)
+    pictures = [image, *(picture for _, picture in proposals)]
+    require_proposals(pictures[1:], image)
+    (view, *proposed), view_mask = _views(pictures, mask, view_size)
+
+    def distance(picture: Tensor, of: Tensor) -> float:
+        return distance_from_plausible(descriptions[0].object, view[0], picture[0], of[0])
+
+    states = run_loop(
+        ZeroShotEdit(models, replace(settings, framing="whole")),
+        judge,
+        view,
+        view_mask,
+        descriptions,
+        policy,
+        proposals=[(made, square) for (made, _), square in zip(proposals, proposed, strict=True)],
+        distance=distance,
+        after_pass=after_pass,
+        during=during,
+    )
     with during("final LUT"):
-        lut = fit_lut(view, states.result().image, view_mask)
-        return Harmonized(apply_lut(image, lut, mask), lut, states)
+        chosen, origin = states.chosen, states.origin(states.chosen)
+        lut = fit_lut(view, states.images[chosen], view_mask)
+        if origin == chosen:
+            return Harmonized(pictures[origin].clone(), lut, states)
+        rest = fit_lut(states.images[origin], states.images[chosen], view_mask) if origin else lut
+        return Harmonized(apply_lut(pictures[origin], rest, mask), lut, states)
+
+
+def _views(pictures: Sequence[Tensor], mask: Tensor, size: int) -> tuple[list[Tensor], Tensor]:
+    """The working views [1,S,S,3] of pictures [1,H,W,3] that share a mask [1,H,W], and the mask's."""
+    views = [working_view(picture, mask, size) for picture in pictures]
+    return [view for view, _ in views], views[0][1]
 
 
 def harmonize_instances(

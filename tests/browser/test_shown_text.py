@@ -139,7 +139,7 @@ def test_the_loop_tells_its_decisions_beside_its_pictures(page):
     assert set(shown) == {"IterateLoopEnd"}
     (lines,) = (text.splitlines() for text in shown["IterateLoopEnd"])
     assert [line.split()[:3] for line in lines[1:]] == [["pass", "1:", "0.2000"], ["pass", "2:", "0.3000"]]
-    assert "conclude: 2 is best" in lines[-1]
+    assert "conclude: pass 2 is the result" in lines[-1]
     wait_for_screen(page, shown)
     loaded = "return app.graph.nodes.find(node => node.type == 'IterateLoopEnd').imgs?.[0].naturalWidth > 0"
     WebDriverWait(page, 30).until(lambda _: page.execute_script(loaded))

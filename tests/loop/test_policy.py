@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diff_harmonization.loop.policy import Decision, LoopPolicy, best, decide
+from diff_harmonization.loop.policy import Decision, LoopPolicy, Verdict, answer, best, decide, verdicts
 
 # Composite, three trials of which the second is best.
 TRIALS = (0.3, 0.4, 0.5, 0.2)
@@ -149,7 +149,80 @@ def test_the_composite_may_be_the_answer():
     assert last(0.5, 0.5, max_passes=1).source == 0
 
 
-@pytest.mark.parametrize("bad", [{"k": 0}, {"max_passes": 0}, {"new_descriptions": "none"}])
+@pytest.mark.parametrize(
+    ("scores", "margin", "taken"),
+    [
+        ((0.5, 0.51, 0.519), 0.02, 0),
+        ((0.5, 0.51, 0.53), 0.02, 2),  # measured from what is taken, not from the best
+        ((0.5, 0.6, 0.61, 0.63), 0.02, 3),
+        ((0.5, 0.6, 0.61, 0.615), 0.02, 1),
+        ((0.5, 0.75), 0.25, 0),  # beyond, not at
+        ((0.5, 0.6, 0.61), 0.0, 2),
+    ],
+)
+def test_the_answer_climbs_by_more_than_the_margin(scores, margin, taken):
+    assert answer(scores, LoopPolicy(margin=margin)) == taken
+    assert last(*scores, k=1, margin=margin, max_passes=len(scores) - 1).source == taken
+
+
+def test_passes_start_from_the_plain_best_whatever_the_margin():
+    assert last(*TRIALS, margin=0.5) == Decision("continue", 2, 1)
+
+
+def test_a_look_beyond_the_bound_is_refused_unless_the_composite_is_as_far():
+    policy = LoopPolicy(farthest=3.0)
+    assert answer((0.5, 0.9, 0.6), policy, (1.0, 3.1, 3.0)) == 2
+    assert answer((0.5, 0.9, 0.6), policy, (4.0, 3.9, 4.1)) == 1
+    assert answer((0.5, 0.9, 0.6), LoopPolicy(), (1.0, 99.0, 1.0)) == 1
+    assert decide((0.5, 0.9), LoopPolicy(max_passes=1, farthest=3.0), distances=(1.0, 4.0))[-1].source == 0
+
+
+def test_verdicts_say_why_and_against_whom():
+    policy = LoopPolicy(margin=0.02, farthest=3.0)
+    assert verdicts((0.5, 0.6, 0.9, 0.61, 0.4), policy, (0, 0, 9, 0, 9)) == (
+        Verdict("first"),
+        Verdict("better", 0),
+        Verdict("implausible", 1),
+        Verdict("too little", 1),
+        Verdict("too little", 1),
+    )
+
+
+def test_proposals_come_before_the_trials():
+    scores = (0.3, 0.35, 0.45)
+    assert decide(scores, LoopPolicy(), proposals=2) == (
+        *[Decision("propose", 0, 0)] * 2,
+        Decision("start", 0, 0),
+    )
+    assert decide((*scores, 0.4), LoopPolicy(), proposals=2)[-1] == Decision("trial", 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("scores", "then"),
+    [
+        ((0.3, 0.35, 0.45, 0.4, 0.5, 0.2), Decision("continue", 4, 1)),  # a trial is best
+        ((0.3, 0.35, 0.55, 0.4, 0.5, 0.2), Decision("continue", 2, 1)),  # a proposal, with the best trial's words
+        ((0.3, 0.5, 0.35, 0.4, 0.5, 0.2), Decision("continue", 1, 1)),  # the earliest of equals
+    ],
+)
+def test_the_loop_continues_from_the_best_of_proposals_and_trials(scores, then):
+    assert decide(scores, LoopPolicy(), proposals=2)[-1] == then
+
+
+def test_a_loop_from_a_proposal_goes_back_to_it_with_the_next_best_trial():
+    scores = (0.3, 0.35, 0.55, 0.4, 0.5, 0.2, 0.5, 0.45)
+    assert decide(scores, LoopPolicy(), proposals=2)[-1] == Decision("regenerate", 2, 0)
+    said = (None, None, None, "warm", "warm", "dim", "warm", "warm")
+    assert decide(scores, LoopPolicy(), said, proposals=2)[-1] == Decision("regenerate", 2, 2)
+
+
+def test_proposals_do_not_count_towards_the_limit():
+    scores = (0.3, 0.35, 0.55, 0.4, 0.5)
+    assert decide(scores, LoopPolicy(max_passes=3), proposals=2)[-1].action == "trial"
+    assert decide((*scores, 0.2), LoopPolicy(max_passes=3), proposals=2)[-1] == Decision("conclude", 2, 2)
+
+
+@pytest.mark.parametrize("bad", [{"k": 0}, {"max_passes": 0}, {"new_descriptions": "none"}, {"margin": -0.1}])
 def test_bad_limits_are_refused(bad):
     (name,) = bad
     with pytest.raises(ValueError, match=name):
@@ -163,6 +236,8 @@ def test_bad_scores_are_refused():
         decide([0.5, 0.4, 0.3], LoopPolicy(max_passes=1))
     with pytest.raises(ValueError, match="composite's score"):
         decide([], LoopPolicy())
+    with pytest.raises(ValueError, match="of all proposals"):
+        decide([0.5, 0.6], LoopPolicy(), proposals=2)
 
 
 @given(st.lists(FINITE, min_size=13, max_size=13), POLICIES)

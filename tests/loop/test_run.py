@@ -98,6 +98,34 @@ def test_every_pass_is_handed_on_and_every_place_is_named():
     assert places == ["", "pass 1", "pass 2"]
 
 
+PROPOSALS = [("weak", COMPOSITE + 10), ("strong", COMPOSITE + 20)]
+
+
+def test_the_loop_may_continue_from_a_proposal():
+    """With the description of the best trial, the second; what is done then is added to the proposal."""
+    arguments = (edit, Script("0.3 0.6 0.4 0.1 0.5 0.2 0.7"), COMPOSITE, MASK, WORDS, LoopPolicy(max_passes=4))
+    states = run_loop(*arguments, proposals=PROPOSALS)
+    assert [int(image.max()) for image in states.images] == [0, 10, 20, 1, 2, 3, 10 + 2]
+    assert states.descriptions == (None, None, None, *WORDS, WORDS[1])
+    assert states.proposals == ("weak", "strong") and states.result().chosen == 6
+
+
+def test_every_state_has_its_distance():
+    """Here as far as its value; pass 3 scores best, but lies beyond the bound."""
+    policy = LoopPolicy(max_passes=3, farthest=2.5)
+    arguments = (edit, Script("0.3 0.4 0.5 0.9"), COMPOSITE, MASK, WORDS, policy)
+    states = run_loop(*arguments, distance=lambda image, mask: float(image.max()))
+    assert states.distances == (0.0, 1.0, 2.0, 3.0)
+    assert states.result().chosen == 2
+
+
+def test_a_proposal_of_another_size_is_refused_before_it_is_scored():
+    arguments = (edit, Script(""), COMPOSITE, MASK, WORDS, LoopPolicy())
+    with pytest.raises(InputError, match="proposal 1 is 2x4") as caught:
+        run_loop(*arguments, proposals=[("cut", COMPOSITE[:, :, :2])])
+    assert caught.value.parameter == "proposals"
+
+
 @pytest.mark.parametrize(
     ("image", "words", "parameter"),
     [(COMPOSITE.expand(2, -1, -1, -1), WORDS, "image"), (COMPOSITE, [], "descriptions")],

@@ -23,7 +23,8 @@ def loop_results(composite_name):
     listed(graph, "decisions", "PrimitiveString", ["start", "conclude"])
     listed(graph, "descriptions", "PrimitiveString", ["", "cat & (foreground) warm & (background) snowy cold"])
     add(graph, "chosen", "PrimitiveInt", value=1)
-    names = ("passes", "scores", "decisions", "descriptions", "chosen")
+    listed(graph, "reasons", "PrimitiveString", ["", "taken: beats the composite by 0.500"])
+    names = ("passes", "scores", "decisions", "descriptions", "chosen", "reasons")
     add(graph, "strip", "HarmonyFilmstrip", **{name: [name, 0] for name in names})
     return add(graph, "saved", "SaveImage", images=["strip", 0], filename_prefix="tests/strip")
 

@@ -13,7 +13,7 @@ from diff_harmonization.cli.client import WorkflowError
 LINES = ("cat & (foreground) warm & (background) cold", "cat & (foreground) hot & (background) icy")
 LINES += ("cat & (foreground) bright & (background) dull",)
 TRIALS = "0.3 0.4 0.5 0.2"
-SLOTS = {"scores": 2, "descriptions": 3, "decisions": 4, "chosen": 5}
+SLOTS = {"scores": 2, "descriptions": 3, "decisions": 4, "chosen": 5, "reasons": 6}
 
 
 def scripted_loop(composite, mask, script, **limits):
@@ -145,8 +145,8 @@ def test_the_node_shows_every_pass_and_what_was_decided(server, composite_copy, 
     assert {file["type"] for output in previews for file in output["images"]} == {"temp"}
     lines = previews[-1]["text"][0].splitlines()
     assert lines[0].startswith("composite: 0.3000") and lines[0].endswith("start")
-    assert lines[3] == f"pass 3: 0.2000  {LINES[2]}  -> continue from 2"
-    assert lines[4].endswith("conclude: 4 is best")
+    assert lines[3] == f"pass 3: 0.2000  {LINES[2]}  -> continue from pass 2; refused: does not beat pass 2"
+    assert lines[4].endswith("conclude: pass 4 is the result; taken: beats pass 2 by 0.100")
 
 
 def finished_passes(log: Path, start: int) -> list[Path]:
@@ -179,6 +179,61 @@ def test_finished_passes_serve_a_larger_limit(server, composite_copy, mask_name)
     assert counts[0] == 4
     print(f"default cache: {6 - counts[1]} of 4 finished passes were reused")  # noqa: T201
     assert counts[1] < 6
+
+
+def with_proposals(graph, **inputs):
+    """The view tinted as by a weak and by a strong box, as proposals; only this harmony evaluator judges them."""
+    for name, seed in (("weak", 9), ("strong", 19)):
+        add(graph, f"{name}_seed", "PrimitiveInt", value=seed)
+        add(graph, name, "ScriptedTint", image=["view", 0], mask=["view", 1], seed=[f"{name}_seed", 0])
+    add(graph, "both", "ImageBatch", image1=["weak", 0], image2=["strong", 0])
+    add(graph, "evaluator", "LoadHarmonyEvaluator", name="embedded")
+    graph["end"]["inputs"] |= {"proposals": ["both", 0], "evaluator": ["evaluator", 0]} | inputs
+    return graph
+
+
+def test_any_boxs_pictures_may_join_the_loop(server, composite_copy, mask_name):
+    """Passes score nothing, so the loop continues from a proposal, with the words of the first of equal trials."""
+    graph = with_proposals(scripted_loop(composite_copy(), mask_name, "0 0 0 0 0 0", max_passes=5))
+    lists, pictures, _ = run(server, graph)
+    assert lists["decisions"] == ["propose", "propose", "start", "trial", "trial", "continue", "continue", "conclude"]
+    scores = [float(score) for score in lists["scores"]]
+    assert min(scores[1:3]) > 0 and scores[3:] == [0] * 5
+    kept = 1 if scores[1] >= scores[2] else 2
+    tints = [0, 10, 20, 1, 2, 3]
+    assert added(pictures) == [*tints, tints[kept] + 1, tints[kept] + 2]
+    assert int(lists["chosen"][0]) in (1, 2)
+    assert lists["descriptions"] == ["", "", "", *LINES, LINES[0], LINES[0]]
+
+
+def test_the_margin_keeps_the_earlier_picture(loop):
+    lists, pictures, _ = loop("0.3 0.31 0.33 0.2", max_passes=3, margin=0.02)
+    assert lists["chosen"] == ["2"]
+    assert lists["reasons"][1] == "refused: does not beat the composite by more than 0.02"
+    assert loop("0.3 0.31 0.33 0.2", max_passes=3, margin=0.05)[0]["chosen"] == ["0"]
+
+
+def test_an_implausible_pass_is_not_taken(server, composite_copy, mask_name):
+    """Each pass gives the negative of its picture."""
+    for plausible, chosen in ((True, "0"), (False, "1")):
+        graph = scripted_loop(composite_copy(), mask_name, "0.3 0.9", k=1, max_passes=1, plausible=plausible)
+        add(graph, "negative", "ImageInvert", image=["tint", 0])
+        graph["end"]["inputs"]["image"] = ["negative", 0]
+        lists, _, outputs = run(server, graph)
+        assert lists["chosen"] == [chosen]
+        assert ("The composite is returned unchanged." in outputs["end"]["text"][0]) == plausible
+
+
+def test_proposals_of_another_size_are_refused(server, composite_copy, mask_name):
+    graph = with_proposals(scripted_loop(composite_copy(), mask_name, TRIALS), proposals=["composite", 0])
+    message = refusal(server, graph)
+    assert "IterateLoopEnd, input proposals: proposal 1 is" in message and "expected 64x64" in message
+
+
+def test_proposals_want_an_evaluator(server, composite_copy, mask_name):
+    graph = with_proposals(scripted_loop(composite_copy(), mask_name, TRIALS))
+    del graph["end"]["inputs"]["evaluator"]
+    assert "IterateLoopEnd, input evaluator: it is not connected, but proposals are" in refusal(server, graph)
 
 
 def test_a_batch_is_refused(server, composite_copy, mask_name):

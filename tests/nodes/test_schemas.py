@@ -37,7 +37,7 @@ PAPER = {
     },
     "AttentionControlledEdit": {"guidance_scale": 2.5, "cross_end": 1.0, "self_end": 1.0},
     "FitColorLUT": {"size": 33},
-    "IterateLoopEnd": {"k": 3, "max_passes": 10},
+    "IterateLoopEnd": {"k": 3, "max_passes": 10, "margin": 0.0, "plausible": False},
 }
 
 

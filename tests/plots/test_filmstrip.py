@@ -58,6 +58,23 @@ def test_decisions_and_words_are_written(passes):
     assert len(changed) and changed[:, 1].min() >= column(3).start
 
 
+def test_reasons_stand_below_the_words(passes, monkeypatch):
+    written = []
+    monkeypatch.setattr(filmstrip, "_caption", lambda *arguments: written.append(arguments[6]))
+    reasons = ["", "taken: beats the composite by 0.300", "", ""]
+    plot_filmstrip(passes, SCORES, DECISIONS, WORDS, 1, reasons)
+    assert written[1][:3] == ["tree", "from cold dull", "to golden sunset"]
+    assert " ".join(written[1][3:]) == reasons[1]
+    assert written[2] == ["tree", "from cold dull", "to golden sunset"]
+
+
+def test_proposals_are_named_before_passes(passes, monkeypatch):
+    written = []
+    monkeypatch.setattr(filmstrip, "_caption", lambda *arguments: written.append(arguments[4]))
+    plot_filmstrip(passes, SCORES, ["propose", "propose", "start", "conclude"], WORDS, 1)
+    assert written == ["composite", "proposal 1", "proposal 2", "pass 1"]
+
+
 @pytest.mark.parametrize("count", [1, 2, 11, 30])
 def test_any_number_of_passes_fits(count):
     passes = torch.rand(count, 20, 30, 3)
@@ -81,6 +98,7 @@ def test_long_captions_wrap(passes, monkeypatch):
         ({"scores": SCORES[:3]}, "`scores`: got 3 entries for 4 `passes`"),
         ({"decisions": DECISIONS * 2}, "`decisions`: got 8 entries"),
         ({"captions": []}, "`captions`: got 0 entries"),
+        ({"reasons": [""]}, "`reasons`: got 1 entries"),
         ({"chosen": 4}, "`chosen`: got 4, but the passes go from 0 to 3"),
     ],
 )

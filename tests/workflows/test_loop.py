@@ -11,6 +11,7 @@ from graphs import add, edit_graph, refusal, rising_scores, saved_latent, saved_
 
 from diff_harmonization.cli.client import WorkflowError
 from diff_harmonization.cli.server import HostServer, device_options
+from diff_harmonization.loop.policy import MARGIN
 
 LINES = (
     "cat & (foreground) warm indoor & (background) snowy winter cold",
@@ -18,7 +19,7 @@ LINES = (
     "cat & (foreground) bright & (background) dark night",
 )
 STEPS = 2
-LISTS = ("scores", "descriptions", "decisions", "chosen")
+LISTS = ("scores", "descriptions", "decisions", "chosen", "reasons")
 
 
 def with_lists(graph, node, slot):
@@ -54,8 +55,9 @@ def loop_graph(composite, mask, per_timestep=0, maps=False, **limits):
 
 
 def one_node(composite, mask, per_timestep=0, **limits):
-    """The same in one node."""
+    """The same in one node, without the routed network's results."""
     graph = shipped("harmonize_one_node")
+    del graph["harmonizer"], graph["apply"]["inputs"]["harmonizer"]
     graph["composite"]["inputs"]["image"], graph["mask"]["inputs"]["image"] = composite, mask
     add(graph, "describe", "ScriptedDescriptions", **describe_by_hand(graph))
     graph["apply"]["inputs"] |= {"descriptions": ["describe", 0], "steps": STEPS, "steps_per_timestep": per_timestep}
@@ -80,8 +82,10 @@ def test_three_descriptions_and_six_passes(server, looped):
     assert 4 < count <= 7
     assert lists["decisions"][:3] == ["start", "trial", "trial"] and lists["decisions"][-1] == "conclude"
     assert lists["descriptions"][:4] == ["", *LINES]
-    scores = [float(score) for score in lists["scores"]]
-    assert scores[int(lists["chosen"][0])] == max(scores)
+    scores, chosen = [float(score) for score in lists["scores"]], int(lists["chosen"][0])
+    assert scores[chosen] > max(scores) - MARGIN
+    assert all(reason.startswith(("taken: ", "refused: ")) for reason in lists["reasons"][1:])
+    assert chosen == 0 or lists["reasons"][chosen].startswith("taken: ")
     assert pictures["passes"].shape == (count, 256, 256, 3)
     assert len({tuple(image.flatten()[::997].tolist()) for image in pictures["passes"]}) == count
     assert len(looped["save_passes"]["images"]) == count
@@ -113,6 +117,29 @@ def test_one_node_gives_the_same(server, looped, composite_copy, mask_name):
     assert own_lists == lists
     for name, picture in pictures.items():
         assert torch.equal(own_pictures[name], picture), name
+
+
+def test_the_routed_networks_results_compete(server, composite_copy, mask_name):
+    graph = one_node(composite_copy(), mask_name, k=1, max_passes=1)
+    add(graph, "harmonizer", "LoadRoutedHarmonizer", name="embedded")
+    graph["apply"]["inputs"]["harmonizer"] = ["harmonizer", 0]
+    lists, pictures = results(server, server.run(graph))
+    assert lists["decisions"] == ["propose", "propose", "start", "conclude"]
+    assert lists["descriptions"] == ["", "routed, strength 0.5", "routed, strength 1", LINES[0]]
+    first, half, whole, _ = pictures["passes"]
+    assert 0 < (half - first).abs().mean() < (whole - first).abs().mean()
+
+
+def test_one_switch_gives_the_papers_loop(server, composite_copy, mask_name):
+    """Nothing but the passes competes, and the best score wins."""
+    graph = shipped("harmonize_one_node")
+    graph["composite"]["inputs"]["image"], graph["mask"]["inputs"]["image"] = composite_copy(), mask_name
+    graph["apply"]["inputs"] |= {"steps": STEPS, "steps_per_timestep": 0, "max_passes": 2, "paper_loop": True}
+    keep_bits(with_lists(graph, "apply", 3), passes=["apply", 2], result=["apply", 0])
+    lists, _ = results(server, server.run(graph))
+    scores = [float(score) for score in lists["scores"]]
+    assert lists["decisions"] == ["start", "trial", "conclude"]
+    assert scores[int(lists["chosen"][0])] == max(scores)
 
 
 def saved_passes(log: Path, start: int = 0) -> list[Path]:

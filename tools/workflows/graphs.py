@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...loop.policy import MARGIN
+
 
 @dataclass
 class Node:
@@ -80,6 +82,8 @@ def loop_graph(size: int, steps: int, strength: float, model: list[Node], handle
             "score": ("judge", 0),
             "first_score": ("first", 0),
             "description": ("describe", 0),
+            "margin": MARGIN,
+            "plausible": True,
         },
     )
     edit = edit_columns("square", "describe", steps, strength, handles)
@@ -98,13 +102,15 @@ def loop_graph(size: int, steps: int, strength: float, model: list[Node], handle
 
 
 def one_box_graph(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
-    """The same loop in one box."""
+    """The same loop in one box, where the routed network's results compete, too."""
     m, c, v = handles
     inputs = {"model": m, "clip": c, "vae": v, "evaluator": ("evaluator", 0), "image": IMAGE, "mask": MASK}
+    inputs["harmonizer"] = ("harmonizer", 0)
     settings = {"size": size, "steps": steps, "strength": strength}
     described = [
         Node("describe", "LocalDescribe", {"image": IMAGE, "mask": MASK, "object": "object"}, "Describe"),
         Node("evaluator", "LoadHarmonyEvaluator"),
+        Node("harmonizer", "LoadRoutedHarmonizer"),
         *model,
     ]
     saved = [
@@ -236,7 +242,7 @@ def result_group(title: str, before: tuple, after: tuple, mask: tuple) -> Group:
 def filmstrip(passes: tuple) -> list[Node]:
     """The loop's passes and lists, which follow each other on its node."""
     node, slot = passes
-    told = ("passes", "scores", "descriptions", "decisions", "chosen")
+    told = ("passes", "scores", "descriptions", "decisions", "chosen", "reasons")
     links = {name: (node, slot + index) for index, name in enumerate(told)}
     return [Node("strip", "HarmonyFilmstrip", links), save_image("save_strip", ("strip", 0), "filmstrip")]
 

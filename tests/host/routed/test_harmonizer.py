@@ -25,6 +25,7 @@ from diff_harmonization.host.routed.harmonizer import (
     harmonizer_names,
     importance_of,
     load_harmonizer,
+    proposals,
 )
 from diff_harmonization.methods.routed.instances import find_instances, load_backbone
 from diff_harmonization.methods.routed.similarity import importance_map
@@ -155,6 +156,16 @@ def test_strength_and_local_reach_the_change(harmonizer, pictures):
     proposal = harmonizer.look(image[0], mask[0], importance_of(image[0], mask[0]))
     assert torch.equal(plain.image[0], proposal.applied(image[0], mask[0], local=False)[0])
     assert not torch.allclose(plain.image, whole.image, atol=1e-3)
+
+
+def test_proposals_for_a_loop_are_half_and_all_of_the_change(harmonizer, pictures):
+    image, mask = pictures[0][:1], pictures[1][:1]
+    (weak, half), (strong, whole) = proposals(harmonizer, image, mask)
+    assert (weak, strong) == ("routed, strength 0.5", "routed, strength 1")
+    assert torch.equal(half, harmonize(harmonizer, image, mask, strength=0.5).image)
+    assert torch.equal(whole, harmonize(harmonizer, image, mask).image)
+    with pytest.raises(ValueError, match="^`image`: got a batch of 2 pictures"):
+        proposals(harmonizer, pictures[0], mask)
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,21 @@ import comfy.model_management
 import folder_paths
 import pytest
 import torch
+from routed_networks import lively_network
 from tiny_models import tiny_clip, tiny_model, tiny_vae
 
 from diff_harmonization.core.errors import InputError, PassError
 from diff_harmonization.core.types import ImagingDescription
 from diff_harmonization.core.view import working_view
 from diff_harmonization.host.loop import passes
+from diff_harmonization.host.network import HostNetwork
+from diff_harmonization.host.routed import harmonizer as routed
 from diff_harmonization.host.zero_shot import edit
 from diff_harmonization.host.zero_shot import harmonize as host_harmonize
 from diff_harmonization.host.zero_shot.edit import Models, PassSettings
 from diff_harmonization.host.zero_shot.harmonize import harmonize, harmonize_instances
 from diff_harmonization.loop.policy import LoopPolicy
+from diff_harmonization.methods.routed.harmonizer import RoutedHarmonizer
 from diff_harmonization.methods.zero_shot.refinement import RefinementSettings
 
 SETTINGS = PassSettings(size=64, steps=1, refinement=RefinementSettings(steps_per_timestep=0))
@@ -163,3 +167,93 @@ def test_one_pass_of_the_loop_is_one_edit(models, executor, picture):
     assert torch.equal(done.states.images[1], made)
     outside = masks[0] == 0
     assert torch.equal(done.image[0][outside], image[0][outside]) and not torch.equal(done.image, image)
+
+
+class ScriptedScores:
+    """One score after another."""
+
+    def __init__(self, *scores):
+        self.left = list(scores)
+
+    def score(self, image, mask):
+        return torch.tensor([self.left.pop(0)], dtype=torch.float64)
+
+
+@pytest.fixture(scope="module")
+def harmonizer():
+    return RoutedHarmonizer("lively", HostNetwork(lively_network()))
+
+
+ONE_AFTER_PROPOSALS = LoopPolicy(k=1, max_passes=2)
+
+
+@pytest.mark.parametrize(("scores", "strength"), [((0.3, 0.6, 0.5), 0.5), ((0.3, 0.5, 0.6), 1.0)])
+def test_a_chosen_proposal_is_routed_harmonize_to_the_bit(models, executor, picture, harmonizer, scores, strength):
+    image, mask = picture[0], picture[1][0]
+    proposed = routed.proposals(harmonizer, image, mask)
+    judge = ScriptedScores(*scores, 0.2, 0.1)
+    done = harmonize(models, judge, image, mask, WORDS, SETTINGS, ONE_AFTER_PROPOSALS, proposals=proposed, view_size=64)
+    expected = routed.harmonize(harmonizer, image, mask, strength=strength).image
+    assert torch.equal(done.image, expected) and not torch.equal(done.image, image)
+    assert done.states.proposals == ("routed, strength 0.5", "routed, strength 1")
+    view, view_mask = working_view(image, mask[None], 64)
+    made = working_view(expected, mask[None], 64)[0]
+    assert torch.equal(done.lut.table, host_harmonize.fit_lut(view, made, view_mask).table)
+
+
+def test_a_pass_from_a_proposal_keeps_its_local_changes(models, executor, picture, harmonizer):
+    """The last pass starts from the stronger proposal and is best: its change is carried to that proposal's picture."""
+    image, mask = picture[0], picture[1][0]
+    proposed = routed.proposals(harmonizer, image, mask)
+    judge = ScriptedScores(0.3, 0.4, 0.6, 0.2, 0.9)
+    done = harmonize(models, judge, image, mask, WORDS, SETTINGS, ONE_AFTER_PROPOSALS, proposals=proposed, view_size=64)
+    assert done.states.result().chosen == 4 and done.states.origin(4) == 2
+    strong, view_mask = working_view(proposed[1][1], mask[None], 64)
+    rest = host_harmonize.fit_lut(strong, done.states.images[4], view_mask)
+    assert torch.equal(done.image, host_harmonize.apply_lut(proposed[1][1], rest, mask[None]))
+    assert torch.equal(done.image[0][mask == 0], image[0][mask == 0])
+    alone = host_harmonize.apply_lut(image, done.lut, mask[None])  # the global change is less
+    assert not torch.allclose(done.image, alone, atol=1e-3)
+
+
+def test_a_composite_that_stays_keeps_every_bit(models, executor, picture):
+    image, masks = picture
+    judge = ScriptedScores(0.5, 0.51, 0.4)
+    done = harmonize(models, judge, image, masks[0], WORDS, SETTINGS, replace(POLICY, margin=0.02), view_size=64)
+    assert torch.equal(done.image, image)
+    assert "too little to trust" in done.states.summary()
+
+
+def test_a_black_proposal_is_refused_whatever_its_score(models, executor, picture):
+    image, masks = picture
+    black = ("black", torch.where(masks[0][None, ..., None] > 0, torch.zeros(()), image))
+    policy = LoopPolicy(k=1, max_passes=1, farthest=7.5)
+    done = harmonize(
+        models,
+        ScriptedScores(0.3, 0.9, 0.2),
+        image,
+        masks[0],
+        WORDS,
+        SETTINGS,
+        policy,
+        proposals=[black],
+        view_size=64,
+    )
+    assert torch.equal(done.image, image)
+    assert "its light and shade are lost or inverted" in done.states.summary()
+
+
+def test_a_proposal_of_another_size_is_refused(models, executor, picture):
+    image, masks = picture
+    with pytest.raises(InputError, match="proposal 1 is 20x48") as caught:
+        harmonize(
+            models,
+            RisingScores(9, None),
+            image,
+            masks[0],
+            WORDS,
+            SETTINGS,
+            POLICY,
+            proposals=[("cut", image[:, :, :20])],
+        )
+    assert caught.value.parameter == "proposals"
