@@ -109,5 +109,4 @@ class RoutedHarmonize(io.ComfyNode):
                 strength=strength,
                 local=local,
             )
-        text = "\n".join(f"strength {applied:g}" for applied in done.strengths)
-        return io.NodeOutput(done.image, done.luts[0], ui=ui.PreviewText(text))
+        return io.NodeOutput(done.image, done.luts[0], ui=ui.PreviewText(done.summary()))

@@ -39,6 +39,11 @@ class Harmonized:
     image: Tensor  # [B,H,W,3]
     luts: tuple[ColorLUT, ...]  # the global change of each picture
     strengths: tuple[float, ...]  # what each was applied with
+    scores: tuple[tuple[float, ...], ...]  # the judge's, of each picture at each of JUDGED; empty without a judge
+
+    def summary(self) -> str:
+        """A line for each picture: its strength, and why the judge took it."""
+        return "\n".join(map(_reason, self.strengths, self.scores))
 
 
 def harmonizer_names() -> list[str]:
@@ -87,20 +92,32 @@ def harmonize(
     planes = None if importance is None else check_importance(importance, image)
     report = progress(len(image))
     out = torch.empty_like(image, memory_format=torch.contiguous_format)
-    luts, strengths = [], []
+    luts, strengths, scores = [], [], []
     for row, (picture, own_mask) in enumerate(zip(image, mask, strict=True)):
         plane = importance_of(picture, own_mask) if planes is None else planes[row]
         proposal = harmonizer.look(picture, own_mask, plane)
         if judge is None:
-            version = _version(proposal, picture, own_mask, strength, local)
+            version, scored = _version(proposal, picture, own_mask, strength, local), ()
         else:
             tried = (_version(proposal, picture, own_mask, share * strength, local) for share in JUDGED)
-            version = chosen(judge, tried, own_mask)
+            version, scored = chosen(judge, tried, own_mask)
         out[row] = version.image
         luts.append(version.lut)
         strengths.append(version.strength)
+        scores.append(scored)
         report(row + 1, len(image))
-    return Harmonized(out, tuple(luts), tuple(strengths))
+    return Harmonized(out, tuple(luts), tuple(strengths), tuple(scores))
+
+
+def _reason(strength: float, scores: tuple[float, ...]) -> str:
+    if not scores:
+        return f"strength {strength:g}"
+    told = "strength {:g}; scores without a change, at half and at all of it: {:.3f}, {:.3f}, {:.3f}".format(
+        strength, *scores
+    )
+    if strength:
+        return told
+    return f"{told}. The evaluator likes no change clearly better. To change the picture anyway, disconnect it."
 
 
 def proposals(harmonizer: RoutedHarmonizer, image: Tensor, mask: Tensor) -> list[tuple[str, Tensor]]:
@@ -144,8 +161,8 @@ def importance_of(image: Tensor, mask: Tensor) -> Tensor:
         return importance_map(find_instances(image, mask, instance_backbone()), image.shape[:2]).to(image)
 
 
-def chosen(judge: HarmonyEvaluator, versions: Iterable[Version], mask: Tensor) -> Version:
-    """Which of several versions of a picture to take, from the least changed to the most.
+def chosen(judge: HarmonyEvaluator, versions: Iterable[Version], mask: Tensor) -> tuple[Version, tuple[float, ...]]:
+    """Which of several versions of a picture to take, from the least changed to the most; and the scores of all.
 
     The judge must like a stronger change better than a weaker one by MARGIN: where it hardly sees a difference, less is
     safer.
@@ -155,10 +172,10 @@ def chosen(judge: HarmonyEvaluator, versions: Iterable[Version], mask: Tensor) -
         versions: at least one; they are made and scored one after another.
         mask: [H,W], 1 on the object.
     """
-    best, best_score = None, -math.inf
+    best, best_score, scores = None, -math.inf, []
     for version in versions:
-        score = float(judge.score(version.image[None], mask[None]))
-        if score > best_score + MARGIN:
-            best, best_score = version, score
+        scores.append(float(judge.score(version.image[None], mask[None])))
+        if scores[-1] > best_score + MARGIN:
+            best, best_score = version, scores[-1]
     assert best is not None, "there is a version"
-    return best
+    return best, tuple(scores)

@@ -33,12 +33,13 @@ def test_the_object_alone_changes(server, graph, example):
     assert saved_picture(server, outputs, "save_similar").shape == result.shape
     (cube,) = outputs["save_lut"]["cube"]
     assert cube["filename"].endswith(".cube")
-    assert outputs["apply"]["text"] == ["strength 1"]
+    assert outputs["apply"]["text"][0].split(";")[0] in {"strength 0.5", "strength 1"}
 
 
-def test_the_judge_takes_one_of_three_strengths(server, graph):
-    judged = add(with_inputs(graph, evaluator=["judge", 0]), "judge", "LoadHarmonyEvaluator", name="embedded")
-    assert server.run(judged)["apply"]["text"][0] in {"strength 0", "strength 0.5", "strength 1"}
+def test_without_the_judge_the_strength_is_applied_as_it_is(server, graph):
+    unjudged = with_inputs(graph, strength=0.8)
+    del unjudged["apply"]["inputs"]["evaluator"]
+    assert server.run(unjudged)["apply"]["text"] == ["strength 0.8"]
 
 
 def test_a_strength_of_nothing_is_the_composite(server, graph):

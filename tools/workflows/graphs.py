@@ -137,7 +137,8 @@ def routed_graph() -> list[Group]:
         "similar", "InstanceSimilarity", {"instances": ("instances", 0), "image": IMAGE}, "What looks like the object"
     )
     inputs = {"harmonizer": ("harmonizer", 0), "image": IMAGE, "mask": MASK, "importance": ("similar", 0)}
-    loaded = [Node("harmonizer", "LoadRoutedHarmonizer")]
+    inputs["evaluator"] = ("evaluator", 0)
+    loaded = [Node("harmonizer", "LoadRoutedHarmonizer"), Node("evaluator", "LoadHarmonyEvaluator")]
     saved = [
         save_image("save", ("apply", 0), "result"),
         Node("save_lut", "SaveColorLUT", {"lut": ("apply", 1), "filename_prefix": "harmonize/lut"}, "Save the LUT"),

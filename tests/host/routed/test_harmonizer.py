@@ -183,7 +183,8 @@ def test_a_stronger_change_must_win_by_the_margin(scores, best):
     mask = torch.zeros(64, 64)
     mask[20:40, 20:40] = 1
     versions = [Version(torch.full((64, 64, 3), 0.1 * number), identity(), number / 2) for number in range(3)]
-    assert chosen(scripted(*scores), iter(versions), mask) is versions[best]
+    version, told = chosen(scripted(*scores), iter(versions), mask)
+    assert version is versions[best] and told == pytest.approx(scores)
 
 
 @pytest.mark.parametrize(("scores", "share"), [((0.2, 0.5, 0.4), 0.5), ((0.2, 0.3, 0.4), 1.0), ((0.4, 0.3, 0.41), 0.0)])
@@ -200,6 +201,10 @@ def test_the_judge_chooses_for_each_picture_by_itself(harmonizer, pictures):
     done = harmonize(harmonizer, *pictures, judge=scripted(0.2, 0.5, 0.4, 0.9, 0.5, 0.4))
     assert done.strengths == (0.5, 0.0)
     assert torch.equal(done.image[1], pictures[0][1])
+    taken, kept = done.summary().split("\n")
+    assert taken == "strength 0.5; scores without a change, at half and at all of it: 0.200, 0.500, 0.400"
+    assert kept.startswith("strength 0; scores") and "To change the picture anyway, disconnect it." in kept
+    assert harmonize(harmonizer, *pictures).summary() == "strength 1\nstrength 1"
     assert JUDGED == (0.0, 0.5, 1.0)
 
 
