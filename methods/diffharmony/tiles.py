@@ -2,8 +2,9 @@
 
 Two things make the tiles of a VAE differ: its group normalization, which measures the whole picture, and the attention
 in its middle. So the middle, which is small, runs on the whole picture. The rest runs on tiles, all with the same mean
-and deviation. These are measured first: on a sample, which is pieces from everywhere in the picture side by side, and
-then again on all tiles, which run with those of the round before. Each round brings them closer to those of the whole.
+and deviation. These are measured on a sample: pieces from everywhere in the picture, side by side. (A shrunken copy has
+other details than the picture, and other deviations.) So tiles agree with each other, to much less than a level, and
+nearly with what the whole picture would give.
 """
 
 from __future__ import annotations
@@ -23,8 +24,7 @@ from .network import HarmonyVAE
 TILE = 48  # side of a tile, in the latent's pixels
 HALO = 8  # what a tile sees around itself, likewise
 SAMPLE = 64  # side of the sample, likewise: it takes no more memory than a tile
-PIECE = 16  # side of its pieces, likewise
-ROUNDS = 2  # of measuring on all tiles
+PIECE = 8  # side of its pieces, likewise
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,12 @@ class Tile:
         """What the tile sees of [B,C,H,W], whose side is `scale` times the latent's."""
         return values[..., _scaled(self.seen_rows, scale), _scaled(self.seen_columns, scale)]
 
-    def own(self, values: Tensor) -> Tensor:
-        """The tile's own part of what was computed [B,C,H,W], whose sides are a multiple of those that it sees."""
-        scale = values.shape[-1] // (self.seen_columns.stop - self.seen_columns.start)
-        top, left = self.rows.start - self.seen_rows.start, self.columns.start - self.seen_columns.start
-        height, width = self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
-        return values[..., _scaled(slice(top, top + height), scale), _scaled(slice(left, left + width), scale)]
-
     def keep(self, into: Tensor, values: Tensor, scale: int = 1) -> None:
         """Write the tile's own part of what was computed into [B,C,H,W], whose side is `scale` times the latent's."""
-        into[..., _scaled(self.rows, scale), _scaled(self.columns, scale)] = self.own(values).to(into)
+        top, left = self.rows.start - self.seen_rows.start, self.columns.start - self.seen_columns.start
+        height, width = self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+        own = values[..., _scaled(slice(top, top + height), scale), _scaled(slice(left, left + width), scale)]
+        into[..., _scaled(self.rows, scale), _scaled(self.columns, scale)] = own.to(into)
 
 
 def decode_in_tiles(
@@ -61,7 +57,6 @@ def decode_in_tiles(
     tile: int = TILE,
     halo: int = HALO,
     sample: int = SAMPLE,
-    rounds: int = ROUNDS,
     report: Callable[[int, int], object] = lambda done, total: None,
 ) -> Tensor:
     """What the network gives, in the memory of a tile and of the features at the latent's size.
@@ -73,9 +68,8 @@ def decode_in_tiles(
         mask: [1,1,8h,8w], 0 or 1.
         tile: side of a tile, in the latent's pixels.
         halo: what a tile sees around itself, likewise.
-        sample: side of the sample on which the statistics are measured, likewise, at least 16. A picture of at most
+        sample: side of the sample on which the statistics are measured, likewise, at least 8. A picture of at most
             this size gets what `network` gives, but for what lies beyond the halo.
-        rounds: how often to measure again on all tiles, at least 0. It takes as long as decoding, each time.
         report: called with the number of finished tiles and of all.
 
     Returns:
@@ -84,63 +78,50 @@ def decode_in_tiles(
     device, (height, width) = network.post_quant_conv.weight.device, latent.shape[-2:]
     tiles = [Tile(*cut) for cut in _cuts((height, width), tile, halo)]
     rows, columns = (_sampled(side, sample, latent.device) for side in (height, width))
-    numbers, total = count(1), 2 * (rounds + 1) * len(tiles)
+    numbers, total = count(1), 2 * len(tiles)
 
     def sampled(values: Tensor, scale: int = 1) -> Tensor:
         return values[..., _pixels(rows, scale), :][..., _pixels(columns, scale)].to(device)
 
-    def features_of_sample() -> list[Tensor]:
-        return network.descend(sampled(condition, SCALE), sampled(mask, SCALE))
-
     def features_of(part: Tile) -> list[Tensor]:
         return network.descend(*(part.seen(values, SCALE).to(device) for values in (condition, mask)))
 
-    def picture_of(part: Tile) -> Tensor:
-        return network.ascend(part.seen(hidden).to(device), features_of(part))
-
-    def settled(norms: list[nn.GroupNorm], of_sample: Callable[[], object], of_tile: Callable[[Tile], object]):
-        moments = Moments(norms)
-        with moments.measured():
-            of_sample()
-        for _ in range(rounds):
-            before, moments = moments, Moments(norms)
-            with before.frozen():
-                for part in tiles:
-                    with moments.measured(part.own):
-                        of_tile(part)
-                    report(next(numbers), total)
-        return moments.frozen()
-
-    with settled(_norms(network.conditional_encoder.down), features_of_sample, features_of):
+    down = Moments(_norms(network.conditional_encoder.down))
+    with down.measured():
+        features = network.descend(sampled(condition, SCALE), sampled(mask, SCALE))
+    with down.frozen():
         deepest = latent.new_empty(1, network.mid_skip.in_channels, height, width)
         for part in tiles:
             part.keep(deepest, features_of(part)[-1])
             report(next(numbers), total)
         hidden = network.middle(latent.to(device), deepest.to(device)).to(latent.device)
-        way_up = _norms(network.decoder.up, network.decoder.norm_out)
+        up = Moments(_norms(network.decoder.up, network.decoder.norm_out))
+        with up.measured():
+            network.ascend(sampled(hidden), features)
         out = torch.empty(1, 3, SCALE * height, SCALE * width, dtype=torch.float32, device=latent.device)
-        with settled(way_up, lambda: network.ascend(sampled(hidden), features_of_sample()), picture_of):
+        with up.frozen():
             for part in tiles:
-                part.keep(out, picture_of(part), SCALE)
+                part.keep(out, network.ascend(part.seen(hidden).to(device), features_of(part)), SCALE)
                 report(next(numbers), total)
     return out
 
 
 class Moments:
-    """Mean and deviation of what group normalizations get to see, over one run or several."""
+    """Mean and deviation of what group normalizations get to see in a run."""
 
     def __init__(self, norms: list[nn.GroupNorm]) -> None:
         self.norms = norms
-        self.sums: dict[nn.GroupNorm, Tensor] = {}  # [3,groups], float64: number of values, their sum, their squares'
+        self.seen: dict[nn.GroupNorm, tuple[Tensor, Tensor]] = {}  # mean and deviation, [channels,1,1], float32
 
     @contextmanager
-    def measured(self, own: Callable[[Tensor], Tensor] = lambda values: values) -> Iterator[None]:
-        """Adds what they see while this is open; `own` says which part of it counts."""
+    def measured(self) -> Iterator[None]:
+        """Keeps the moments of the run inside."""
 
         def measure(norm: nn.GroupNorm, inputs: tuple[Tensor, ...]) -> None:
-            values = own(inputs[0]).reshape(norm.num_groups, -1).double()
-            sums = torch.stack((torch.full_like(values[:, 0], values.shape[1]), values.sum(1), values.square().sum(1)))
-            self.sums[norm] = self.sums.get(norm, 0) + sums
+            variance, mean = torch.var_mean(inputs[0].float().reshape(norm.num_groups, -1), dim=1, correction=0)
+            repeated = (x.repeat_interleave(norm.num_channels // norm.num_groups) for x in (mean, variance))
+            mean, variance = (x[:, None, None] for x in repeated)
+            self.seen[norm] = mean, (variance + norm.eps).sqrt()
 
         handles = [norm.register_forward_pre_hook(measure) for norm in self.norms]
         try:
@@ -152,15 +133,12 @@ class Moments:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Lets the group normalizations use these moments instead of those of their input."""
-        for norm in self.norms:
-            number, total, squares = self.sums[norm]
-            mean = total / number
-            deviation = (squares / number - mean**2 + norm.eps).sqrt()
-            norm.forward = partial(_normalized, norm, *(_of_channels(norm, x) for x in (mean, deviation)))
+        for norm, moments in self.seen.items():
+            norm.forward = partial(_normalized, norm, *moments)
         try:
             yield
         finally:
-            for norm in self.norms:
+            for norm in self.seen:
                 del norm.forward
 
 
@@ -168,16 +146,11 @@ def _norms(*parts: nn.Module) -> list[nn.GroupNorm]:
     return [module for part in parts for module in part.modules() if isinstance(module, nn.GroupNorm)]
 
 
-def _of_channels(norm: nn.GroupNorm, values: Tensor) -> Tensor:
-    """[groups] as [channels,1,1], float32."""
-    return values.float().repeat_interleave(norm.num_channels // norm.num_groups)[:, None, None]
-
-
 def _normalized(norm: nn.GroupNorm, mean: Tensor, deviation: Tensor, values: Tensor) -> Tensor:
     """One multiplication and one addition for each value, as mean and deviation [channels,1,1] are known."""
     factor = norm.weight[:, None, None] / deviation
     offset = norm.bias[:, None, None] - factor * mean
-    return torch.addcmul(offset.to(values.dtype), values, factor.to(values.dtype))
+    return torch.addcmul(offset, values, factor).to(values.dtype)
 
 
 def _sampled(side: int, sample: int, device: torch.device) -> Tensor:

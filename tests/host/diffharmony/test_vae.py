@@ -84,22 +84,10 @@ def test_without_memory_for_the_whole_it_decodes_in_tiles(pictures, executor, mo
         raise comfy.model_management.OOM_EXCEPTION("out of memory")
 
     monkeypatch.setattr(type(network), "forward", short)
-    monkeypatch.setattr(module, "decode_in_tiles", remembered := Remembered(module.decode_in_tiles, whole))
     with caplog.at_level(logging.WARNING):
         out = vae.decode(*inputs)
-    assert "decodes it in tiles" in caplog.text and remembered.calls == 2
-    assert torch.equal(out[:1], whole[:1])
-
-
-class Remembered:
-    """Tiles that give what the whole picture gave: the network's own forward is out of memory here."""
-
-    def __init__(self, function, whole):
-        self.calls, self.whole = 0, whole
-
-    def __call__(self, *_, **__):
-        self.calls += 1
-        return self.whole[self.calls - 1 : self.calls].movedim(-1, 1) * 2 - 1
+    assert caplog.text.count("decodes it in tiles") == 2
+    assert (out - whole).abs().max() < 1 / 255
 
 
 def test_another_error_is_not_taken_for_a_lack_of_memory(pictures, executor, monkeypatch):

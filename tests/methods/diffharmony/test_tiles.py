@@ -42,12 +42,11 @@ def test_without_a_halo_seams_show(network):
     assert (first - second).abs().max() / 2 > LEVEL
 
 
-def test_each_round_comes_closer_to_the_whole(network):
-    values = inputs(24, 40)
-    whole = network(*values)
-    rounds = [decode_in_tiles(network, *values, tile=16, sample=16, rounds=number) for number in (0, 1, 6)]
-    first, second, last = ((out - whole).abs().mean() for out in rounds)
-    assert first > 1.5 * second and second > 5 * last
+def test_a_sample_stands_for_the_whole(network):
+    """The worst case, noise in a network of random weights, with the statistics of two fifths of the picture."""
+    values = inputs(40, 64)
+    whole, out = network(*values), decode_in_tiles(network, *values, tile=24, sample=32)
+    assert (out - whole).abs().mean() < 0.25 * whole.std()
 
 
 def test_measured_moments_are_those_of_the_whole(network):
@@ -63,4 +62,4 @@ def test_measured_moments_are_those_of_the_whole(network):
 def test_progress_ends_at_its_total(network):
     seen = []
     decode_in_tiles(network, *inputs(6, 10), tile=5, halo=2, report=lambda done, total: seen.append((done, total)))
-    assert seen == [(number, 24) for number in range(1, 25)]
+    assert seen == [(number, 8) for number in range(1, 9)]
