@@ -128,8 +128,8 @@ def _sampling() -> list[io.Input]:
             "seed",
             default=DEFAULTS.seed,
             min=0,
-            max=0xFFFFFFFFFFFFFFFF,
-            control_after_generate=True,
+            max=2**64 - 1,
+            control_after_generate=io.ControlAfterGenerate.fixed,
             tooltip="Of the noise. Each further candidate takes the next seed. The same seed gives the same picture.",
         ),
         io.Int.Input(

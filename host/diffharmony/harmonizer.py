@@ -100,7 +100,7 @@ def require_unet(model: ModelPatcher) -> None:
         raise InputError(
             "model",
             f"got a UNet of {channels} input channels, expected {CHANNELS}: DiffHarmony's UNet sees the noisy latent, "
-            f"the mask and the composite. Load the file of its release (base/unet) with Load Diffusion Model.",
+            f"the mask and the composite. Load base/unet (or inverse/unet) of its release with Load Diffusion Model.",
         )
 
 
@@ -151,7 +151,7 @@ def candidates(
 
 def empty_prompt(clip: CLIP) -> Conditioning:
     """The text that DiffHarmony was trained with: none."""
-    return clip.encode_from_tokens_scheduled(clip.tokenize(""))
+    return [[text, options] for text, options in clip.encode_from_tokens_scheduled(clip.tokenize(""))]
 
 
 def sample(model: ModelPatcher, text: Conditioning, latent: Tensor, steps: int, seed: int) -> Tensor:

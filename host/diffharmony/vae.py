@@ -108,8 +108,7 @@ class HostHarmonyVAE:
     def _picture(self, latent: Tensor, condition: Tensor, mask: Tensor) -> Tensor:
         values = [part.to(self.dtype) for part in (latent, condition, mask)]
         try:
-            needed = MEMORY * condition[0, 0].numel() * management.dtype_size(self.dtype)
-            self.load(needed)
+            self.load(int(MEMORY * mask.numel() * management.dtype_size(self.dtype)))
             return _as_image(self.patcher.model(*(part.to(self.device) for part in values)))
         except Exception as error:
             management.raise_non_oom(error)
@@ -130,7 +129,7 @@ class HostHarmonyVAE:
         self.load(0)
         return _as_image(decode_in_tiles(self.patcher.model, latent, condition, mask, report=progress(1)))
 
-    def load(self, needed: float) -> None:
+    def load(self, needed: int) -> None:
         """Bring the weights to the device, and make room for so many bytes beside them."""
         management.load_models_gpu([self.patcher], memory_required=needed, force_full_load=True)
 

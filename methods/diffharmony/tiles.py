@@ -75,7 +75,7 @@ def decode_in_tiles(
     Returns:
         [1,3,8h,8w] in about [-1,1], float32, on the latent's device.
     """
-    device, (height, width) = network.post_quant_conv.weight.device, latent.shape[-2:]
+    device, (height, width) = next(network.parameters()).device, latent.shape[-2:]
     tiles = [Tile(*cut) for cut in _cuts((height, width), tile, halo)]
     rows, columns = (_sampled(side, sample, latent.device) for side in (height, width))
     numbers, total = count(1), 2 * len(tiles)
