@@ -43,7 +43,9 @@ class LoadHarmonyVAE(io.ComfyNode):
                     tooltip="A file in models/harmony_vae: DiffHarmony's condition_vae, or that of its inverse model.",
                 )
             ],
-            outputs=[HarmonyVAE.Output("harmony_vae", tooltip="For Harmony-VAE Decode and DiffHarmonize.")],
+            outputs=[
+                HarmonyVAE.Output("harmony_vae", tooltip="For Harmony-VAE Decode and Harmonize with DiffHarmony.")
+            ],
         )
 
     @classmethod
@@ -164,7 +166,7 @@ class DiffHarmonize(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DiffHarmonize",
-            display_name="DiffHarmonize",
+            display_name="Harmonize with DiffHarmony",
             category=CATEGORY_DIFFHARMONY,
             description="Makes a pasted object belong, with DiffHarmony's UNet: a diffusion model that was trained to "
             "harmonize. Needs no words. You have to get its weights yourself.",
