@@ -43,9 +43,7 @@ class LoadHarmonyVAE(io.ComfyNode):
                     tooltip="A file in models/harmony_vae: DiffHarmony's condition_vae, or that of its inverse model.",
                 )
             ],
-            outputs=[
-                HarmonyVAE.Output("harmony_vae", tooltip="For Harmony-VAE Decode and Harmonize with DiffHarmony.")
-            ],
+            outputs=[HarmonyVAE.Output("harmony_vae", tooltip="For the boxes of this group that decode.")],
         )
 
     @classmethod

@@ -30,6 +30,7 @@ UNET = {
     "use_temporal_attention": False,
     "legacy": False,
 }
+SD1 = {"context_dim": 768, "use_linear_in_transformer": False, "num_heads": 8, "num_head_channels": -1}  # in UNET
 VAE = {
     "double_z": True,
     "z_channels": 4,
@@ -116,9 +117,19 @@ def write_sd1(path: Path, channels: int = 4) -> Path:
     import comfy.utils
 
     text = comfy.utils.clip_text_transformers_convert(_meta(text_shapes(12, 768)), "", "transformer.")
-    sizes = {"context_dim": 768, "use_linear_in_transformer": False, "num_heads": 8, "num_head_channels": -1}
-    unet = unet_shapes(**sizes, in_channels=channels)
-    return _write(path, _checkpoint(unet, {name: tuple(x.shape) for name, x in text.items()}, "cond_stage_model."))
+    return _write(
+        path,
+        _checkpoint(
+            unet_shapes(**SD1, in_channels=channels),
+            {name: tuple(x.shape) for name, x in text.items()},
+            "cond_stage_model.",
+        ),
+    )
+
+
+def write_inpainting_unet(path: Path) -> Path:
+    """A UNet alone, of SD1's kind, with 9 input channels."""
+    return _write(path, unet_shapes(**SD1, in_channels=9))
 
 
 def write_unclip_unet(path: Path) -> Path:

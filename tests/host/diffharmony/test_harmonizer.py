@@ -6,7 +6,7 @@ import comfy.supported_models
 import comfy.utils
 import pytest
 import torch
-from checkpoints import UNET, unet_shapes, write_sd1
+from checkpoints import SD1, UNET, unet_shapes, write_sd1
 from tiny_models import pixel_vae, tiny_model
 
 from diff_harmonization.core.view import Rectangle, cut
@@ -214,16 +214,12 @@ def test_a_real_checkpoint_with_a_lora(checkpoint, square, settings, executor):
 
 def test_the_host_knows_the_released_unet_by_its_names():
     """Stable Diffusion 1.5's UNet of 9 channels under diffusers' names; only shapes, for it has 860 million weights."""
-    sizes = {
+    sizes = SD1 | {
         "in_channels": 9,
         "num_res_blocks": [2] * 4,
         "channel_mult": [1, 2, 4, 4],
         "transformer_depth": [1] * 6 + [0] * 2,
         "transformer_depth_output": [1] * 9 + [0] * 3,
-        "context_dim": 768,
-        "use_linear_in_transformer": False,
-        "num_heads": 8,
-        "num_head_channels": -1,
     }
     shapes = unet_shapes(**sizes)
     named = {name: key for name, key in comfy.utils.unet_to_diffusers(UNET | sizes).items() if key in shapes}
