@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from ..host import evaluator
+from ..host.diffharmony import vae
 from ..host.folders import register_folder
 from ..host.routed import harmonizer
 from ..host.zero_shot import edges
@@ -10,6 +11,13 @@ from .attention_maps import AttentionMaps
 from .color_lut import ApplyColorLUT, FitColorLUT, SaveColorLUT
 from .describe import LocalDescribe, TextDescribe
 from .describe_picker import DescribePicker
+from .diffharmony import (
+    DiffHarmonize,
+    DiffHarmonyConditioning,
+    HarmonyVAEDecode,
+    InverseHarmonize,
+    LoadHarmonyVAE,
+)
 from .edit import AttentionControlledEdit
 from .evaluate import HarmonyScore, LoadHarmonyEvaluator
 from .filmstrip import HarmonyFilmstrip
@@ -27,7 +35,7 @@ from .working_view import WorkingView
 
 class DiffHarmonization(ComfyExtension):
     async def on_load(self) -> None:
-        for folder in (edges.FOLDER, evaluator.FOLDER, harmonizer.FOLDER):
+        for folder in (edges.FOLDER, evaluator.FOLDER, harmonizer.FOLDER, vae.FOLDER):
             register_folder(folder)
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
@@ -59,6 +67,11 @@ class DiffHarmonization(ComfyExtension):
             InstanceSimilarity,
             LoadRoutedHarmonizer,
             RoutedHarmonize,
+            LoadHarmonyVAE,
+            HarmonyVAEDecode,
+            DiffHarmonyConditioning,
+            DiffHarmonize,
+            InverseHarmonize,
         ]
 
 

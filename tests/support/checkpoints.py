@@ -30,6 +30,7 @@ UNET = {
     "use_temporal_attention": False,
     "legacy": False,
 }
+SD1 = {"context_dim": 768, "use_linear_in_transformer": False, "num_heads": 8, "num_head_channels": -1}  # in UNET
 VAE = {
     "double_z": True,
     "z_channels": 4,
@@ -108,13 +109,27 @@ def write_sd2(path: Path) -> Path:
     return _write(path, _checkpoint(unet_shapes(), text_shapes(24, 1024), "cond_stage_model.model."))
 
 
-def write_sd1(path: Path) -> Path:
-    """A whole SD1 checkpoint: small UNet, CLIP ViT-L (123 million weights when loaded), SD's VAE."""
+def write_sd1(path: Path, channels: int = 4) -> Path:
+    """A whole SD1 checkpoint: small UNet, CLIP ViT-L (123 million weights when loaded), SD's VAE.
+
+    A UNet of 9 input channels is one for inpainting.
+    """
     import comfy.utils
 
     text = comfy.utils.clip_text_transformers_convert(_meta(text_shapes(12, 768)), "", "transformer.")
-    unet = unet_shapes(context_dim=768, use_linear_in_transformer=False, num_heads=8, num_head_channels=-1)
-    return _write(path, _checkpoint(unet, {name: tuple(x.shape) for name, x in text.items()}, "cond_stage_model."))
+    return _write(
+        path,
+        _checkpoint(
+            unet_shapes(**SD1, in_channels=channels),
+            {name: tuple(x.shape) for name, x in text.items()},
+            "cond_stage_model.",
+        ),
+    )
+
+
+def write_inpainting_unet(path: Path) -> Path:
+    """A UNet alone, of SD1's kind, with 9 input channels."""
+    return _write(path, unet_shapes(**SD1, in_channels=9))
 
 
 def write_unclip_unet(path: Path) -> Path:

@@ -48,12 +48,14 @@ def tiny_model(
     inference: bool = True,
     cast: bool = True,
     seed: int = 0,
+    channels: int = 4,
 ) -> comfy.model_patcher.ModelPatcher:
     """MODEL with 7 transformer blocks; `inference` builds it as a loader node does, from inference tensors, `cast`
-    computes low-precision weights in float32, as the host does where a device is slow in them."""
+    computes low-precision weights in float32, as the host does where a device is slow in them. Of 9 input `channels`,
+    mask and picture follow the noisy latent."""
     unet = {
         "image_size": 16,
-        "in_channels": 4,
+        "in_channels": channels,
         "out_channels": 4,
         "model_channels": 32,
         "num_res_blocks": [1, 1],
@@ -72,6 +74,8 @@ def tiny_model(
         config = (TinySD2 if version == 2 else TinySD1)(unet)
         config.set_inference_dtype(dtype, torch.float32 if cast and dtype != torch.float32 else None)
         model = comfy.model_base.BaseModel(config, comfy.model_base.ModelType[prediction])
+        if config.inpaint_model():
+            model.set_inpaint()
         fill(model.diffusion_model, seed)
         cpu = torch.device("cpu")
         return comfy.model_patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu)

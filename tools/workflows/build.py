@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from ...cli.client import Client
-from . import applications, graphs
+from . import applications, diffharmony, graphs
 from .graphs import Group, Node
 
 FOLDER = Path(__file__).resolve().parents[2] / "workflows"
@@ -29,12 +29,13 @@ ROOM = {  # below a node, into which it grows when a run gives it text to show
     "IterateLoopEnd": 200,
     "Harmonize": 200,
     "HarmonizeInstances": 200,
+    "DiffHarmonize": 60,
 }
 HEAD = 50  # above a group's first node, besides: the group's title
 
 
 def workflows() -> dict[str, list[Group]]:
-    return graphs.workflows() | applications.workflows()
+    return graphs.workflows() | applications.workflows() | diffharmony.workflows()
 
 
 class NodeInfo:

@@ -171,10 +171,15 @@ def composite_group(*more: str, name_it: bool = True) -> Group:
     return Group("1  The composite", "#3f789e", [[image, mask, start_note(*([NAME_IT] if name_it else []), *more)]])
 
 
-def start_note(*steps: str) -> Node:
-    """A note that tells a new user what to do. `steps`: those between choosing the pictures and running."""
+def start_note(*steps: str, picture: str = "Composite: choose your picture, with the object pasted into it.") -> Node:
+    """A note that tells a new user what to do.
+
+    Args:
+        steps: those between choosing the pictures and running.
+        picture: the first step.
+    """
     lines = (
-        "Composite: choose your picture, with the object pasted into it.",
+        picture,
         "Mask: a picture of its size, white on the object and black elsewhere.",
         *steps,
         "Run. What it makes is saved in `output/harmonize`.",

@@ -1,0 +1,1 @@
+"""DiffHarmony's models in the host."""

@@ -1,0 +1,52 @@
+import pytest
+import torch
+
+from diff_harmonization.color.apply import apply_lut
+from diff_harmonization.color.fit import fit_lut
+from diff_harmonization.methods.diffharmony.carry import carried, pasted, resized
+
+
+@pytest.fixture
+def picture():
+    generator = torch.Generator().manual_seed(0)
+    mask = torch.zeros(1, 40, 60)
+    mask[:, 10:30, 20:50] = 1
+    mask[:, 8:10, 20:50] = 0.5
+    return torch.rand(1, 40, 60, 3, generator=generator), mask
+
+
+def test_the_mask_blends_and_leaves_the_rest_bit_identical(picture):
+    image, mask = picture
+    out = pasted(image, mask, 1 - image)
+    assert torch.equal(out[mask == 0], image[mask == 0])
+    assert torch.equal(out[mask == 1], (1 - image)[mask == 1])
+    torch.testing.assert_close(out[mask == 0.5], torch.full_like(out[mask == 0.5], 0.5))
+
+
+def test_a_level_square_stays_level_at_any_size():
+    for height, width in ((40, 60), (8, 8), (16, 16)):
+        out = resized(torch.full((1, 16, 16, 3), 0.3), height, width)
+        torch.testing.assert_close(out, torch.full((1, height, width, 3), 0.3))
+
+
+def test_pixels_are_enlarged_and_pasted(picture):
+    image, mask = picture
+    before, after = torch.rand(1, 16, 16, 3), torch.full((1, 16, 16, 3), 0.25)
+    out = carried(image, mask, before, after, torch.ones(1, 16, 16), "pixels")
+    assert torch.equal(out, pasted(image, mask, resized(after, 40, 60)))
+
+
+def test_a_lut_keeps_the_details(picture):
+    image, mask = picture
+    before = torch.rand(1, 16, 16, 3, generator=torch.Generator().manual_seed(1))
+    after, weights = 0.5 * before, torch.ones(1, 16, 16)
+    out = carried(image, mask, before, after, weights, "lut")
+    assert torch.equal(out, apply_lut(image, fit_lut(before, after, weights), mask))
+    assert (out - 0.5 * image)[mask == 1].abs().mean() < 0.02
+    assert torch.equal(out[mask == 0], image[mask == 0])
+
+
+def test_another_way_is_refused(picture):
+    image, mask = picture
+    with pytest.raises(ValueError, match="^`carry`: got 'both', expected one of pixels, lut"):
+        carried(image, mask, image, image, mask, "both")
