@@ -98,25 +98,37 @@ def describe(
     photos: Annotated[Path, PHOTOS],
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
+    recipe: RecipeOption = "looks",
     words_only: Annotated[bool, typer.Option("--words-only", help="Without the pictures, which are slow.")] = False,
 ) -> None:
-    """Words from statistics against words from the true photo, and what the better words bring to the pictures."""
+    """Words from statistics and from the routed harmonizer's look, against words from the true photo, and what the
+    better words bring to the pictures."""
     prepare_host()
     from ..data.pairs import build_pairs
-    from ..host.routed.harmonizer import importance_of
-    from .describe import METHODS, describe_pairs, shift_table, words_table
+    from ..host.routed.harmonizer import importance_of, load_harmonizer
+    from ..host.zero_shot.edit import Models
+    from ..mini.loader import load_mini
+    from .describe import METHODS, describe_pairs, describe_towards, shift_table, words_tables
+    from .methods import ONE_PASS, one_pass
     from .quality import area_table, measure, methods, table
+    from .routed import routed
 
     chosen = read_photos(photos, split)
     count = min(len(chosen), limit or len(chosen))
+    harmonizer = routed(load_harmonizer("embedded"))
     described = describe_pairs(
-        itertools.islice(build_pairs(chosen), limit), count, lambda pair: importance_of(pair.composite, pair.mask)
+        itertools.islice(build_pairs(chosen, recipe=recipe), limit),
+        count,
+        lambda pair: importance_of(pair.composite, pair.mask),
+        harmonizer,
     )
-    for drawn in (words_table(described), shift_table(described)):
+    for drawn in (*words_tables(described), shift_table(described)):
         Console().print(drawn)
     if not words_only:
         found = {name: method for name, method in methods(None, loop=False, oracle=True).items() if name in METHODS}
-        results = measure(itertools.islice(build_pairs(chosen), limit), found, count)
+        by_harmonizer = one_pass(Models(*load_mini()), describe_towards(harmonizer), ONE_PASS)
+        found["zero-shot, one pass, harmonizer's words"] = by_harmonizer
+        results = measure(itertools.islice(build_pairs(chosen, recipe=recipe), limit), found, count)
         Console().print(table(results), area_table(results))
 
 
