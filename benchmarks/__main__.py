@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -130,6 +131,29 @@ def describe(
         found["zero-shot, one pass, harmonizer's words"] = by_harmonizer
         results = measure(itertools.islice(build_pairs(chosen, recipe=recipe), limit), found, count)
         Console().print(table(results), area_table(results))
+
+
+@app.command()
+def words(
+    photos: Annotated[Path, PHOTOS],
+    split: Annotated[Split, typer.Option(help="Photos to edit: tune or report.")] = "tune",
+    limit: Annotated[int, typer.Option(help="So many photos, evenly from the split; each takes minutes.")] = 3,
+    refinement: Annotated[bool, typer.Option(help="Refine the words' embeddings, as the workflows do.")] = True,
+) -> None:
+    """Whether words steer: for every word of the vocabulary, and for pairs such as autumn -> winter, how often an edit
+    moves the object's look in the right direction, how far, what else moves, and whether it grows with the strength."""
+    prepare_host()
+    from ..host.zero_shot.edit import Models
+    from ..methods.zero_shot.refinement import RefinementSettings
+    from ..mini.loader import load_mini
+    from .methods import ONE_PASS
+    from .words import PAIRS, measure, single_changes, table
+
+    natural = [photo for photo in read_photos(photos, split) if photo.natural]
+    chosen = natural[:: max(1, len(natural) // max(1, limit))][:limit]
+    settings = ONE_PASS if refinement else replace(ONE_PASS, refinement=RefinementSettings(steps_per_timestep=0))
+    found = measure(Models(*load_mini()), chosen, [*single_changes(), *PAIRS], settings)
+    Console().print(table(found))
 
 
 @app.command("null_text")

@@ -29,7 +29,7 @@ class LoadRoutedHarmonizer(io.ComfyNode):
                     "models/routed_harmonizer that you trained.",
                 )
             ],
-            outputs=[RoutedHarmonizer.Output("harmonizer", tooltip="For Routed Harmonize.")],
+            outputs=[RoutedHarmonizer.Output("harmonizer", tooltip="For Routed Harmonize, or for Describe Locally.")],
         )
 
     @classmethod
