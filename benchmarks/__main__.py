@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -98,26 +99,61 @@ def describe(
     photos: Annotated[Path, PHOTOS],
     split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
     limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
+    recipe: RecipeOption = "looks",
     words_only: Annotated[bool, typer.Option("--words-only", help="Without the pictures, which are slow.")] = False,
 ) -> None:
-    """Words from statistics against words from the true photo, and what the better words bring to the pictures."""
+    """Words from statistics and from the routed harmonizer's look, against words from the true photo, and what the
+    better words bring to the pictures."""
     prepare_host()
     from ..data.pairs import build_pairs
-    from ..host.routed.harmonizer import importance_of
-    from .describe import METHODS, describe_pairs, shift_table, words_table
+    from ..host.routed.harmonizer import importance_of, load_harmonizer
+    from ..host.zero_shot.edit import Models
+    from ..mini.loader import load_mini
+    from .describe import METHODS, describe_pairs, describe_towards, shift_table, words_tables
+    from .methods import ONE_PASS, one_pass
     from .quality import area_table, measure, methods, table
+    from .routed import routed
 
     chosen = read_photos(photos, split)
     count = min(len(chosen), limit or len(chosen))
+    harmonizer = routed(load_harmonizer("embedded"))
     described = describe_pairs(
-        itertools.islice(build_pairs(chosen), limit), count, lambda pair: importance_of(pair.composite, pair.mask)
+        itertools.islice(build_pairs(chosen, recipe=recipe), limit),
+        count,
+        lambda pair: importance_of(pair.composite, pair.mask),
+        harmonizer,
     )
-    for drawn in (words_table(described), shift_table(described)):
+    for drawn in (*words_tables(described), shift_table(described)):
         Console().print(drawn)
     if not words_only:
         found = {name: method for name, method in methods(None, loop=False, oracle=True).items() if name in METHODS}
-        results = measure(itertools.islice(build_pairs(chosen), limit), found, count)
+        by_harmonizer = one_pass(Models(*load_mini()), describe_towards(harmonizer), ONE_PASS)
+        found["zero-shot, one pass, harmonizer's words"] = by_harmonizer
+        results = measure(itertools.islice(build_pairs(chosen, recipe=recipe), limit), found, count)
         Console().print(table(results), area_table(results))
+
+
+@app.command()
+def words(
+    photos: Annotated[Path, PHOTOS],
+    split: Annotated[Split, typer.Option(help="Photos to edit: tune or report.")] = "tune",
+    limit: Annotated[int, typer.Option(help="So many photos, evenly from the split; each takes minutes.")] = 3,
+    refinement: Annotated[bool, typer.Option(help="Refine the words' embeddings, as the workflows do.")] = True,
+) -> None:
+    """Whether words steer: for every word of the vocabulary, and for pairs such as autumn -> winter, how often an edit
+    moves the object's look in the right direction, how far, what else moves, and whether it grows with the strength."""
+    prepare_host()
+    from ..host.zero_shot.edit import Models
+    from ..methods.zero_shot.refinement import RefinementSettings
+    from ..mini.loader import load_mini
+    from .methods import ONE_PASS
+    from .words import PAIRS, measure, single_changes, table
+
+    natural = [photo for photo in read_photos(photos, split) if photo.natural]
+    chosen = natural[:: max(1, len(natural) // max(1, limit))][:limit]
+    settings = ONE_PASS if refinement else replace(ONE_PASS, refinement=RefinementSettings(steps_per_timestep=0))
+    found = measure(Models(*load_mini()), chosen, [*single_changes(), *PAIRS], settings)
+    Console().print(table(found))
 
 
 @app.command("null_text")

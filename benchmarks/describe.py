@@ -12,12 +12,14 @@ from rich.table import Table
 from torch import Tensor
 
 from ..core.types import ImagingDescription
+from ..data.composites import Pasted
 from ..data.pairs import Pair
 from ..description.statistics.appearance import region_appearance
 from ..description.statistics.norms import load_norms
-from ..description.statistics.provider import alternatives, describe
+from ..description.statistics.provider import alternatives, alternatives_towards, describe
 from ..description.statistics.words import offset_of
 from ..description.vocabulary import CATEGORIES
+from .baselines import Method
 from .methods import describe_by_truth
 
 Words = tuple[str, ...]
@@ -33,6 +35,12 @@ class Described:
     true: ImagingDescription  # the background's words name the object in the true photo
     shift: Tensor  # [3], from the composite's to the true mean Lab of the object
     weighed: ImagingDescription | None = None  # the provider's choice where the scene is weighed by importance
+    towards: tuple[ImagingDescription, ...] = ()  # the alternatives that lead to a harmonizer's look
+
+
+def describe_towards(harmonizer: Method) -> Callable[[Pasted], ImagingDescription]:
+    """Describes by statistics that lead to the look of a method's result."""
+    return lambda pasted: alternatives_towards(harmonizer(pasted), pasted.composite, pasted.mask, pasted.object)[0]
 
 
 @dataclass(frozen=True)
@@ -48,9 +56,18 @@ class Agreement:
 
 
 def describe_pairs(
-    pairs: Iterable[Pair], total: int | None = None, importance: Importance | None = None
+    pairs: Iterable[Pair],
+    total: int | None = None,
+    importance: Importance | None = None,
+    harmonizer: Method | None = None,
 ) -> list[Described]:
-    """Each pair's words by statistics, from the whole scene and, where there is an importance, weighed by it too.
+    """Each pair's words by statistics: from the whole scene, weighed by an importance, and towards a harmonizer's look.
+
+    Args:
+        pairs: at least one.
+        total: their number, for the progress.
+        importance: None leaves these words out.
+        harmonizer: likewise.
 
     Raises:
         ValueError: when there are no pairs.
@@ -61,7 +78,9 @@ def describe_pairs(
         words = alternatives(pair.composite, pair.mask, pair.object)
         weights = None if importance is None else importance(pair)
         weighed = None if weights is None else describe(pair.composite, pair.mask, pair.object, weights)
-        found.append(Described(words, describe_by_truth(pair), true - actual, weighed))
+        harmonized = None if harmonizer is None else harmonizer(pair)
+        towards = () if harmonized is None else alternatives_towards(harmonized, pair.composite, pair.mask, pair.object)
+        found.append(Described(words, describe_by_truth(pair), true - actual, weighed, towards))
     if not found:
         raise ValueError("There are no pairs to describe: the index is empty, or the limit is 0.")
     return found
@@ -81,9 +100,20 @@ def agreements(said: Sequence[Words], true: Sequence[Words]) -> list[Agreement]:
     return rows
 
 
-def words_table(described: list[Described]) -> Table:
-    drawn = Table("category", "said", "true", "precision", "recall", "equal", "by chance", title="Background words")
-    for row in agreements([d.found[0].background for d in described], [d.true.background for d in described]):
+def words_tables(described: list[Described]) -> list[Table]:
+    """The agreement of the statistics' first words and, where there is a harmonizer, of its first words."""
+    true = [d.true.background for d in described]
+    sources = {"by statistics": [d.found for d in described], "by the harmonizer": [d.towards for d in described]}
+    return [
+        _words_table(f"Background words, {source}", [found[0].background for found in each], true)
+        for source, each in sources.items()
+        if all(each)
+    ]
+
+
+def _words_table(title: str, said: Sequence[Words], true: Sequence[Words]) -> Table:
+    drawn = Table("category", "said", "true", "precision", "recall", "equal", "by chance", title=title)
+    for row in agreements(said, true):
         precision, recall = (f"{row.both / of:.2f}" if of else "-" for of in (row.said, row.true))
         drawn.add_row(
             row.category, str(row.said), str(row.true), precision, recall, f"{row.equal:.2f}", f"{row.chance:.2f}"
@@ -105,20 +135,36 @@ def explained(errors: Tensor, shifts: Tensor) -> float:
 def shift_table(described: list[Described]) -> Table:
     """How much of the true change of mean Lab the words would explain if an edit followed them exactly."""
     shifts = torch.stack([d.shift for d in described])
-    nothing = shifts.square().sum(1)
-    by_alternative = [[(d.shift - named_shift(x)).square().sum() for x in d.found] for d in described]
-    oracle = torch.stack([(d.shift - named_shift(d.true)).square().sum() for d in described])
-    weighed = [(d.shift - named_shift(d.weighed)).square().sum() for d in described if d.weighed]
-    count = max(map(len, by_alternative))
     drawn = Table("words", "explained", title="Share of the squared shift of mean Lab that the words explain")
-    for index in range(count):
-        errors = torch.stack([errors[index % len(errors)] for errors in by_alternative])
-        drawn.add_row(f"alternative {index}", f"{explained(errors, shifts):.2f}")
-    best = torch.stack([torch.stack(errors).min() for errors in by_alternative])
-    first = torch.stack([errors[0] for errors in by_alternative])
-    drawn.add_row("alternative 0, or nothing where that is better", f"{explained(first.minimum(nothing), shifts):.2f}")
-    drawn.add_row("the best alternative, or nothing", f"{explained(best.minimum(nothing), shifts):.2f}")
+    sources = {"statistics": [d.found for d in described], "harmonizer": [d.towards for d in described]}
+    for source, found in sources.items():
+        if all(found):
+            for name, errors in _errors(found, shifts).items():
+                drawn.add_row(f"{source}: {name}", f"{explained(errors, shifts):.2f}")
+    weighed = [d.weighed for d in described if d.weighed]
     if weighed:
-        drawn.add_row("statistics, weighed by importance", f"{explained(torch.stack(weighed), shifts):.2f}")
-    drawn.add_row("words of the true photo", f"{explained(oracle, shifts):.2f}")
+        drawn.add_row("statistics, weighed by importance", f"{explained(_miss(weighed, shifts), shifts):.2f}")
+    drawn.add_row("words of the true photo", f"{explained(_miss([d.true for d in described], shifts), shifts):.2f}")
     return drawn
+
+
+def _errors(found: Sequence[tuple[ImagingDescription, ...]], shifts: Tensor) -> dict[str, Tensor]:
+    """The squared errors [P] of each alternative, and of the better choices among them.
+
+    Args:
+        found: each pair's alternatives, at least one; where a pair has fewer than others, they begin anew.
+        shifts: [P,3].
+    """
+    count, nothing = max(map(len, found)), shifts.square().sum(1)
+    errors = [_miss([each[index % len(each)] for each in found], shifts) for index in range(count)]
+    return {
+        **{f"alternative {index}": of for index, of in enumerate(errors)},
+        "alternative 0, or nothing where that is better": errors[0].minimum(nothing),
+        "the best alternative": torch.stack(errors).amin(0),
+        "the best alternative, or nothing": torch.stack([*errors, nothing]).amin(0),
+    }
+
+
+def _miss(descriptions: Sequence[ImagingDescription], shifts: Tensor) -> Tensor:
+    """The squared distance [P] of each description's named shift to the true one [P,3]."""
+    return (shifts - torch.stack([named_shift(each) for each in descriptions])).square().sum(1)

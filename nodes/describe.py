@@ -12,8 +12,9 @@ from ..description.parser import make, object_name, parse
 from ..host.describe.local import describe_locally
 from ..host.image import as_batch, check_mask
 from ..host.model_folders import folder_names
+from ..methods.routed.harmonizer import RoutedHarmonizer as Harmonizer
 from .errors import errors_name
-from .types import CATEGORY_DESCRIBE, Descriptions, ImagingDescription
+from .types import CATEGORY_DESCRIBE, Descriptions, ImagingDescription, RoutedHarmonizer
 
 STRICT_TOOLTIP = (
     "On: words outside the vocabulary are refused. Off: a synonym becomes the vocabulary's word ('gloomy' becomes "
@@ -148,7 +149,15 @@ class LocalDescribe(io.ComfyNode):
                     tooltip="Optional. A map from 0 to 1 of the image's size, high where the scene looks like the "
                     "object. The statistics count places with larger values more, and places with 0 not at all. Only "
                     "the ratios count: a map with one value everywhere is neutral, as is no map. Values on the object "
-                    "are not used. No effect with clip and vlm, which look at the whole picture.",
+                    "are not used. With a harmonizer it is used as in Routed Harmonize, where the values count, "
+                    "not the ratios. No effect with clip and vlm, which look at the whole picture.",
+                ),
+                RoutedHarmonizer.Input(
+                    "harmonizer",
+                    optional=True,
+                    tooltip="From Load Routed Harmonizer. Connected: the provider statistics names the look that this "
+                    "network would give the object, which is right more often. Unconnected: it estimates the look from "
+                    "the colors of the scene. No effect with clip and vlm.",
                 ),
             ],
             outputs=[
@@ -167,9 +176,13 @@ class LocalDescribe(io.ComfyNode):
         provider: dict[str, Any] | None = None,  # the choice and its own inputs
         seed: int = 0,
         importance: Tensor | None = None,
+        harmonizer: Harmonizer | None = None,
     ) -> io.NodeOutput:
         with errors_name("LocalDescribe", name="object", model="provider.model"):
             name, choice = object_name(object), provider or {"provider": "statistics"}
             weights = None if importance is None else as_batch(importance)[0]
-            found = describe_locally(image[0, ..., :3], check_mask(mask, image)[0], name, **choice, importance=weights)
+            own_mask = check_mask(mask, image)[0]
+            found = describe_locally(
+                image[0, ..., :3], own_mask, name, **choice, importance=weights, harmonizer=harmonizer
+            )
         return picked(found, seed)

@@ -29,7 +29,11 @@ class LoadRoutedHarmonizer(io.ComfyNode):
                     "models/routed_harmonizer that you trained.",
                 )
             ],
-            outputs=[RoutedHarmonizer.Output("harmonizer", tooltip="For Routed Harmonize and Harmonize Composite.")],
+            outputs=[
+                RoutedHarmonizer.Output(
+                    "harmonizer", tooltip="For Routed Harmonize, Harmonize Composite and Describe Locally."
+                )
+            ],
         )
 
     @classmethod

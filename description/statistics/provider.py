@@ -1,16 +1,19 @@
 """The statistics provider: words from Lab statistics of the two regions, no model and no download.
 
 The foreground's words name how the object looks here. The background's words name how such an object would look in this
-scene. Both are relative to how such objects usually look, so that one scale serves for both.
+scene: as a regression from the scene's statistics has it, or as a harmonizer's picture shows it. Both are relative to
+how such objects usually look, so that one scale serves for both.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ...core.masks import foreground, keep_visible, require_scene, scene_importance
+from ...core.masks import foreground, keep_visible, require_scene, require_selection, scene_importance
 from ...core.types import ImagingDescription
 from .appearance import region_appearance
 from .norms import load_norms
@@ -19,6 +22,8 @@ from .words import words_for
 # What the alternatives vary: a model may follow words weakly, and the object's place may lie in shade. On average both
 # are worse than the first choice; they serve a judge that picks among them (`benchmarks describe`).
 FARTHER, DARKER = 2.0, (-1.0, 0.0, 0.0, 0.0, 0.0)
+# A harmonizer's look is wrong mostly in its lightness, as often above as below: one word to either side.
+LIGHTER = (0.6, 0.0, 0.0, 0.0, 0.0)
 SIDE = 256  # the shorter side of the photographs behind the norms, pixels; contrast depends on it
 
 
@@ -46,13 +51,44 @@ def alternatives(
         InputError: when the mask covers nothing or everything, or the importance has another size or leaves nothing
             of the background.
     """
-    norms = load_norms()
     if importance is not None:
         importance = shrink_importance(importance, mask)
     image, mask = shrink(image, mask)
-    actual = norms.offset(name, region_appearance(image, foreground(mask).float()))
-    expected = norms.expected_offset(image, mask, importance)
+    actual = _offset(image, mask, name)
+    expected = load_norms().expected_offset(image, mask, importance)
     looks = (expected, actual.lerp(expected, FARTHER), expected + torch.tensor(DARKER))
+    return _distinct(name, actual, looks)
+
+
+def alternatives_towards(harmonized: Tensor, image: Tensor, mask: Tensor, name: str) -> tuple[ImagingDescription, ...]:
+    """Distinct descriptions of a composite that lead to the look of a harmonizer's picture, the best first.
+
+    They share the foreground's words. The background's words name the object's look in that picture, then a lighter
+    look, then a darker one.
+
+    Args:
+        harmonized: sRGB [H,W,3] in 0-1, the composite as a harmonizer made it.
+        image: sRGB [H,W,3] in 0-1, the composite.
+        mask: [H,W], 1 on the object.
+        name: the object's name, "object" if unknown.
+
+    Raises:
+        InputError: when the mask covers nothing or everything.
+    """
+    require_selection(mask[None])
+    require_scene(mask)
+    actual, expected = (_offset(*shrink(picture, mask), name) for picture in (image, harmonized))
+    lighter = torch.tensor(LIGHTER)
+    return _distinct(name, actual, (expected, expected + lighter, expected - lighter))
+
+
+def _offset(image: Tensor, mask: Tensor, name: str) -> Tensor:
+    """How far the object's look in a small picture lies from the usual one of its kind: [5], see `Norms.offset`."""
+    return load_norms().offset(name, region_appearance(image, foreground(mask).float()))
+
+
+def _distinct(name: str, actual: Tensor, looks: Iterable[Tensor]) -> tuple[ImagingDescription, ...]:
+    """A description for each look [5], from the actual one; those that say the same once."""
     return tuple(dict.fromkeys(ImagingDescription(name, words_for(actual), words_for(look)) for look in looks))
 
 

@@ -11,9 +11,11 @@ from ...core.errors import InputError
 from ...core.types import ImagingDescription
 from ...description.local.clip import describe_by_clip
 from ...description.local.vlm import describe_by_vlm
-from ...description.statistics.provider import alternatives
+from ...description.statistics.provider import alternatives, alternatives_towards
+from ...methods.routed.harmonizer import RoutedHarmonizer
 from ..model_folders import find_model
 from ..pretrained import at_work
+from ..routed.harmonizer import harmonize
 from ..sampling.progress import progress
 
 Provider = Literal["statistics", "clip", "vlm"]
@@ -28,6 +30,7 @@ def describe_locally(
     provider: Provider,
     model: str = "",
     importance: Tensor | None = None,
+    harmonizer: RoutedHarmonizer | None = None,
 ) -> tuple[ImagingDescription, ...]:
     """Alternative descriptions of a composite, the best first.
 
@@ -38,14 +41,19 @@ def describe_locally(
         provider: who describes.
         model: name of a folder in models/VLM, for the providers "clip" and "vlm".
         importance: [H,W], how much each part of the scene counts for the provider "statistics". None: all count the
-            same. The other providers look at the whole scene.
+            same, or the harmonizer finds it. The other providers look at the whole scene.
+        harmonizer: its picture of the composite says how the object should look, for the provider "statistics". None:
+            a regression from the scene's colors says it.
 
     Raises:
         InputError: when the folder is missing or holds no model for the provider, the mask covers everything, or the
             importance has another size or leaves nothing of the background.
     """
     if provider == "statistics":
-        return alternatives(image, mask, name, importance)
+        if harmonizer is None:
+            return alternatives(image, mask, name, importance)
+        harmonized = harmonize(harmonizer, image[None], mask, importance=importance).image[0]
+        return alternatives_towards(harmonized, image, mask, name)
     folder = find_model(provider, model)
     try:
         with at_work(folder, provider) as (network, processor), torch.inference_mode():

@@ -6,7 +6,14 @@ from typer.testing import CliRunner
 
 from diff_harmonization.benchmarks import quality
 from diff_harmonization.benchmarks.__main__ import app
-from diff_harmonization.benchmarks.describe import METHODS, agreements, describe_pairs, named_shift, shift_table
+from diff_harmonization.benchmarks.describe import (
+    METHODS,
+    agreements,
+    describe_pairs,
+    named_shift,
+    shift_table,
+    words_tables,
+)
 from diff_harmonization.core.types import ImagingDescription
 from diff_harmonization.data.pairs import read_pairs
 from diff_harmonization.description.statistics.norms import load_norms
@@ -43,14 +50,34 @@ def test_a_description_asks_for_the_shift_between_its_regions():
     assert named_shift(ImagingDescription("car", ("dark",), ("dark",))).abs().max() == 0
 
 
+def read_rows(described):
+    return dict(zip(*(column.cells for column in shift_table(described).columns), strict=True))
+
+
 def test_words_of_the_truth_explain_more_than_nothing(pairs_folder):
     described = describe_pairs(read_pairs(pairs_folder))
     assert len(described) == 2
     assert all(d.found[0].foreground == d.true.foreground for d in described)
-    rows = dict(zip(*(column.cells for column in shift_table(described).columns), strict=True))
-    best, first = rows["the best alternative, or nothing"], rows["alternative 0, or nothing where that is better"]
-    assert float(best) >= float(first) >= 0
+    rows = read_rows(described)
+    best, first = (
+        float(rows[f"statistics: {name}"])
+        for name in ("the best alternative, or nothing", "alternative 0, or nothing where that is better")
+    )
+    assert best >= first >= 0
+    assert best >= float(rows["statistics: the best alternative"])
     assert float(rows["words of the true photo"]) > 0.3
+    assert len(words_tables(described)) == 1
+
+
+def test_a_harmonizer_that_finds_the_truth_says_its_words(pairs_folder):
+    described = describe_pairs(read_pairs(pairs_folder), harmonizer=lambda pair: pair.truth)
+    rows = read_rows(described)
+    assert rows["harmonizer: alternative 0"] == rows["words of the true photo"]
+    assert {name.removeprefix("harmonizer: ") for name in rows if name.startswith("harmonizer")} == {
+        name.removeprefix("statistics: ") for name in rows if name.startswith("statistics")
+    }
+    _, by_harmonizer = words_tables(described)
+    assert set(by_harmonizer.columns[3].cells) == {"1.00"}  # precision
 
 
 def test_a_row_says_what_importance_brings(pairs_folder):
@@ -61,13 +88,12 @@ def test_a_row_says_what_importance_brings(pairs_folder):
     top[:4] = 1
 
     def rows(importance):
-        table = shift_table(describe_pairs(pairs, importance=importance))
-        return dict(zip(*(column.cells for column in table.columns), strict=True))
+        return read_rows(describe_pairs(pairs, importance=importance))
 
     row = "statistics, weighed by importance"
     plain, even, dark = (rows(importance) for importance in (None, lambda pair: pair.mask + 1, lambda pair: top))
     assert row not in plain
-    assert even == plain | {row: plain["alternative 0"]}
+    assert even == plain | {row: plain["statistics: alternative 0"]}
     assert dark == plain | {row: dark[row]} and dark[row] != even[row]
 
 
@@ -89,7 +115,7 @@ def test_the_command_prints_words_and_pictures(run):
     result = run("--limit", "1")
     assert result.exit_code == 0
     assert "Background words" in result.stdout
-    assert all(name in result.stdout for name in METHODS)
+    assert all(name in result.stdout for name in (*METHODS, "zero-shot, one pass, harmonizer's words"))
     assert "ColorTransfer" not in result.stdout
 
 

@@ -53,6 +53,18 @@ def test_a_seed_picks_one_of_the_alternatives(server, models, describe, provider
     assert texts[count] == texts[0]
 
 
+def test_a_harmonizer_changes_the_background_words_of_statistics_alone(server, models, describe):
+    def asked(**inputs):
+        graph = add(describe(**inputs), "load", "LoadRoutedHarmonizer", name="embedded")
+        graph["describe"]["inputs"]["harmonizer"] = ["load", 0]
+        return parse(words(server, graph)), parse(words(server, describe(**inputs)))
+
+    towards, plain = asked(provider="statistics")
+    assert towards.foreground == plain.foreground and towards.background != plain.background
+    towards, plain = asked(**{"provider": "clip", "provider.model": "tiny clip"})
+    assert towards == plain
+
+
 def test_models_are_listed_when_they_arrive(server, models):
     spec = server.object_info("LocalDescribe")["LocalDescribe"]["input"]["optional"]["provider"][1]
     options = {option["key"]: option["inputs"]["required"] for option in spec["options"]}

@@ -5,7 +5,14 @@ from kornia.color import lab_to_rgb, rgb_to_lab
 from diff_harmonization.core.errors import InputError
 from diff_harmonization.description.statistics import provider as statistics
 from diff_harmonization.description.statistics.norms import load_norms
-from diff_harmonization.description.statistics.provider import SIDE, alternatives, describe, shrink_importance
+from diff_harmonization.description.statistics.provider import (
+    LIGHTER,
+    SIDE,
+    alternatives,
+    alternatives_towards,
+    describe,
+    shrink_importance,
+)
 from diff_harmonization.description.statistics.words import LEVELS
 from diff_harmonization.description.vocabulary import WORDS
 
@@ -112,6 +119,32 @@ def test_importance_chooses_the_scene_that_the_words_come_from(scene, mask):
     dark, light = (describe(halves, mask, "car", importance) for importance in (left, 1 - left))
     assert said(dark.background, "lightness") < said(light.background, "lightness")
     assert dark.foreground == light.foreground
+
+
+def test_words_lead_to_the_look_of_a_harmonizers_picture(scene, mask):
+    composite = moved(scene, mask, [-30.0, 0.0, -25.0])
+    first, lighter, darker = alternatives_towards(scene, composite, mask, "car")
+    assert first.foreground == lighter.foreground == darker.foreground == describe(composite, mask, "car").foreground
+    assert first.background == describe(scene, mask, "car").foreground  # what names the object in that picture
+    levels = [said(each.background, "lightness") for each in (darker, first, lighter)]
+    assert levels == [-LIGHTER[0], 0, LIGHTER[0]]
+
+
+def test_only_the_object_of_a_harmonizers_picture_counts(scene, mask):
+    other = moved(scene, 1 - mask, [20.0, 10.0, -20.0])
+    assert alternatives_towards(other, scene, mask, "car") == alternatives_towards(scene, scene, mask, "car")
+
+
+def test_looks_that_have_the_same_words_are_one_description(scene, mask):
+    """Beyond the darkest word there is none."""
+    black = moved(scene, mask, [-90.0, 0.0, 0.0])
+    assert len(alternatives_towards(black, scene, mask, "car")) == 1
+
+
+@pytest.mark.parametrize(("value", "message"), [(0.0, "`mask`: .*empty"), (1.0, "`mask`: .*covers the whole")])
+def test_a_look_needs_two_regions(scene, mask, value, message):
+    with pytest.raises(InputError, match=message):
+        alternatives_towards(scene, scene, torch.full_like(mask, value), "car")
 
 
 @pytest.mark.parametrize("factor", [1, 17])

@@ -3,9 +3,13 @@
 import comfy.model_management as management
 import pytest
 import torch
+from routed_networks import lively_network
 
 from diff_harmonization.core.errors import InputError
+from diff_harmonization.description.statistics.provider import alternatives_towards
 from diff_harmonization.host.describe.local import describe_locally
+from diff_harmonization.host.routed.harmonizer import harmonize
+from diff_harmonization.methods.routed.harmonizer import RoutedHarmonizer
 
 pytestmark = pytest.mark.usefixtures("models")
 
@@ -23,6 +27,17 @@ def test_importance_is_for_the_statistics_alone(executor, composite):
     for provider, model in (("statistics", ""), ("clip", "clip")):
         plain, weighed = (describe_locally(image, mask, "dog", provider, model, x) for x in (None, right))
         assert (weighed == plain) == (provider == "clip")
+
+
+def test_a_harmonizer_says_how_the_object_should_look(executor, composite, loads):
+    image, mask = composite
+    harmonizer, importance = RoutedHarmonizer("lively", lively_network()), torch.ones_like(mask)
+    found = {}
+    for name, weights in (("found", None), ("given", importance)):
+        picture = harmonize(harmonizer, image[None], mask, importance=weights).image[0]
+        found[name] = describe_locally(image, mask, "dog", "statistics", importance=weights, harmonizer=harmonizer)
+        assert found[name] == alternatives_towards(picture, image, mask, "dog")
+    assert found["found"] != describe_locally(image, mask, "dog", "statistics")
 
 
 @pytest.mark.parametrize("provider", ["clip", "vlm"])
