@@ -21,7 +21,7 @@ from ..host.zero_shot.edit import Models
 from ..mini.loader import load_mini
 from ..plots.contact_sheet import CELL, plot_contact_sheet
 from .baselines import Method, nothing
-from .methods import LOOP, LOOP_PASS, ONE_PASS, describe_by_statistics, one_pass, whole_loop
+from .methods import DOUBTING_LOOP, LOOP, LOOP_PASS, ONE_PASS, describe_by_statistics, one_pass, whole_loop
 from .routed import routed
 from .vote_page import Shown, vote_page
 
@@ -34,6 +34,9 @@ METHODS: dict[str, Callable[[], Method]] = {
     "routed": lambda: routed(load_harmonizer(EMBEDDED)),
     "routed_judged": lambda: routed(load_harmonizer(EMBEDDED), load_evaluator(EMBEDDED)),
     "loop": lambda: whole_loop(Models(*load_mini()), load_evaluator(EMBEDDED), LOOP_PASS, LOOP),
+    "one_box": lambda: whole_loop(
+        Models(*load_mini()), load_evaluator(EMBEDDED), LOOP_PASS, DOUBTING_LOOP, load_harmonizer(EMBEDDED)
+    ),
 }
 
 

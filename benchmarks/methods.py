@@ -14,8 +14,9 @@ from ..data.pairs import Pair
 from ..description.statistics.appearance import region_appearance
 from ..description.statistics.norms import load_norms
 from ..description.statistics.plausibility import FARTHEST
-from ..description.statistics.provider import alternatives, describe
+from ..description.statistics.provider import describe
 from ..description.statistics.words import words_for
+from ..host.describe.local import describe_locally
 from ..host.routed.harmonizer import proposals
 from ..host.zero_shot.edit import Models, PassSettings, edit_once
 from ..host.zero_shot.harmonize import Harmonized, harmonize
@@ -65,9 +66,9 @@ def run_harmonize(
 ) -> Harmonized:
     """The loop on a composite, described by statistics: a trial for each description, where there are fewer than k.
 
-    With a harmonizer, its proposals compete.
+    With a harmonizer, the words lead to the look of its picture, and its proposals compete.
     """
-    descriptions = alternatives(pasted.composite, pasted.mask, pasted.object)
+    descriptions = describe_locally(pasted.composite, pasted.mask, pasted.object, "statistics", harmonizer=harmonizer)
     policy = replace(policy, k=min(policy.k, len(descriptions)))
     with torch.inference_mode():
         image, mask = pasted.composite[None], pasted.mask[None]

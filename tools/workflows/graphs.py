@@ -61,7 +61,8 @@ def loop_graph(size: int, steps: int, strength: float, model: list[Node], handle
     seed = {"seed": ("loop", 3)}
     begin = [
         Node("loop", "IterateLoop", {"image": ("view", 0), "mask": ("view", 1)}),
-        Node("describe", "LocalDescribe", {"image": IMAGE, "mask": MASK, "object": "object"} | seed, "Describe"),
+        Node("harmonizer", "LoadRoutedHarmonizer"),
+        Node("describe", "LocalDescribe", described_by() | seed, "Describe"),
         working_view(("loop", 1), ("loop", 2), size, "whole", "square", "What the model sees"),
     ]
     judged = [
@@ -108,9 +109,9 @@ def one_box_graph(size: int, steps: int, strength: float, model: list[Node], han
     inputs["harmonizer"] = ("harmonizer", 0)
     settings = {"size": size, "steps": steps, "strength": strength}
     described = [
-        Node("describe", "LocalDescribe", {"image": IMAGE, "mask": MASK, "object": "object"}, "Describe"),
-        Node("evaluator", "LoadHarmonyEvaluator"),
         Node("harmonizer", "LoadRoutedHarmonizer"),
+        Node("describe", "LocalDescribe", described_by(), "Describe"),
+        Node("evaluator", "LoadHarmonyEvaluator"),
         *model,
     ]
     saved = [
@@ -128,6 +129,11 @@ def one_box_graph(size: int, steps: int, strength: float, model: list[Node], han
         ),
         compare_group("4  Compare", filmstrip(("apply", 2))),
     ]
+
+
+def described_by() -> dict[str, Any]:
+    """The inputs of a describe node whose words lead to the look that the routed network expects."""
+    return {"image": IMAGE, "mask": MASK, "object": "object", "harmonizer": ("harmonizer", 0)}
 
 
 def routed_graph() -> list[Group]:
