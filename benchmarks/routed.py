@@ -28,7 +28,7 @@ def routed(harmonizer: RoutedHarmonizer, judge: HarmonyEvaluator | None = None, 
 
     Args:
         harmonizer: the network.
-        judge: chooses among strengths 0, 0.5 and 1; None applies 1.
+        judge: chooses among strengths from 0 to 1; None applies 1.
         everything: S is 1 everywhere, as if all of the scene looked like the object. The network is the same: it was
             trained with S, unlike that of the training's `--no-importance`.
     """

@@ -82,8 +82,8 @@ class RoutedHarmonize(io.ComfyNode):
                 HarmonyEvaluator.Input(
                     "evaluator",
                     optional=True,
-                    tooltip="From Load Harmony Evaluator. Connected: the evaluator chooses among no change, half of "
-                    "the strength and all of it. Unconnected: the strength is applied as it is.",
+                    tooltip="From Load Harmony Evaluator. Connected: the evaluator chooses how much of the strength to "
+                    "use: none, a quarter, half, three quarters or all. Unconnected: the strength is applied as it is.",
                 ),
             ],
             outputs=[

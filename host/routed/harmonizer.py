@@ -28,7 +28,7 @@ from .instances import instance_backbone
 EMBEDDED = "embedded"
 FOLDER = "routed_harmonizer"
 MANIFEST = Path(__file__).parents[2] / "methods" / "routed" / "weights.json"
-JUDGED = 0.0, 0.5, 1.0  # strengths that the judge chooses among, times the one that is asked for
+JUDGED = 0.0, 0.25, 0.5, 0.75, 1.0  # strengths that the judge chooses among, times the one that is asked for
 PROPOSED = 0.5, 1.0  # strengths of what a loop may start from
 
 
@@ -81,7 +81,7 @@ def harmonize(
         image: [B,H,W,3], sRGB in 0-1.
         mask: MASK of its size, one or one for each picture, 1 on the object.
         importance: S, one or one for each picture; None finds it by the embedded instances.
-        judge: None applies the strength as it is. Else its score chooses among nothing, half of it and all of it.
+        judge: None applies the strength as it is. Else its score chooses among the shares of it in JUDGED.
         strength: see `Proposal.applied`.
         local: see `Proposal.applied`.
 
@@ -112,9 +112,8 @@ def harmonize(
 def _reason(strength: float, scores: tuple[float, ...]) -> str:
     if not scores:
         return f"strength {strength:g}"
-    told = "strength {:g}; scores without a change, at half and at all of it: {:.3f}, {:.3f}, {:.3f}".format(
-        strength, *scores
-    )
+    shares = ", ".join(f"{score:.3f} at {share:.0%}" for share, score in zip(JUDGED, scores, strict=True))
+    told = f"strength {strength:g}; scores by how much of the change is made: {shares}"
     if strength:
         return told
     return f"{told}. The evaluator likes no change clearly better. To change the picture anyway, disconnect it."

@@ -95,7 +95,7 @@ def test_an_evaluator_chooses_the_strength(server, composite_name, mask_name, na
         add(judged, f"{key}_text", "PreviewAny", source=[key, 0])
     outputs = server.run(judged)
     (text,) = outputs["harmonize"]["text"]
-    assert text.split(";")[0] in ("strength 0", "strength 0.75", "strength 1.5")
+    assert text.split(";")[0] in {f"strength {1.5 * share:g}" for share in (0, 0.25, 0.5, 0.75, 1)}
     before, after = (float(outputs[f"{key}_text"]["text"][0]) for key in ("before", "after"))
     assert after >= before
     unchanged = (saved_picture(server, outputs, "save") == pixels[0]).all()

@@ -33,7 +33,7 @@ def test_the_object_alone_changes(server, graph, example):
     assert saved_picture(server, outputs, "save_similar").shape == result.shape
     (cube,) = outputs["save_lut"]["cube"]
     assert cube["filename"].endswith(".cube")
-    assert outputs["apply"]["text"][0].split(";")[0] in {"strength 0.5", "strength 1"}
+    assert outputs["apply"]["text"][0].split(";")[0] in {"strength 0.5", "strength 0.75", "strength 1"}
 
 
 def test_without_the_judge_the_strength_is_applied_as_it_is(server, graph):

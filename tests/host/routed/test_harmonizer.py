@@ -187,7 +187,15 @@ def test_a_stronger_change_must_win_by_the_margin(scores, best):
     assert version is versions[best] and told == pytest.approx(scores)
 
 
-@pytest.mark.parametrize(("scores", "share"), [((0.2, 0.5, 0.4), 0.5), ((0.2, 0.3, 0.4), 1.0), ((0.4, 0.3, 0.41), 0.0)])
+@pytest.mark.parametrize(
+    ("scores", "share"),
+    [
+        ((0.2, 0.3, 0.5, 0.4, 0.3), 0.5),
+        ((0.2, 0.3, 0.4, 0.5, 0.6), 1.0),
+        ((0.2, 0.5, 0.4, 0.51, 0.4), 0.25),
+        ((0.4, 0.3, 0.41, 0.3, 0.2), 0.0),
+    ],
+)
 def test_the_judge_chooses_among_shares_of_the_strength(harmonizer, pictures, scores, share):
     image, mask = pictures[0][:1], pictures[1][:1]
     done = harmonize(harmonizer, image, mask, judge=scripted(*scores), strength=1.5)
@@ -198,14 +206,15 @@ def test_the_judge_chooses_among_shares_of_the_strength(harmonizer, pictures, sc
 
 
 def test_the_judge_chooses_for_each_picture_by_itself(harmonizer, pictures):
-    done = harmonize(harmonizer, *pictures, judge=scripted(0.2, 0.5, 0.4, 0.9, 0.5, 0.4))
+    done = harmonize(harmonizer, *pictures, judge=scripted(0.2, 0.3, 0.5, 0.4, 0.3, 0.9, 0.8, 0.7, 0.6, 0.5))
     assert done.strengths == (0.5, 0.0)
     assert torch.equal(done.image[1], pictures[0][1])
     taken, kept = done.summary().split("\n")
-    assert taken == "strength 0.5; scores without a change, at half and at all of it: 0.200, 0.500, 0.400"
+    scores = "0.200 at 0%, 0.300 at 25%, 0.500 at 50%, 0.400 at 75%, 0.300 at 100%"
+    assert taken == f"strength 0.5; scores by how much of the change is made: {scores}"
     assert kept.startswith("strength 0; scores") and "To change the picture anyway, disconnect it." in kept
     assert harmonize(harmonizer, *pictures).summary() == "strength 1\nstrength 1"
-    assert JUDGED == (0.0, 0.5, 1.0)
+    assert JUDGED == (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @pytest.mark.parametrize(
