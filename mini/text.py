@@ -13,6 +13,7 @@ from typing import Any, cast
 from comfy.sd1_clip import SD1ClipModel, SDClipModel
 from comfy.text_encoders.sd2_clip import SD2Tokenizer
 
+from ..description.statistics.words import COMPOUNDS, NEUTRAL, offset_of, words_for
 from ..description.vocabulary import OBJECT_SYNONYMS, OBJECTS, SYNONYMS, WORDS
 from ..host.runs import current_run
 from .unet import CONTEXT_DIM
@@ -30,6 +31,13 @@ CONFIG = {
 }
 
 KNOWN = frozenset((*OBJECTS, *WORDS))
+# Words of several axes, such as "sunset", are rare in the captions that it learned from, and steer badly
+# (`benchmarks words`). It reads the words of each axis instead: "hot dim".
+SPELLED_OUT = {
+    word: " ".join(axes)
+    for word in COMPOUNDS.keys() - OBJECTS  # a sky or a mountain may be the object
+    if word != NEUTRAL and (axes := words_for(offset_of((word,)))) != (NEUTRAL,)
+}
 # A name of an object comes before a synonym of a condition: the parser has already replaced the latter.
 READ_AS = SYNONYMS | OBJECT_SYNONYMS | {word: word for word in KNOWN}
 WORD = r"[^\W\d_]+"
@@ -37,7 +45,7 @@ _said: set[str] = set()  # words that the log has named, where there is no run
 
 
 def known_word(word: str) -> str:
-    """The trained word that stands for `word`."""
+    """The known word that stands for `word`."""
     return READ_AS.get(word.lower(), "object")
 
 
@@ -54,7 +62,7 @@ class MiniTokenizer(SD2Tokenizer):
             known = known_word(word)
             if known != word.lower():
                 replaced[word] = known
-            return known
+            return SPELLED_OUT.get(known, known)
 
         translated = re.sub(f"{WORD}(?:-{WORD})*", translate, text)
         _warn(replaced)

@@ -3,9 +3,10 @@ import logging
 import pytest
 from comfy_execution.utils import CurrentNodeContext
 
+from diff_harmonization.description.statistics.words import LEVELS
 from diff_harmonization.description.vocabulary import OBJECT_SYNONYMS, OBJECTS, SYNONYMS, WORDS
 from diff_harmonization.mini import text as mini
-from diff_harmonization.mini.text import CONFIG, KNOWN, MiniTokenizer, known_word
+from diff_harmonization.mini.text import CONFIG, KNOWN, SPELLED_OUT, MiniTokenizer, known_word
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +58,17 @@ def test_no_word_of_the_tables_is_read_as_any_object(tokenizer, word):
 
 
 def test_known_prompts_are_clips_own_tokens(tokenizer):
-    assert words(tokenizer, "tree bright summer") == [("tree", 1.0), ("bright", 1.0), ("summer", 1.0)]
+    assert words(tokenizer, "tree bright cold") == [("tree", 1.0), ("bright", 1.0), ("cold", 1.0)]
     assert len(ids(tokenizer, "tree")) == 77
+
+
+def test_a_word_of_several_axes_is_read_as_the_words_of_each(tokenizer):
+    assert words(tokenizer, "tree (sunset:1.25)") == [("tree", 1.0), ("hot", 1.25), ("dim", 1.25)]
+    assert ids(tokenizer, "sundown") == ids(tokenizer, "sunset") == ids(tokenizer, "hot dim")
+    assert words(tokenizer, "sky daylight windy") == [("sky", 1.0), ("daylight", 1.0), ("windy", 1.0)]
+    canonical = {word for levels in LEVELS.values() for _, word in levels}
+    assert {word for spelled in SPELLED_OUT.values() for word in spelled.split()} <= canonical
+    assert not SPELLED_OUT.keys() & {*OBJECTS, *canonical}
 
 
 def test_synonyms_share_the_tokens(tokenizer):
