@@ -34,7 +34,7 @@ EXPECTED = {"result.png", "lut.cube", "side_by_side.png"}
 # What `fetch` and `run_example` write for the shipped workflows, numbered where there are several.
 WRITTEN = re.compile(
     r"composite\.(png|jpe?g|webp)|compared\.png|(routed_)?"
-    r"(attention|edit|filmstrip|lut(region\d+)?|pass|result|side_by_side|who_looks_like_it)(_\d+)?\.(png|cube)"
+    r"(attention|composites|edit|filmstrip|lut(region\d+)?|pass|result|side_by_side|who_looks_like_it)(_\d+)?\.(png|cube)"
 )
 MAX_PASSES = 3  # two trials, and one pass that continues from the better one
 

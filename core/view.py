@@ -28,29 +28,39 @@ class Rectangle:
         return picture[..., self.top : self.top + self.height, self.left : self.left + self.width]
 
 
-def find_view(mask: Tensor, mode: ViewMode = "crop", least: int = 1, margin: float = MARGIN) -> Rectangle:
+def find_view(mask: Tensor, mode: ViewMode = "crop") -> Rectangle:
     """The rectangle that the working view shows.
 
     Args:
         mask: [H,W], nonzero on the object.
-        mode: "crop": a square around the mask, `margin` times its size. Where the picture is narrower than the square,
-            the picture's whole side: the mask is always inside. "whole": the whole picture.
-        least: the crop's side in pixels, where the mask is so small that `margin` times its size is less.
-        margin: the crop's side over the mask's, at least 1.
+        mode: "crop": see `square_around`, at MARGIN. "whole": the whole picture.
 
     Raises:
         InputError: when a crop is asked for and the mask is empty.
     """
-    height, width = mask.shape
     if mode == "whole":
-        return Rectangle(0, 0, height, width)
+        return Rectangle(0, 0, *mask.shape)
     box = bounding_box(mask)
     if box is None:
         raise empty_mask()
+    return square_around(box, mask.shape)
+
+
+def square_around(
+    box: tuple[int, int, int, int], picture: tuple[int, ...], margin: float = MARGIN, least: int = 1
+) -> Rectangle:
+    """A square around an object. Where the picture is narrower, the picture's whole side: the object is always inside.
+
+    Args:
+        box: of the object, see `bounding_box`.
+        picture: its (height, width).
+        margin: the square's side over the object's, at least 1.
+        least: the square's side in pixels, where the object is so small that `margin` times its size is less.
+    """
     top, bottom, left, right = box
     side = max(least, round(margin * max(bottom - top, right - left)))
-    height, width = min(side, mask.shape[0]), min(side, mask.shape[1])
-    top, left = place((top + bottom) / 2, height, mask.shape[0]), place((left + right) / 2, width, mask.shape[1])
+    height, width = (min(side, limit) for limit in picture)
+    top, left = place((top + bottom) / 2, height, picture[0]), place((left + right) / 2, width, picture[1])
     return Rectangle(top, left, height, width)
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ...color.lut import ColorLUT
 from ...core.errors import InputError
-from ...core.masks import foreground, require_scene
-from ...core.view import Rectangle, cut, find_view
+from ...core.masks import bounding_box, empty_mask, foreground, require_scene
+from ...core.view import Rectangle, cut, square_around
 from .apply import apply_transform, global_lut
 from .network import SIDE
 from .transform import ColorTransform
@@ -47,7 +47,10 @@ class RoutedHarmonizer:
             if plane.shape != image.shape[:2]:
                 raise InputError(parameter, f"got {_size(plane)}, expected {_size(image[..., 0])} like the image.")
         require_scene(mask)
-        squares = [find_view(foreground(mask), least=LEAST_SIDE, margin=margin) for margin in MARGINS]
+        box = bounding_box(foreground(mask))
+        if box is None:
+            raise empty_mask()
+        squares = [square_around(box, mask.shape, margin, LEAST_SIDE) for margin in MARGINS]
         shown = (seen_square(image, mask, importance, square) for square in squares)
         seen = [torch.cat(values) for values in zip(*shown, strict=True)]
         proposed = self.network(*(torch.cat((values, values.flip(-1))) for values in seen))
@@ -72,11 +75,11 @@ def seen_square(image: Tensor, mask: Tensor, importance: Tensor, square: Rectang
         mask, importance: [H,W] in 0-1.
         square: inside the picture.
     """
-    own = mask.to(image)
-    similar = torch.maximum(importance.to(image), own)
-    planes, plane = cut(torch.cat((image, similar[..., None]), dim=-1)[None].float(), own[None].float(), square, SIDE)
-    planes = planes.movedim(-1, 1)
-    return planes[:, :3], plane[:, None], planes[:, 3:]
+    own, height, width = mask[None].to(image).float(), square.height, square.width
+    pixels, plane = cut(image[None].float(), own, square, SIDE)
+    similar = torch.maximum(square.of(importance).to(own), square.of(own))
+    shrunk, _ = cut(similar[..., None], similar, Rectangle(0, 0, height, width), SIDE)
+    return pixels.movedim(-1, 1), plane[:, None], shrunk.movedim(-1, 1)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from diff_harmonization.core.view import Rectangle, find_view, working_view
+from diff_harmonization.core.view import Rectangle, find_view, square_around, working_view
 
 
 def masked(height: int, width: int, box: tuple[int, int, int, int]) -> torch.Tensor:
@@ -131,12 +131,12 @@ def test_the_first_mask_places_the_rectangle_of_a_batch():
 
 def test_a_margin():
     mask = masked(100, 100, (40, 40, 20, 20))
-    assert find_view(mask, margin=1.5) == Rectangle(35, 35, 30, 30)
-    assert find_view(mask, margin=2.0) == find_view(mask)
+    assert square_around((40, 60, 40, 60), mask.shape, margin=1.5) == Rectangle(35, 35, 30, 30)
+    assert square_around((40, 60, 40, 60), mask.shape) == find_view(mask)
 
 
-def test_a_small_mask_is_shown_with_a_least_side():
-    mask = masked(100, 60, (50, 30, 2, 3))
-    assert find_view(mask, least=40) == Rectangle(31, 11, 40, 40)
-    assert find_view(mask, least=80) == Rectangle(11, 0, 80, 60)  # as far as the picture goes
-    assert find_view(masked(100, 60, (50, 10, 20, 30)), least=40) == find_view(masked(100, 60, (50, 10, 20, 30)))
+def test_a_small_object_is_shown_with_a_least_side():
+    box, picture = (50, 52, 30, 33), (100, 60)
+    assert square_around(box, picture, least=40) == Rectangle(31, 11, 40, 40)
+    assert square_around(box, picture, least=80) == Rectangle(11, 0, 80, 60)  # as far as the picture goes
+    assert square_around((50, 70, 10, 40), picture, least=40) == square_around((50, 70, 10, 40), picture)
