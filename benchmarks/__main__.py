@@ -106,7 +106,7 @@ def describe(
     better words bring to the pictures."""
     prepare_host()
     from ..data.pairs import build_pairs
-    from ..host.routed.harmonizer import importance_of, load_harmonizer
+    from ..host.routed.harmonizer import EMBEDDED, importance_of, load_harmonizer
     from ..host.zero_shot.edit import Models
     from ..mini.loader import load_mini
     from .describe import METHODS, describe_pairs, describe_towards, shift_table, words_tables
@@ -116,7 +116,7 @@ def describe(
 
     chosen = read_photos(photos, split)
     count = min(len(chosen), limit or len(chosen))
-    harmonizer = routed(load_harmonizer("embedded"))
+    harmonizer = routed(load_harmonizer(EMBEDDED))
     described = describe_pairs(
         itertools.islice(build_pairs(chosen, recipe=recipe), limit),
         count,
@@ -238,12 +238,12 @@ def routed(
     from ..data.composites import Pasted
     from ..data.photos import read_image, read_mask
     from ..host.evaluator import load_evaluator
-    from ..host.routed.harmonizer import load_harmonizer
+    from ..host.routed.harmonizer import EMBEDDED, load_harmonizer
     from .baselines import nothing
     from .quality import measure, table
     from .routed import network_methods, routed_methods, timings
 
-    harmonizer = load_harmonizer("embedded")
+    harmonizer = load_harmonizer(EMBEDDED)
     source, count = _source(pairs, photos, split, limit, recipe)
     found = {"nothing": nothing, **routed_methods(harmonizer, load_evaluator("embedded"))}
     try:

@@ -56,6 +56,7 @@ def evaluator_input(image: Tensor, mask: Tensor, view: ViewMode = "crop") -> Ten
     Raises:
         InputError: when the mask is empty, or the square shows nothing of the object.
     """
+    mask = mask.to(image.device)
     rectangle = object_square(mask[0]) if view == "crop" else Rectangle(0, 0, *mask.shape[1:])
     pixels, plane = cut(image.float(), mask.float(), rectangle, SIDE)
     if not foreground(plane).any():

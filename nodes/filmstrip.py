@@ -22,7 +22,9 @@ class HarmonyFilmstrip(io.ComfyNode):
             description="Shows a loop's passes side by side, above the curve of their scores: what each pass made, the "
             "words that it followed, why it was taken or refused, and the decision after it.",
             inputs=[
-                io.Image.Input("passes", tooltip="From Iterate Loop End: the composite, then each pass."),
+                io.Image.Input(
+                    "passes", tooltip="From Iterate Loop End: the composite, the proposals, then each pass."
+                ),
                 io.Float.Input("scores", force_input=True, tooltip="From Iterate Loop End: the list of their scores."),
                 io.String.Input(
                     "decisions", force_input=True, tooltip="From Iterate Loop End: the list of the decisions."

@@ -143,8 +143,8 @@ def end_schema(node_id: str, display_name: str, lists: bool) -> io.Schema:
         display_name=display_name,
         category=CATEGORY_LOOP,
         description="The loop ends here. It judges each pass by its score, and runs the next pass or stops. It gives "
-        "the best picture of all; the composite counts, too. Finished passes are shown here and kept in ComfyUI's temp "
-        "folder, even if a later pass fails.",
+        "the picture that it took last, the composite if it took none. Finished passes are shown here and kept in "
+        "ComfyUI's temp folder, even if a later pass fails.",
         inputs=[
             LoopFlow.Input("flow", tooltip="From Iterate Loop."),
             io.Image.Input("image", tooltip="What the pass made of Iterate Loop's image. It must have the same size."),
@@ -192,7 +192,7 @@ def end_schema(node_id: str, display_name: str, lists: bool) -> io.Schema:
             ),
         ],
         outputs=[
-            io.Image.Output("image", tooltip="The best picture of all states. The composite counts, too."),
+            io.Image.Output("image", tooltip="The picture that was taken last; the composite if none was."),
             *result_outputs(lists),
         ],
         hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
@@ -220,8 +220,6 @@ class LoopEnd(io.ComfyNode):
         evaluator: Evaluator | None = None,
     ) -> io.NodeOutput:
         prompt, node_id = cls.hidden.dynprompt, cls.hidden.unique_id
-        if proposals is not None:
-            proposals = proposals[..., :3]
         with errors_name("IterateLoopEnd", judge="evaluator"):
             policy = LoopPolicy(
                 k=k,

@@ -48,7 +48,7 @@ class Norms:
         Returns:
             [5] in units of `scale`.
         """
-        return (scene_features(image, mask, importance) - self.scene_mean) @ self.scene_weights
+        return (scene_features(image, mask, importance).cpu() - self.scene_mean) @ self.scene_weights
 
 
 @cache

@@ -32,6 +32,7 @@ def distance_from_plausible(name: str, composite: Tensor, image: Tensor, mask: T
         `look_distance`; inf where no kind of object helps: light and shade are lost or inverted, or all is black or
         white.
     """
+    mask = mask.to(image.device)
     inside = DARKEST <= _lightness(image, mask).mean() <= LIGHTEST
     absurd = not inside or kept_relief(composite, image, mask) < LEAST_RELIEF
     return math.inf if absurd else look_distance(name, image, mask)
@@ -72,4 +73,4 @@ def kept_relief(before: Tensor, after: Tensor, mask: Tensor) -> float:
 
 def _lightness(image: Tensor, mask: Tensor) -> Tensor:
     """L* of the object's pixels, [N]."""
-    return rgb_to_lab(image.movedim(-1, 0))[0][foreground(mask)]
+    return rgb_to_lab(image.float().movedim(-1, 0))[0][foreground(mask).to(image.device)]

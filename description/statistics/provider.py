@@ -84,7 +84,7 @@ def alternatives_towards(harmonized: Tensor, image: Tensor, mask: Tensor, name: 
 
 def _offset(image: Tensor, mask: Tensor, name: str) -> Tensor:
     """How far the object's look in a small picture lies from the usual one of its kind: [5], see `Norms.offset`."""
-    return load_norms().offset(name, region_appearance(image, foreground(mask).float()))
+    return load_norms().offset(name, region_appearance(image, foreground(mask).float()).cpu())
 
 
 def _distinct(name: str, actual: Tensor, looks: Iterable[Tensor]) -> tuple[ImagingDescription, ...]:

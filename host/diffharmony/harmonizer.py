@@ -86,7 +86,7 @@ def encoded(vae: VAE, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     mask = check_mask(mask, image)
     latent = encode(vae, image)
     grid = (latent.shape[-2], latent.shape[-1])
-    return latent, latent_mask(latent_frame(mask, grid, "mask"), grid)
+    return latent, latent_mask(latent_frame(mask, grid), grid)
 
 
 def require_unet(model: ModelPatcher) -> None:

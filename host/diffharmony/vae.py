@@ -144,8 +144,8 @@ def _checked(latent: Tensor, image: Tensor, mask: Tensor) -> tuple[Tensor, Tenso
     batch, grid = len(latent), (latent.shape[-2], latent.shape[-1])
     if len(image) not in (1, batch):
         raise InputError("image", f"got {len(image)} pictures for {batch} latents. Give one picture, or one for each.")
-    plane = foreground(latent_frame(check_mask(mask, image), grid, "mask"))[:, None].to(latent)
     condition = latent_frame(image[..., :3], grid).movedim(-1, 1).to(latent).contiguous() * 2 - 1
+    plane = foreground(latent_frame(check_mask(mask, image), grid))[:, None].to(latent)
     return latent, condition.expand(batch, -1, -1, -1), plane.expand(batch, -1, -1, -1)
 
 

@@ -114,9 +114,7 @@ def _reason(strength: float, scores: tuple[float, ...]) -> str:
         return f"strength {strength:g}"
     shares = ", ".join(f"{score:.3f} at {share:.0%}" for share, score in zip(JUDGED, scores, strict=True))
     told = f"strength {strength:g}; scores by how much of the change is made: {shares}"
-    if strength:
-        return told
-    return f"{told}. The evaluator likes no change clearly better. To change the picture anyway, disconnect it."
+    return told if strength else f"{told}. No change scores clearly higher than none."
 
 
 def proposals(harmonizer: RoutedHarmonizer, image: Tensor, mask: Tensor) -> list[tuple[str, Tensor]]:

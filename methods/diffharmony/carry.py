@@ -43,7 +43,7 @@ def carried(image: Tensor, mask: Tensor, before: Tensor, after: Tensor, weights:
 
 def resized(image: Tensor, height: int, width: int) -> Tensor:
     """[B,h,w,3] in 0-1 at another size, antialiased where it shrinks."""
-    planes = interpolate(image.movedim(-1, 1), size=(height, width), mode="bicubic", antialias=True)
+    planes = interpolate(image.float().movedim(-1, 1), size=(height, width), mode="bicubic", antialias=True)
     return planes.clamp(0, 1).movedim(1, -1)
 
 

@@ -12,13 +12,12 @@ from ...core.masks import foreground
 SCALE = 8  # pixels of a side for one of the latent's
 
 
-def latent_frame(picture: Tensor, grid: tuple[int, int], parameter: str = "image") -> Tensor:
+def latent_frame(picture: Tensor, grid: tuple[int, int]) -> Tensor:
     """The part of pictures that a latent shows: the host cuts sides to a multiple of 8, evenly at both ends.
 
     Args:
         picture: [B,H,W,C] or [B,H,W].
         grid: (h, w) of the latent.
-        parameter: the name that the calling function has for the pictures.
 
     Returns:
         [B,8h,8w,C] or [B,8h,8w].
@@ -29,7 +28,7 @@ def latent_frame(picture: Tensor, grid: tuple[int, int], parameter: str = "image
     (height, width), (rows, columns) = picture.shape[1:3], grid
     if (height // SCALE, width // SCALE) != (rows, columns):
         raise InputError(
-            parameter,
+            "image",
             f"got {width}x{height} (width x height) for a latent of {columns}x{rows}, expected {columns * SCALE}x"
             f"{rows * SCALE}. Give the picture at the size at which it was encoded.",
         )

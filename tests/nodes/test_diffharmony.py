@@ -183,7 +183,7 @@ def test_a_composite_of_another_size_is_refused(server, graph):
     add(graph, "size", "GetImageSize", image=["large", 0])
     add(graph, "large_mask", "SolidMask", value=1.0, width=["size", 0], height=["size", 1])
     graph["decode"]["inputs"] |= {"image": ["large", 0], "mask": ["large_mask", 0]}
-    assert refusal(server, graph).startswith("HarmonyVAEDecode, input mask: got 128x128")
+    assert refusal(server, graph).startswith("HarmonyVAEDecode, input image: got 128x128")
 
 
 def test_files_are_listed(server):

@@ -44,6 +44,12 @@ def test_absurd_pictures_are_infinitely_far(composite, name, kind):
     assert distance_from_plausible(kind, image, ABSURD[name](image), mask) == math.inf
 
 
+def test_half_precision_hides_nothing(composite):
+    """Sums over a large object would overflow."""
+    image, mask = (values.repeat_interleave(8, 0).repeat_interleave(8, 1) for values in composite)
+    assert distance_from_plausible("object", image.half(), 1 - image.half(), mask) == math.inf
+
+
 @pytest.mark.parametrize("name", ["black", "blown out"])
 def test_a_flat_object_may_not_become_black_or_white(composite, name):
     flat, mask = composite[0].clone(), composite[1]

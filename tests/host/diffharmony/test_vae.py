@@ -72,7 +72,7 @@ def test_other_inputs_are_refused(pictures):
         vae.decode(latent.repeat(1, 4, 1, 1), image, mask)
     with pytest.raises(ValueError, match="^`image`: got 2 pictures for 3 latents"):
         vae.decode(latent[:1].repeat(3, 1, 1, 1), image, mask)
-    with pytest.raises(ValueError, match="^`mask`: got 64x48 .* for a latent of 4x6, expected 32x48"):
+    with pytest.raises(ValueError, match="^`image`: got 64x48 .* for a latent of 4x6, expected 32x48"):
         vae.decode(latent[..., :4], image, mask)
 
 

@@ -30,6 +30,6 @@ def test_the_frame_is_even_at_both_ends(channels):
     assert latent_frame(frame, (2, 3)).shape == frame.shape
 
 
-def test_another_size_is_refused_by_the_callers_name():
-    with pytest.raises(ValueError, match="^`mask`: got 64x48 .* for a latent of 8x8, expected 64x64"):
-        latent_frame(torch.zeros(1, 48, 64), (8, 8), "mask")
+def test_another_size_is_refused():
+    with pytest.raises(ValueError, match="^`image`: got 64x48 .* for a latent of 8x8, expected 64x64"):
+        latent_frame(torch.zeros(1, 48, 64), (8, 8))
