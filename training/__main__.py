@@ -144,6 +144,18 @@ def norms(
     fit_photos(photos, output)
 
 
+@app.command()
+def mean(
+    files: Annotated[list[Path], typer.Argument(help="Exported weights of runs that began from the same weights.")],
+    output: Annotated[Path, typer.Option(help="File to write.")],
+) -> None:
+    """Average the weights of several runs of one network."""
+    from .files import mean_weights, write_weights
+
+    with _refusals():
+        write_weights(mean_weights(files), output)
+
+
 @contextmanager
 def _refusals() -> Iterator[None]:
     """A refused setting as an error of its option."""

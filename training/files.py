@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors.torch import save_file
+import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+from ..core.errors import InputError
+from ..core.weights import misfit
 
 
 @contextmanager
@@ -30,3 +34,19 @@ def write_weights(state: Mapping[str, Tensor], path: Path) -> None:
     }
     with replacing(path) as temporary:
         save_file(tensors, temporary)
+
+
+def mean_weights(files: Sequence[Path]) -> dict[str, Tensor]:
+    """The mean of the weights of several exported files, float32.
+
+    Runs that began from the same weights lie in one valley, and their mean is often better than each (Wortsman et al.
+    2022, "model soups").
+
+    Raises:
+        InputError: when a file is of another network than the first.
+    """
+    states = [load_file(file) for file in files]
+    for file, state in zip(files[1:], states[1:], strict=True):
+        if wrong := misfit(states[0], state):
+            raise InputError("files", f"{file} is of another network than {files[0]}: {wrong}.")
+    return {name: torch.stack([state[name].float() for state in states]).mean(0) for name in states[0]}

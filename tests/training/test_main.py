@@ -3,7 +3,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from photo_sets import photo_set  # noqa: F401
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from diff_harmonization.training import __main__ as command
@@ -76,3 +78,14 @@ def test_the_commands_need_no_host_to_be_listed():
     """The host is imported by the command that trains with it, not before."""
     code = "import sys; import diff_harmonization.training.__main__; assert 'comfy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_mean_of_two_files(run, tmp_path):
+    files = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    for value, file in zip((1.0, 3.0), files, strict=True):
+        save_file({"w": torch.full((2,), value)}, file)
+    assert run("mean", *files, "--output", tmp_path / "mean").exit_code == 0
+    assert load_file(tmp_path / "mean")["w"].tolist() == [2.0, 2.0]
+    save_file({"v": torch.zeros(2)}, files[1])
+    refused = run("mean", *files, "--output", tmp_path / "mean")
+    assert refused.exit_code == 2 and "--files" in refused.output and "another network" in refused.output
