@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any, cast
 
 from comfy.sd1_clip import SD1ClipModel, SDClipModel
@@ -52,6 +53,8 @@ def known_word(word: str) -> str:
 class MiniTokenizer(SD2Tokenizer):
     """CLIP's tokenizer over the words the embedded model knows; (word:1.2) keeps its weight."""
 
+    spelled_out: Mapping[str, str] = SPELLED_OUT
+
     def tokenize_with_weights(self, text: str, return_word_ids: bool = False, **kwargs):
         replaced: dict[str, str] = {}
 
@@ -62,7 +65,7 @@ class MiniTokenizer(SD2Tokenizer):
             known = known_word(word)
             if known != word.lower():
                 replaced[word] = known
-            return SPELLED_OUT.get(known, known)
+            return self.spelled_out.get(known, known)
 
         translated = re.sub(f"{WORD}(?:-{WORD})*", translate, text)
         _warn(replaced)

@@ -16,11 +16,17 @@ from ...mini.unet import SIGMA_DATA, MiniConfig, MiniLatent, MiniUNet
 FOREGROUND_WEIGHT = 3.0  # of the loss inside the object's mask, where the words act
 
 
+class CaptionTokenizer(MiniTokenizer):
+    """Captions keep every known word, so that the model can learn it."""
+
+    spelled_out = {}
+
+
 class Vocabulary:
     """The tokens of the known words: ids of CLIP's table <-> rows of the small trained one."""
 
     def __init__(self) -> None:
-        self.tokenizer = MiniTokenizer()
+        self.tokenizer = CaptionTokenizer()
         ids = {token for word in sorted(KNOWN) for token in self.ids(word)} | set(self.ids(""))
         self.token_ids = sorted(ids)
         self.rows = {token: row for row, token in enumerate(self.token_ids)}
