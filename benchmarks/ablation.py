@@ -11,7 +11,6 @@ from rich.table import Table
 
 from ..core.types import ImagingDescription
 from ..data.composites import Pasted
-from ..description.statistics.appearance import region_appearance
 from ..description.statistics.norms import load_norms
 from ..description.statistics.words import matching_compounds
 from ..host.sampling.text import ClipEncoder
@@ -109,7 +108,7 @@ def lengthen(description: ImagingDescription, pasted: Pasted) -> ImagingDescript
     """The description with every further word of the vocabulary that says the same of each region's look."""
     norms = load_norms()
     offsets = (
-        norms.offset(pasted.object, region_appearance(pasted.composite, pasted.mask)),
+        norms.object_offset(pasted.object, pasted.composite, pasted.mask),
         norms.expected_offset(pasted.composite, pasted.mask),
     )
     rows = (description.foreground, description.background)

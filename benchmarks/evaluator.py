@@ -32,7 +32,6 @@ from ..data.recoloring.lab import (
     to_lab,
     transfer,
 )
-from ..description.statistics.appearance import region_appearance
 from ..description.statistics.norms import load_norms
 from ..evaluator.model import HarmonyEvaluator
 
@@ -204,7 +203,7 @@ def network_score(evaluator: HarmonyEvaluator) -> Score:
 def statistics_score(image: Tensor, mask: Tensor, name: str) -> float:
     """A score without a network: how near the object's color statistics are to what the scene makes one expect."""
     norms = load_norms()
-    actual = norms.offset(name, region_appearance(image, mask))
+    actual = norms.object_offset(name, image, mask)
     return -(actual - norms.expected_offset(image, mask)).norm().item()
 
 

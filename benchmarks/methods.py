@@ -11,7 +11,6 @@ import torch
 from ..core.types import ImagingDescription
 from ..data.composites import Pasted
 from ..data.pairs import Pair
-from ..description.statistics.appearance import region_appearance
 from ..description.statistics.norms import load_norms
 from ..description.statistics.plausibility import FARTHEST
 from ..description.statistics.provider import describe
@@ -84,7 +83,6 @@ def describe_by_truth(pair: Pair) -> ImagingDescription:
     """Oracle words: the background's words name what the object looks like in the true photo."""
     norms = load_norms()
     actual, true = (
-        words_for(norms.offset(pair.object, region_appearance(image, pair.mask)))
-        for image in (pair.composite, pair.truth)
+        words_for(norms.object_offset(pair.object, image, pair.mask)) for image in (pair.composite, pair.truth)
     )
     return ImagingDescription(pair.object, actual, true)

@@ -14,6 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from .errors import InputError
+
 # The unpickler stumbles in many ways over bytes that are no pickle.
 UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, SafetensorError)
 
@@ -60,6 +62,25 @@ def read_weights(path: Path) -> Any:
     except UNREADABLE as error:
         raise ValueError("cannot be read as weights: it is damaged or something else") from error
     return value.get("state_dict", value) if isinstance(value, dict) else value
+
+
+def read_table(path: Path, expected: str) -> dict[str, Tensor]:
+    """The tensors of a safetensors or a PyTorch file by their names, see `read_weights`.
+
+    Args:
+        path: the file.
+        expected: what it should be, for the error.
+
+    Raises:
+        InputError: when the file cannot be read, or holds something else than a table of weights.
+    """
+    try:
+        value = read_weights(path)
+    except ValueError as error:
+        raise InputError("path", f"{path.name} {error}; {expected}.") from error
+    if not isinstance(value, dict) or not all(isinstance(item, Tensor) for item in value.values()):
+        raise InputError("path", f"{path.name} holds a {type(value).__name__}, not a table of weights; {expected}.")
+    return value
 
 
 def misfit(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from ..core.errors import InputError
 from ..core.view import ViewMode
-from ..core.weights import misfit, read_weights
+from ..core.weights import misfit, read_table
 from .networks import HarmonyNetwork, RegionNetwork, ResNet50
 
+MANIFEST = Path(__file__).with_name("weights.json")  # of the evaluator that ships
 NETWORKS: dict[str, type[HarmonyNetwork]] = {"lite0": RegionNetwork, "resnet50": ResNet50}
 
 # The authors' evaluator: a stem of four channels, then the parts of a ResNet-50 after its own stem, by number (1 and 2,
@@ -36,13 +37,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: when the file cannot be read, or holds something else than a table of weights.
     """
-    try:
-        value = read_weights(path)
-    except ValueError as error:
-        raise InputError("path", f"{path.name} {error}; {EXPECTED}.") from error
-    if not isinstance(value, dict) or not all(isinstance(item, Tensor) for item in value.values()):
-        raise InputError("path", f"{path.name} holds a {type(value).__name__}, not a table of weights; {EXPECTED}.")
-    return value
+    return read_table(path, EXPECTED)
 
 
 def read_network(state: dict[str, Tensor], source: str) -> tuple[HarmonyNetwork, ViewMode]:

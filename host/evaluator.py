@@ -7,13 +7,12 @@ from pathlib import Path
 import folder_paths
 
 from ..core.weights import shipped_weights
-from ..evaluator.checkpoint import read_network, read_state
+from ..evaluator.checkpoint import MANIFEST, read_network, read_state
 from ..evaluator.model import HarmonyEvaluator
 from .network import HostNetwork
 
 EMBEDDED = "embedded"
 FOLDER = "harmony_evaluator"
-MANIFEST = Path(__file__).parents[1] / "evaluator" / "weights.json"
 
 
 def evaluator_names() -> list[str]:

@@ -10,7 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ...core.masks import foreground
 from ..vocabulary import known_object
+from .appearance import region_appearance
 from .scene import scene_features
 
 NORMS = Path(__file__).with_name("norms.json")
@@ -36,6 +38,19 @@ class Norms:
             [...,5] in units of `scale`.
         """
         return (appearance - self.usual.get(known_object(name), self.usual["object"])) / self.scale
+
+    def object_offset(self, name: str, image: Tensor, mask: Tensor) -> Tensor:
+        """How far the look of a picture's object lies from the usual one of its kind.
+
+        Args:
+            name: see `offset`.
+            image: sRGB [H,W,3] in 0-1.
+            mask: [H,W] in 0-1, 1 on the object.
+
+        Returns:
+            [5] in units of `scale`.
+        """
+        return self.offset(name, region_appearance(image, foreground(mask).float()).cpu())
 
     def expected_offset(self, image: Tensor, mask: Tensor, importance: Tensor | None = None) -> Tensor:
         """The offset that an object would have if it belonged to the scene (ridge regression).

@@ -8,7 +8,6 @@ from kornia.color import rgb_to_lab
 from torch import Tensor
 
 from ...core.masks import foreground
-from .appearance import region_appearance
 from .norms import load_norms
 
 # `look_distance` is less for 99.5% of the 1,215 natural photos of the split "train", each in its working view of 256
@@ -49,8 +48,7 @@ def look_distance(name: str, image: Tensor, mask: Tensor) -> float:
     Returns:
         0 or more, in units of the spread within a kind.
     """
-    appearance = region_appearance(image, foreground(mask).float())
-    return load_norms().offset(name, appearance.cpu()).norm().item()
+    return load_norms().object_offset(name, image, mask).norm().item()
 
 
 def kept_relief(before: Tensor, after: Tensor, mask: Tensor) -> float:

@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ...core.masks import foreground, keep_visible, require_scene, require_selection, scene_importance
+from ...core.masks import keep_visible, require_scene, require_selection, scene_importance
 from ...core.types import ImagingDescription
-from .appearance import region_appearance
 from .norms import load_norms
 from .words import words_for
 
@@ -54,8 +53,8 @@ def alternatives(
     if importance is not None:
         importance = shrink_importance(importance, mask)
     image, mask = shrink(image, mask)
-    actual = _offset(image, mask, name)
-    expected = load_norms().expected_offset(image, mask, importance)
+    norms = load_norms()
+    actual, expected = norms.object_offset(name, image, mask), norms.expected_offset(image, mask, importance)
     looks = (expected, actual.lerp(expected, FARTHER), expected + torch.tensor(DARKER))
     return _distinct(name, actual, looks)
 
@@ -77,14 +76,9 @@ def alternatives_towards(harmonized: Tensor, image: Tensor, mask: Tensor, name: 
     """
     require_selection(mask[None])
     require_scene(mask)
-    actual, expected = (_offset(*shrink(picture, mask), name) for picture in (image, harmonized))
+    actual, expected = (load_norms().object_offset(name, *shrink(x, mask)) for x in (image, harmonized))
     lighter = torch.tensor(LIGHTER)
     return _distinct(name, actual, (expected, expected + lighter, expected - lighter))
-
-
-def _offset(image: Tensor, mask: Tensor, name: str) -> Tensor:
-    """How far the object's look in a small picture lies from the usual one of its kind: [5], see `Norms.offset`."""
-    return load_norms().offset(name, region_appearance(image, foreground(mask).float()).cpu())
 
 
 def _distinct(name: str, actual: Tensor, looks: Iterable[Tensor]) -> tuple[ImagingDescription, ...]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...core.errors import InputError
 from ...core.masks import foreground
-from ...core.view import Rectangle, cut
+from ...core.view import working_view
 from ...evaluator.model import HarmonyEvaluator
 from ...methods.diffharmony.carry import Carry, carried
 from ...methods.diffharmony.conditioning import SCALE, latent_frame, latent_mask
@@ -247,5 +247,5 @@ def _pictures(image: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
 
 def _square(picture: Tensor, mask: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """The whole picture, squashed to a square as in the paper, and its mask."""
-    square, plane = cut(picture, mask.to(picture), Rectangle(0, 0, *mask.shape[1:]), size)
+    square, plane = working_view(picture, mask.to(picture), size, "whole")
     return square, foreground(plane).to(picture)

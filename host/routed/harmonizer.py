@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,9 @@ from torch import Tensor
 from ...color.lut import ColorLUT
 from ...core.weights import shipped_weights
 from ...evaluator.model import HarmonyEvaluator
-from ...loop.policy import MARGIN
+from ...loop.policy import MARGIN, LoopPolicy, answer
 from ...loop.states import require_one_picture
-from ...methods.routed.checkpoint import read_network
+from ...methods.routed.checkpoint import MANIFEST, read_network
 from ...methods.routed.harmonizer import Proposal, RoutedHarmonizer
 from ...methods.routed.instances import find_instances
 from ...methods.routed.similarity import importance_map
@@ -27,8 +26,8 @@ from .instances import instance_backbone
 
 EMBEDDED = "embedded"
 FOLDER = "routed_harmonizer"
-MANIFEST = Path(__file__).parents[2] / "methods" / "routed" / "weights.json"
 JUDGED = 0.0, 0.25, 0.5, 0.75, 1.0  # strengths that the judge chooses among, times the one that is asked for
+CLIMB = LoopPolicy(margin=MARGIN)  # how it chooses
 PROPOSED = 0.5, 1.0  # strengths of what a loop may start from
 
 
@@ -161,18 +160,17 @@ def importance_of(image: Tensor, mask: Tensor) -> Tensor:
 def chosen(judge: HarmonyEvaluator, versions: Iterable[Version], mask: Tensor) -> tuple[Version, tuple[float, ...]]:
     """Which of several versions of a picture to take, from the least changed to the most; and the scores of all.
 
-    The judge must like a stronger change better than a weaker one by MARGIN: where it hardly sees a difference, less is
-    safer.
+    The answer climbs as the loop's does: the judge must like a stronger change better than a weaker one by MARGIN.
 
     Args:
         judge: scores pictures.
         versions: at least one; they are made and scored one after another.
         mask: [H,W], 1 on the object.
     """
-    best, best_score, scores = None, -math.inf, []
-    for version in versions:
+    best, scores = None, []
+    for latest, version in enumerate(versions):
         scores.append(float(judge.score(version.image[None], mask[None])))
-        if scores[-1] > best_score + MARGIN:
-            best, best_score = version, scores[-1]
+        if answer(scores, CLIMB) == latest:
+            best = version
     assert best is not None, "there is a version"
     return best, tuple(scores)

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ...core.errors import InputError
-from ...core.weights import misfit, read_weights
+from ...core.weights import misfit, read_table
 
 EXPECTED = "expected DiffHarmony's condition VAE (condition_vae/diffusion_pytorch_model.safetensors of its release)"
 LEVELS = 4
@@ -65,12 +65,7 @@ def network_tensors(path: Path, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         InputError: when the file cannot be read, or is of something else.
     """
-    try:
-        state = read_weights(path)
-    except ValueError as error:
-        raise InputError("path", f"{path.name} {error}; {EXPECTED}.") from error
-    if not isinstance(state, dict) or not all(isinstance(item, Tensor) for item in state.values()):
-        raise InputError("path", f"{path.name} holds a {type(state).__name__}, not a table of weights; {EXPECTED}.")
+    state = read_table(path, EXPECTED)
     if not any(name.startswith(ENCODER) for name in state):
         raise InputError("path", f"{path.name} is no Harmony-VAE: it has no conditional encoder; {EXPECTED}.")
     released = released_tensors(own)

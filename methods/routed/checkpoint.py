@@ -7,9 +7,10 @@ from pathlib import Path
 from torch import Tensor
 
 from ...core.errors import InputError
-from ...core.weights import misfit, read_weights
+from ...core.weights import misfit, read_table
 from .network import AVERAGED, Architecture, RoutedNetwork
 
+MANIFEST = Path(__file__).with_name("weights.json")  # of the network that ships
 EXPECTED = "expected a safetensors file that `python -m diff_harmonization.training routed` wrote"
 
 
@@ -21,10 +22,7 @@ def read_network(path: Path) -> RoutedNetwork:
     """
     if path.suffix != ".safetensors":
         raise InputError("path", f"{path.name} is no safetensors file; {EXPECTED}.")
-    try:
-        state: dict[str, Tensor] = read_weights(path)
-    except ValueError as error:
-        raise InputError("path", f"{path.name} {error}; {EXPECTED}.") from error
+    state = read_table(path, EXPECTED)
     network = RoutedNetwork(architecture_of(state))
     own = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
     if wrong := misfit(own, state):

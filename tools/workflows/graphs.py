@@ -142,8 +142,8 @@ def routed_graph() -> list[Group]:
     similar = Node(
         "similar", "InstanceSimilarity", {"instances": ("instances", 0), "image": IMAGE}, "What looks like the object"
     )
-    inputs = {"harmonizer": ("harmonizer", 0), "image": IMAGE, "mask": MASK, "importance": ("similar", 0)}
-    inputs["evaluator"] = ("evaluator", 0)
+    inputs = {"image": IMAGE, "mask": MASK, "importance": ("similar", 0)}
+    inputs |= {name: (name, 0) for name in ("harmonizer", "evaluator")}
     loaded = [Node("harmonizer", "LoadRoutedHarmonizer"), Node("evaluator", "LoadHarmonyEvaluator")]
     saved = [
         save_image("save", ("apply", 0), "result"),

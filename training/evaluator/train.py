@@ -16,6 +16,7 @@ from ...core.weights import shipped_weights
 from ...data.photos import read_photos
 from ...evaluator.checkpoint import NETWORKS, read_network
 from ...evaluator.networks import HarmonyNetwork, RegionNetwork
+from ...methods.routed.checkpoint import MANIFEST as HARMONIZER
 from ...methods.routed.checkpoint import read_network as read_harmonizer
 from ...methods.routed.instances import load_backbone
 from ..crops import Crops, cached_crops
@@ -32,7 +33,6 @@ from .sampler import Sampler
 
 logger = logging.getLogger(__name__)
 
-HARMONIZER = Path(__file__).parents[2] / "methods" / "routed" / "weights.json"
 PROPOSALS = 0.5  # share of the photos of a batch that come in versions that the harmonizer proposes
 NEW_LAYERS = ("head.", "body.conv_stem.", "conv1.", "fc.")  # the classes and the mask's channel: new
 NEW_LAYERS_PACE = 3.0

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...core.errors import InputError
 from ...core.weights import shipped_weights
+from ...evaluator.checkpoint import MANIFEST as EVALUATOR
 from ...methods.routed.checkpoint import read_network
 from ...methods.routed.instances import load_backbone
 from ...methods.routed.network import Architecture, RoutedNetwork
@@ -28,7 +29,6 @@ from .sampler import Batch, Sampler
 
 logger = logging.getLogger(__name__)
 
-EVALUATOR = Path(__file__).parents[2] / "evaluator" / "weights.json"
 BODY_PACE = 0.5  # the encoder comes trained
 WEIGHT_DECAY = 1e-4
 AVERAGE_DECAY, GRADIENT_NORM = 0.998, 1.0
