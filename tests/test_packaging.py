@@ -178,15 +178,10 @@ def test_the_registry_gets_the_frontends_part():
     assert every and not left_out
 
 
-def test_the_host_finds_the_frontends_part_whatever_the_folder_is_called(host_path, tmp_path):
-    """Its URL is made from the project's name; from the folder's, a user's own name for it could break it."""
-    from comfy_config.config_parser import extract_node_configuration
-
-    folder = tmp_path / "ComfyUI Harmony (2).main"
-    folder.symlink_to(REPO, target_is_directory=True)
-    found = extract_node_configuration(str(folder))
-    assert found.project.name == "diff-harmonization"
-    assert [path.suffix for path in (folder / found.tool_comfy.web).iterdir()] == [".js"]
+def test_the_host_serves_the_frontends_part_once(server):
+    """Under the folder's name, where the browser looks for the nodes' help; a second name would load it twice."""
+    ours = [path for path in server.get_json("/extensions") if path.endswith("/shown_text.js")]
+    assert ours == ["/extensions/diff_harmonization/shown_text.js"]
 
 
 def test_it_imports_without_a_host(wheel, tmp_path):

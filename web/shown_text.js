@@ -1,7 +1,8 @@
 // Shows on a node the text that its run gives as ui.PreviewText; the frontend draws it for some nodes of its own only.
 import { app } from "../../scripts/app.js";
 
-const CATEGORY = "Diff-Harmonization"; // of every node of the pack; nodes/types.py
+// The host serves the pack's web folder under the name of the pack's folder.
+const PACK = decodeURIComponent(new URL(import.meta.url).pathname.split("/").at(-2));
 const NAME = "shown_text";
 const TALLEST = 400; // pixels of text; more of it scrolls
 const MARGIN = 10; // pixels that the frontend leaves on each side of a text area
@@ -42,7 +43,7 @@ function show(node, output) {
   node.setDirtyCanvas(true, true);
 }
 
-const ours = (nodeData) => nodeData?.category?.split("/")[0] === CATEGORY;
+const ours = (nodeData) => nodeData?.python_module === `custom_nodes.${PACK}`;
 
 app.registerExtension({
   name: "DiffHarmonization.ShownText",
