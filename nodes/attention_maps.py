@@ -23,6 +23,7 @@ class AttentionMaps(io.ComfyNode):
             node_id="AttentionMaps",
             display_name="Attention Maps",
             category=CATEGORY,
+            search_aliases=["cross attention", "heat map", "word map", "daam", "注意力热图"],
             description="Shows where the model looks for each word of the description, before and after the "
             "refinement, as heat maps (paper fig. 11).",
             inputs=[

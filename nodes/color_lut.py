@@ -26,6 +26,14 @@ class FitColorLUT(io.ComfyNode):
             node_id="FitColorLUT",
             display_name="Fit Color LUT",
             category=CATEGORY_COLOR,
+            search_aliases=[
+                "match color",
+                "color transfer",
+                "grade from reference",
+                "lut from two images",
+                "颜色匹配",
+                "追色",
+            ],
             description="Explains the change of color between two pictures as a smooth 3D LUT (paper app. E).",
             inputs=[
                 io.Image.Input("before", tooltip="The picture before the edit."),
@@ -95,6 +103,7 @@ class ApplyColorLUT(io.ComfyNode):
             node_id="ApplyColorLUT",
             display_name="Apply Color LUT",
             category=CATEGORY_COLOR,
+            search_aliases=["color grade", "color correct", "cube", "3d lut", "调色"],
             description="Carries an edit to a picture of any size. Outside the mask every pixel stays as it is.",
             inputs=[
                 io.Image.Input("image", tooltip="The full-resolution composite."),
@@ -170,6 +179,7 @@ class SaveColorLUT(io.ComfyNode):
             node_id="SaveColorLUT",
             display_name="Save Color LUT",
             category=CATEGORY_COLOR,
+            search_aliases=["export lut", "cube file", "photoshop", "premiere", "davinci resolve", "导出LUT"],
             description="Writes the LUT as a .cube file (sRGB, domain 0 to 1), which photo and video programs read. "
             "Each region's LUT gets its own file.",
             inputs=[

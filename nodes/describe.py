@@ -43,6 +43,7 @@ class TextDescribe(io.ComfyNode):
             node_id="TextDescribe",
             display_name="Describe by Text",
             category=CATEGORY_DESCRIBE,
+            search_aliases=["prompt", "words", "manual description", "how it looks", "提示词", "文字描述"],
             description="Say what was pasted and how the two regions look: an object, words for the foreground, words "
             "for the background. The edit gives the object the background's words.",
             has_intermediate_output=True,  # a cached result shows its text again
@@ -110,6 +111,16 @@ class LocalDescribe(io.ComfyNode):
             node_id="LocalDescribe",
             display_name="Describe Locally",
             category=CATEGORY_DESCRIBE,
+            search_aliases=[
+                "caption",
+                "interrogate",
+                "auto prompt",
+                "color statistics",
+                "vlm",
+                "clip interrogator",
+                "反推",
+                "自动描述",
+            ],
             description="Describe the picture on this machine: from color statistics of its two regions, or by a "
             "vision model of yours. Nothing is uploaded or downloaded.",
             has_intermediate_output=True,  # a cached result shows its text again

@@ -20,6 +20,7 @@ class DescribePicker(io.ComfyNode):
             node_id="DescribePicker",
             display_name="Pick Description",
             category=CATEGORY_DESCRIBE,
+            search_aliases=["choose prompt", "select description", "edit words", "variants", "选择提示词"],
             description="Pick one of several descriptions. You can edit them and add your own. The node shows them "
             "all.",
             has_intermediate_output=True,  # a cached result shows its text again

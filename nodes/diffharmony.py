@@ -22,7 +22,7 @@ from ..host.diffharmony.harmonizer import (
 from ..host.diffharmony.vae import HostHarmonyVAE, harmony_vae_names, load_harmony_vae
 from ..methods.diffharmony.carry import CARRIES, Carry
 from .errors import errors_name
-from .types import CATEGORY_DIFFHARMONY, Conditioning, HarmonyEvaluator, HarmonyVAE
+from .types import CATEGORY_DIFFHARMONY, HARMONIZE_ALIASES, Conditioning, HarmonyEvaluator, HarmonyVAE
 
 DEFAULTS = SamplingSettings()
 
@@ -34,6 +34,7 @@ class LoadHarmonyVAE(io.ComfyNode):
             node_id="LoadHarmonyVAE",
             display_name="Load Harmony-VAE",
             category=CATEGORY_DIFFHARMONY,
+            search_aliases=["condition vae", "diffharmony vae", "decoder with details"],
             description="Loads a VAE decoder that also sees the composite, so that faces, text and patterns survive. "
             "It is DiffHarmony's condition VAE, a file that you have to get yourself.",
             inputs=[
@@ -59,6 +60,7 @@ class HarmonyVAEDecode(io.ComfyNode):
             node_id="HarmonyVAEDecode",
             display_name="Harmony-VAE Decode",
             category=CATEGORY_DIFFHARMONY,
+            search_aliases=["vae decode", "keep details", "condition vae", "VAE解码"],
             description="Decodes an edited latent and takes the details from the composite. Use it in place of VAE "
             "Decode behind any edit of a Stable Diffusion 1.5 latent. A picture that is too large for the memory is "
             "decoded in tiles.",
@@ -87,6 +89,7 @@ class DiffHarmonyConditioning(io.ComfyNode):
             node_id="DiffHarmonyConditioning",
             display_name="DiffHarmony Conditioning",
             category=CATEGORY_DIFFHARMONY,
+            search_aliases=["inpaint conditioning", "diffharmony", "ksampler", "concat latent"],
             description="Shows a composite to DiffHarmony's UNet, so that KSampler can run it: 5 steps, cfg 1, "
             "euler_ancestral, normal, denoise 1. Inpaint Model Conditioning does not serve: it makes the object gray, "
             "and this UNet must see it.",
@@ -166,6 +169,7 @@ class DiffHarmonize(io.ComfyNode):
             node_id="DiffHarmonize",
             display_name="Harmonize with DiffHarmony",
             category=CATEGORY_DIFFHARMONY,
+            search_aliases=[*HARMONIZE_ALIASES, "diffharmony++"],
             description="Makes a pasted object belong, with DiffHarmony's UNet: a diffusion model that was trained to "
             "harmonize. Needs no words. You have to get its weights yourself.",
             has_intermediate_output=True,  # a cached result shows its text again
@@ -235,6 +239,7 @@ class InverseHarmonize(io.ComfyNode):
             node_id="InverseHarmonize",
             display_name="Inverse Harmonize",
             category=CATEGORY_DIFFHARMONY,
+            search_aliases=["make composites", "training data", "augment", "dataset", "recolor object", "造数据"],
             description="Makes composites of a real picture, with DiffHarmony's inverse UNet: the object gets light "
             "and colors that do not belong. Use it to make pairs for training. You have to get its weights yourself.",
             inputs=[

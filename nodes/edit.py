@@ -22,6 +22,7 @@ class AttentionControlledEdit(io.ComfyNode):
             node_id="AttentionControlledEdit",
             display_name="Attention-Controlled Edit",
             category=CATEGORY,
+            search_aliases=["prompt to prompt", "p2p", "relight", "image edit", "restyle light", "重打光"],
             description="Paints the composite again with the background's words, under the foreground's own attention. "
             "Light and color change, and the structure stays.",
             inputs=[

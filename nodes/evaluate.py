@@ -19,6 +19,7 @@ class LoadHarmonyEvaluator(io.ComfyNode):
             node_id="LoadHarmonyEvaluator",
             display_name="Load Harmony Evaluator",
             category=CATEGORY_EVALUATE,
+            search_aliases=["judge", "discriminator", "quality model", "real or fake", "评分模型"],
             description="Loads a classifier that says how likely it is that a pasted object belongs to its picture.",
             inputs=[
                 io.Combo.Input(
@@ -45,6 +46,7 @@ class HarmonyScore(io.ComfyNode):
             node_id="HarmonyScore",
             display_name="Harmony Score",
             category=CATEGORY_EVALUATE,
+            search_aliases=["rate composite", "judge", "realism", "quality score", "compare images", "评分"],
             description="Scores from 0 to 1 how well the object's light and color belong to its scene. Use it to "
             "compare versions of one picture. Scores of different pictures also depend on what the pictures show.",
             has_intermediate_output=True,  # a cached result shows its text again

@@ -19,6 +19,7 @@ class HarmonyFilmstrip(io.ComfyNode):
             node_id="HarmonyFilmstrip",
             display_name="Harmony Filmstrip",
             category=CATEGORY,
+            search_aliases=["contact sheet", "compare passes", "history", "variants", "对比图"],
             description="Shows a loop's passes side by side, above the curve of their scores: what each pass made, the "
             "words that it followed, why it was taken or refused, and the decision after it.",
             inputs=[

@@ -21,6 +21,7 @@ class GeminiDescribe(io.ComfyNode):
             node_id="GeminiDescribe",
             display_name="Describe with Gemini",
             category=CATEGORY_DESCRIBE,
+            search_aliases=["caption", "interrogate", "auto prompt", "google", "vlm", "反推", "自动描述"],
             description="Let Google's Gemini describe the pasted object and the scene. This uploads two pictures to "
             "Google, the composite and the mask, with at most 1024 pixels on a side. Google charges your account for "
             "it. The API key comes from the environment variable GEMINI_API_KEY or GOOGLE_API_KEY, or from the file "

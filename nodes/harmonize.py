@@ -21,7 +21,7 @@ from ..methods.routed.harmonizer import RoutedHarmonizer as Harmonizer
 from ..methods.zero_shot.refinement import RefinementSettings
 from .errors import errors_name
 from .loop import limit_inputs, margin_input, result_outputs, result_values
-from .types import CATEGORY, ColorLUT, Descriptions, HarmonyEvaluator, RoutedHarmonizer
+from .types import CATEGORY, HARMONIZE_ALIASES, ColorLUT, Descriptions, HarmonyEvaluator, RoutedHarmonizer
 
 DEFAULTS = PassSettings()
 # The engine's names for these inputs.
@@ -133,6 +133,7 @@ class Harmonize(io.ComfyNode):
             node_id="Harmonize",
             display_name="Harmonize Composite",
             category=CATEGORY,
+            search_aliases=[*HARMONIZE_ALIASES],
             description="The whole loop in one box. It edits the pasted object with each description, judges the "
             "results, continues from the best one, and carries the best colors to full resolution. With a routed "
             "harmonizer, its results compete, too. The graph around Iterate Loop gives the same result without one.",
@@ -212,6 +213,7 @@ class HarmonizeInstances(io.ComfyNode):
             node_id="HarmonizeInstances",
             display_name="Harmonize Instances",
             category=CATEGORY,
+            search_aliases=[*HARMONIZE_ALIASES, "several objects", "batch of masks", "多个物体"],
             description="Harmonizes several pasted objects of one picture, one after another. Each object goes through "
             "the loop of Harmonize Composite, on the picture that the object before it left.",
             has_intermediate_output=True,  # a cached result shows its text again

@@ -25,6 +25,7 @@ class FindInstances(io.ComfyNode):
             node_id="FindInstances",
             display_name="Find Instances",
             category=CATEGORY_ROUTED,
+            search_aliases=["segment everything", "segmentation", "superpixels", "sam", "分割"],
             description="Finds the things and surfaces that the scene consists of, and what each looks like. Instance "
             "Similarity then says which of them look like the pasted object.",
             inputs=[
@@ -94,6 +95,7 @@ class InstanceSimilarity(io.ComfyNode):
             node_id="InstanceSimilarity",
             display_name="Instance Similarity",
             category=CATEGORY_ROUTED,
+            search_aliases=["semantic similarity", "heat map", "importance", "who looks like me", "相似度"],
             description="Says how much each part of the scene looks like the pasted object (who looks like me). "
             "Routed Harmonize lets the similar parts decide how the object should look.",
             inputs=[

@@ -20,6 +20,7 @@ class DDIMInvert(io.ComfyNode):
             node_id="DDIMInvert",
             display_name="DDIM Invert",
             category=CATEGORY,
+            search_aliases=["ddim inversion", "inverse sampler", "unsample", "image to noise", "反演", "反推噪声"],
             description="Finds the noise from which the model would make this picture. It follows the empty prompt "
             "(guidance 0) and keeps every latent on the way.",
             inputs=[

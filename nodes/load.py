@@ -16,6 +16,13 @@ class LoadMiniHarmonyModel(io.ComfyNode):
             node_id="LoadMiniHarmonyModel",
             display_name="Load Mini Harmony Model",
             category=CATEGORY,
+            search_aliases=[
+                "small diffusion model",
+                "demo model",
+                "checkpoint without download",
+                "cpu model",
+                "迷你模型",
+            ],
             description="Loads the small model that ships with the pack: 64x64 pixels, an SD2-like UNet. It runs on a "
             "CPU in seconds. For the paper's own model, use Load Checkpoint with an SD2 checkpoint instead.",
             inputs=[],

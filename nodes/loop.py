@@ -103,6 +103,7 @@ class IterateLoop(io.ComfyNode):
             node_id="IterateLoop",
             display_name="Iterate Loop",
             category=CATEGORY_LOOP,
+            search_aliases=["for loop", "while loop", "repeat", "iterate", "循环"],
             description="The loop begins here. Everything between this node and Iterate Loop End runs in every pass. "
             "Each pass starts from the picture of an earlier one.",
             inputs=[
@@ -142,6 +143,7 @@ def end_schema(node_id: str, display_name: str, lists: bool) -> io.Schema:
         node_id=node_id,
         display_name=display_name,
         category=CATEGORY_LOOP,
+        search_aliases=["end loop", "for loop", "while loop", "best of n", "循环"],
         description="The loop ends here. It judges each pass by its score, and runs the next pass or stops. It gives "
         "the picture that it took last, the composite if it took none. Finished passes are shown here and kept in "
         "ComfyUI's temp folder, even if a later pass fails.",

@@ -31,6 +31,7 @@ class EdgeNullTextOptimize(io.ComfyNode):
             node_id="EdgeNullTextOptimize",
             display_name="Edge Null-Text Optimize",
             category=CATEGORY,
+            search_aliases=["null text inversion", "nti", "negative embedding", "edges", "空文本反演"],
             description="Finds the unconditional embedding of each step with which guidance gives the composite back, "
             "and keeps the object's edges in place (paper eq. 5-6). The edit then follows guidance_scale.",
             has_intermediate_output=True,  # a cached result shows its text again

@@ -110,6 +110,13 @@ class RefineEmbedding(io.ComfyNode):
             node_id="RefineEmbedding",
             display_name="Refine Embedding",
             category=CATEGORY,
+            search_aliases=[
+                "embedding optimization",
+                "textual inversion",
+                "prompt tuning",
+                "word attention",
+                "嵌入优化",
+            ],
             description="Refines the words' embeddings until their attention covers the right part of the picture. "
             "Then it writes the background's words over the foreground's (paper eq. 2-4). The paper's optimizing "
             "style: each noise level has its own embedding.",
@@ -169,6 +176,7 @@ class RefineEmbeddingTraining(io.ComfyNode):
             node_id="RefineEmbeddingTraining",
             display_name="Refine Embedding (Training Style)",
             category=CATEGORY,
+            search_aliases=["embedding training", "textual inversion", "prompt tuning", "嵌入训练"],
             description="Refine Embedding in the paper's other style: one embedding for all noise levels, trained on "
             "noise levels drawn at random. Use it instead of Refine Embedding.",
             inputs=[

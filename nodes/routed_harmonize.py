@@ -9,7 +9,7 @@ from ..evaluator.model import HarmonyEvaluator as Evaluator
 from ..host.routed.harmonizer import EMBEDDED, harmonize, harmonizer_names, load_harmonizer
 from ..methods.routed.harmonizer import RoutedHarmonizer as Harmonizer
 from .errors import errors_name
-from .types import CATEGORY_ROUTED, ColorLUT, HarmonyEvaluator, RoutedHarmonizer
+from .types import CATEGORY_ROUTED, HARMONIZE_ALIASES, ColorLUT, HarmonyEvaluator, RoutedHarmonizer
 
 
 class LoadRoutedHarmonizer(io.ComfyNode):
@@ -19,6 +19,7 @@ class LoadRoutedHarmonizer(io.ComfyNode):
             node_id="LoadRoutedHarmonizer",
             display_name="Load Routed Harmonizer",
             category=CATEGORY_ROUTED,
+            search_aliases=["color match model", "relight model", "harmonization network", "和谐化模型"],
             description="Loads the network that gives a pasted object the look of what resembles it in the scene.",
             inputs=[
                 io.Combo.Input(
@@ -49,6 +50,7 @@ class RoutedHarmonize(io.ComfyNode):
             node_id="RoutedHarmonize",
             display_name="Routed Harmonize",
             category=CATEGORY_ROUTED,
+            search_aliases=[*HARMONIZE_ALIASES, "color transfer", "who looks like me"],
             description="Makes a pasted object belong, at any resolution: the object takes the look of what resembles "
             "it in the scene. Needs no prompt, no diffusion model and no GPU.",
             has_intermediate_output=True,  # a cached result shows its text again

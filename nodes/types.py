@@ -25,6 +25,27 @@ CATEGORY_EVALUATE = f"{CATEGORY}/evaluate"
 CATEGORY_LOOP = f"{CATEGORY}/loop"
 CATEGORY_ROUTED = f"{CATEGORY}/routed"
 
+# What users who composite look for; of every node that makes a pasted object belong.
+HARMONIZE_ALIASES = (
+    "relight",
+    "composite",
+    "blend",
+    "match light",
+    "match lighting",
+    "match color",
+    "color match",
+    "paste",
+    "cutout",
+    "photoshop",
+    "harmonize",
+    "harmonization",
+    "图像合成",
+    "光影融合",
+    "溶图",
+    "重打光",
+    "颜色匹配",
+)
+
 CONDITIONING_TOOLTIP = (
     "Optional. Its ControlNets, hooks and areas apply to every evaluation in this stage. Its text is not used. "
     "Unconnected: none."

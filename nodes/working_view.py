@@ -19,6 +19,7 @@ class WorkingView(io.ComfyNode):
             node_id="WorkingView",
             display_name="Working View",
             category=CATEGORY,
+            search_aliases=["crop around mask", "inpaint crop", "cutout", "square", "crop and stitch", "裁剪", "抠图"],
             description="Cuts the square that the model works on out of the composite. Later the color LUT carries the "
             "edit back to the whole picture.",
             inputs=[

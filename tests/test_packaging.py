@@ -37,7 +37,7 @@ RANKS = (
 )
 RANK = {part: rank for rank, parts in enumerate(RANKS) for part in parts}
 BELOW_THE_NODES = tuple(part for part in RANK if RANK[part] < RANK["nodes"])
-FRONTEND = "web"  # served to the browser
+FRONTEND = ("web", "locales")  # served to the browser
 TOOLS = ("data", "training", "cli", "benchmarks", "tools")  # for the command line: they have extras of their own
 
 
@@ -91,7 +91,7 @@ def wheel(tmp_path_factory):
     listing = ("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
     for name in subprocess.run(listing, cwd=REPO, check=True, capture_output=True, text=True).stdout.split("\0"):
         source, part = REPO / name, name.split("/")[0]
-        if name and source.is_file() and (part in (*RANK, FRONTEND) or "/" not in name):
+        if name and source.is_file() and (part in (*RANK, *FRONTEND) or "/" not in name):
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             (copy / name).write_bytes(source.read_bytes())
     build = ("wheel", "--no-deps", "--no-build-isolation", "--no-index", "-q", "-w", str(out), str(copy))
@@ -161,19 +161,19 @@ def test_every_folder_with_code_is_a_listed_package(wheel):
 
 
 def test_the_wheel_has_the_data_that_the_code_reads(wheel):
-    listing = ("git", "ls-files", "-z", "*.json", "*.safetensors", f"{FRONTEND}/*.js")
+    listing = ("git", "ls-files", "-z", "*.json", "*.safetensors", *FRONTEND)
     names = subprocess.run(listing, cwd=REPO, check=True, capture_output=True, text=True).stdout.split("\0")
-    data = {f"diff_harmonization/{name}" for name in names if name.split("/")[0] in (*RANK, FRONTEND)}
+    data = {f"diff_harmonization/{name}" for name in names if name.split("/")[0] in (*RANK, *FRONTEND)}
     with zipfile.ZipFile(wheel) as archive:
         assert data and data <= set(archive.namelist())
 
 
 def test_the_registry_gets_the_frontends_part():
-    listing = ("git", "ls-files", "-z", FRONTEND)
+    listing = ("git", "ls-files", "-z", *FRONTEND)
     ignored = ("--ignored", "--cached", "--exclude-from=.comfyignore")
     every, left_out = (
         subprocess.run(command, cwd=REPO, check=True, capture_output=True, text=True).stdout
-        for command in (listing, (*listing[:3], *ignored, FRONTEND))
+        for command in (listing, (*listing[:3], *ignored, *FRONTEND))
     )
     assert every and not left_out
 

@@ -62,6 +62,20 @@ def test_node_explains_itself(info, node):
     assert all(tooltip and len(tooltip) > 5 for tooltip in schema["output_tooltips"])
 
 
+@pytest.mark.parametrize("node", NODES)
+def test_a_search_finds_the_node_by_other_words(info, node):
+    """The schema's and the ids' own words are found anyway."""
+    aliases = info[node]["search_aliases"]
+    assert len(aliases) == len(set(aliases)) >= 3
+    assert all(alias.strip() == alias and alias not in (node, info[node]["display_name"]) for alias in aliases)
+
+
+@pytest.mark.parametrize("node", ["Harmonize", "HarmonizeInstances", "RoutedHarmonize", "DiffHarmonize"])
+def test_who_composites_finds_what_harmonizes(info, node):
+    sought = "relight, composite, blend, match light, match color, color match, paste, cutout, photoshop, harmonize"
+    assert set(sought.split(", ")) <= set(info[node]["search_aliases"])
+
+
 def kept(saved, present):
     """Whether nothing of a saved value is lost: choices may be added, and keys."""
     if isinstance(saved, dict):
