@@ -53,9 +53,8 @@ def _inputs(sections: dict[str, Any], prefix: str = "") -> Iterator[Socket]:
     for section in ("required", "optional"):
         for name, (kind, *rest) in sections.get(section, {}).items():
             options = rest[0] if rest else {}
-            is_choice = isinstance(kind, list) or kind == DYNAMIC_COMBO
             facts = tuple(_facts(options, section == "optional"))
-            yield Socket(prefix + name, "COMBO" if is_choice else kind, options.get("tooltip", ""), facts)
+            yield Socket(prefix + name, "COMBO" if kind == DYNAMIC_COMBO else kind, options.get("tooltip", ""), facts)
             if kind == DYNAMIC_COMBO:
                 brought = [_inputs(option["inputs"], f"{prefix}{name}.") for option in options["options"]]
                 yield from dict.fromkeys(chain(*brought))
