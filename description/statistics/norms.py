@@ -40,7 +40,7 @@ class Norms:
         return (appearance - self.usual_look(name)) / self.scale
 
     def usual_look(self, name: str) -> Tensor:
-        """The usual appearance [5] of such an object, Lab units; of any object where the name stands for no known kind."""
+        """The usual appearance [5] of such an object, Lab units: of any object where its kind is not known."""
         return self.usual.get(known_object(name), self.usual["object"])
 
     def object_offset(self, name: str, image: Tensor, mask: Tensor) -> Tensor:
