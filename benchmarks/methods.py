@@ -22,10 +22,12 @@ from ..host.zero_shot.harmonize import Harmonized, harmonize
 from ..loop.policy import MARGIN, LoopPolicy
 from ..loop.run import Judge
 from ..methods.routed.harmonizer import RoutedHarmonizer
+from ..methods.zero_shot.refinement import RefinementSettings
 from .baselines import Method
 
 ONE_PASS = PassSettings(amount=1.0)  # workflows/harmonize.json
-LOOP_PASS = PassSettings()  # each pass of workflows/harmonize_loop.json
+FAST = RefinementSettings(cached_queries=True)
+LOOP_PASS = PassSettings(refinement=FAST)  # each pass of workflows/harmonize_loop.json
 LOOP = LoopPolicy(k=3, max_passes=6)  # the paper's rules
 DOUBTING_LOOP = replace(LOOP, margin=MARGIN, farthest=FARTHEST)  # those of workflows/harmonize_one_node.json
 

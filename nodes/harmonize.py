@@ -21,6 +21,7 @@ from ..methods.routed.harmonizer import RoutedHarmonizer as Harmonizer
 from ..methods.zero_shot.refinement import RefinementSettings
 from .errors import errors_name
 from .loop import limit_inputs, margin_input, result_outputs, result_values
+from .refine import fast_input
 from .types import CATEGORY, ColorLUT, Descriptions, HarmonyEvaluator, RoutedHarmonizer
 
 DEFAULTS = PassSettings()
@@ -100,9 +101,11 @@ def _rare() -> list[io.Input]:
     ]
 
 
-def _settings(size: int, steps: int, strength: float, amount: float, steps_per_timestep: int) -> PassSettings:
-    """The values of `_one_pass` and `_rare`."""
-    refinement = RefinementSettings(steps_per_timestep=steps_per_timestep)
+def _settings(
+    size: int, steps: int, strength: float, amount: float, steps_per_timestep: int, fast: bool
+) -> PassSettings:
+    """The values of `_one_pass`, `_rare` and `fast_input`."""
+    refinement = RefinementSettings(steps_per_timestep=steps_per_timestep, cached_queries=fast)
     return PassSettings(size=size, steps=steps, strength=strength, amount=amount, refinement=refinement)
 
 
@@ -152,6 +155,7 @@ class Harmonize(io.ComfyNode):
                     tooltip="From Load Routed Harmonizer. Its results at half and at full strength compete with the "
                     "described passes, and the loop may continue from one. Unconnected: the described passes alone.",
                 ),
+                fast_input(),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The harmonized picture at full resolution."),
@@ -182,8 +186,9 @@ class Harmonize(io.ComfyNode):
         margin: float = MARGIN,
         paper_loop: bool = False,
         harmonizer: Harmonizer | None = None,
+        fast: bool = False,
     ) -> io.NodeOutput:
-        settings, image = _settings(size, steps, strength, amount, steps_per_timestep), image[..., :3]
+        settings, image = _settings(size, steps, strength, amount, steps_per_timestep, fast), image[..., :3]
         models, kept = Models(model, clip, vae), KeptPasses()
         with errors_name("Harmonize", **RENAMED):
             policy = LoopPolicy(k=k, max_passes=max_passes, new_descriptions=new_descriptions)
@@ -230,6 +235,7 @@ class HarmonizeInstances(io.ComfyNode):
                 ),
                 *_rare(),
                 *_doubts(),
+                fast_input(),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The picture with all objects harmonized, at full resolution."),
@@ -260,8 +266,9 @@ class HarmonizeInstances(io.ComfyNode):
         view_size: int,
         margin: float = MARGIN,
         paper_loop: bool = False,
+        fast: bool = False,
     ) -> io.NodeOutput:
-        settings = _settings(size, steps, strength, amount, steps_per_timestep)
+        settings = _settings(size, steps, strength, amount, steps_per_timestep, fast)
         models = Models(model, clip, vae)
         with errors_name("HarmonizeInstances", **RENAMED):
             policy = _doubting(LoopPolicy(k=1, max_passes=max_passes), margin, paper_loop)
