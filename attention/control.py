@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from torch import Tensor
@@ -19,6 +19,8 @@ class AttentionLayer:
     place: Literal["input", "middle", "output"]  # the host's words for down, middle and up
     index: int  # running number of the transformer block within the UNet
     heads: int
+    # Of a cross-attention layer: keys [B,Nk,heads*d] of any context [B,Nk,D], wherever the host can tell them.
+    keys: Callable[[Tensor], Tensor] | None = field(default=None, compare=False, repr=False)
 
 
 class AttentionControl(Protocol):

@@ -44,8 +44,8 @@ def attention_map(q: Tensor, k: Tensor, heads: int) -> Tensor:
     return (q @ k.transpose(-1, -2) / sqrt(q.shape[-1])).softmax(-1).mean(1)
 
 
-class CrossAttentionMaps:
-    """Records the cross-attention maps of the down and up layers that work on one grid.
+class _GridLayers:
+    """Follows the cross-attention layers of the down and up blocks that work on one grid.
 
     Args:
         grid: (h, w); a layer of place input or output matches when it has h*w queries.
@@ -55,31 +55,25 @@ class CrossAttentionMaps:
     def __init__(self, grid: Grid, stop_after: int | None = None) -> None:
         self.grid, self.stop_after = grid, stop_after
         self.layers = 0  # matching layers seen
-        self._sum: Tensor | None = None
         self._others: set[int] = set()
 
     def __call__(self, layer: AttentionLayer, q: Tensor, k: Tensor, v: Tensor, attend: Attend) -> Tensor:
         if layer.kind == "cross" and layer.place != "middle":
             if q.shape[1] == self.grid[0] * self.grid[1]:
-                self._record(attention_map(q, k, layer.heads))
+                self._record(layer, q, k)
+                self.layers += 1
+                if self.layers == self.stop_after:
+                    raise StopForward
             else:
                 self._others.add(q.shape[1])
         return attend(q, k, v)
 
-    def _record(self, weights: Tensor) -> None:
-        self._sum = weights if self._sum is None else self._sum + weights
-        self.layers += 1
-        if self.layers == self.stop_after:
-            raise StopForward
+    def _record(self, layer: AttentionLayer, q: Tensor, k: Tensor) -> None:
+        raise NotImplementedError
 
-    def maps(self) -> Tensor:
-        """The maps, [B,T,h,w], averaged over heads and layers.
-
-        Raises:
-            InputError: when no layer matched the grid.
-        """
+    def _require_match(self) -> None:
         height, width = self.grid
-        if self._sum is None:
+        if not self.layers:
             seen = ", ".join(map(str, sorted(self._others))) or "none at all"
             raise InputError(
                 "denoise",
@@ -87,7 +81,61 @@ class CrossAttentionMaps:
                 f"(theirs: {seen}). Expected a model of the SD1/SD2 UNet family and a latent of the size that it works "
                 f"on.",
             )
-        return (self._sum / self.layers).transpose(1, 2).unflatten(-1, (height, width))
+
+
+class CrossAttentionMaps(_GridLayers):
+    """Records the sum of the matching layers' maps."""
+
+    _sum: Tensor | None = None
+
+    def _record(self, layer: AttentionLayer, q: Tensor, k: Tensor) -> None:
+        weights = attention_map(q, k, layer.heads)
+        self._sum = weights if self._sum is None else self._sum + weights
+
+    def maps(self) -> Tensor:
+        """The maps, [B,T,h,w], averaged over heads and layers.
+
+        Raises:
+            InputError: when no layer matched the grid.
+        """
+        self._require_match()
+        assert self._sum is not None
+        return _on_grid(self._sum / self.layers, self.grid)
+
+
+class CrossAttentionQueries(_GridLayers):
+    """Records the matching layers' queries, from which the maps of other contexts follow."""
+
+    def __init__(self, grid: Grid, stop_after: int | None = None) -> None:
+        super().__init__(grid, stop_after)
+        self._queries: list[tuple[AttentionLayer, Tensor]] = []
+
+    def _record(self, layer: AttentionLayer, q: Tensor, k: Tensor) -> None:
+        self._queries.append((layer, q))
+
+    def maps(self, context: Tensor) -> Tensor:
+        """The maps of `context` [B,T,D], averaged over heads and layers: [B,T,h,w], with gradients to the context.
+
+        They are exact for the context that the queries were recorded with. The queries hardly depend on it: they come
+        from the picture, and a context enters them through the layers below alone.
+
+        Raises:
+            InputError: when no layer matched the grid, or one cannot tell its keys.
+        """
+        self._require_match()
+        maps = [attention_map(q, _keys(layer)(context), layer.heads) for layer, q in self._queries]
+        return _on_grid(torch.stack(maps).mean(0), self.grid)
+
+
+def _keys(layer: AttentionLayer) -> Callable[[Tensor], Tensor]:
+    if layer.keys is None:
+        raise InputError("denoise", "its attention layers cannot tell their keys, which cached queries need.")
+    return layer.keys
+
+
+def _on_grid(weights: Tensor, grid: Grid) -> Tensor:
+    """Weights of the queries [B,h*w,T] as maps [B,T,h,w]."""
+    return weights.transpose(1, 2).unflatten(-1, grid)
 
 
 def record_maps(
@@ -121,3 +169,24 @@ def record_maps(
     with suppress(StopForward):
         denoise(latent, sigma, context, control)
     return control.maps(), control.layers
+
+
+def record_queries(
+    denoise: Callable[..., Tensor],
+    latent: Tensor,
+    sigma: Tensor | float,
+    context: Tensor,
+    grid: Grid,
+    last_layer: int | None = None,
+) -> tuple[CrossAttentionQueries, int]:
+    """The queries of one evaluation without gradients: `record_maps` for many contexts about `context`.
+
+    Args: see `record_maps`.
+
+    Returns:
+        The queries and the number of the last matching layer.
+    """
+    control = CrossAttentionQueries(grid, stop_after=last_layer)
+    with suppress(StopForward), torch.no_grad():
+        denoise(latent, sigma, context.detach(), control)
+    return control, control.layers

@@ -12,22 +12,23 @@ from ..core.types import ImagingDescription
 from ..data.composites import Pasted
 from ..data.pairs import Pair
 from ..description.statistics.norms import load_norms
-from ..description.statistics.plausibility import FARTHEST
 from ..description.statistics.provider import describe
 from ..description.statistics.words import words_for
 from ..host.describe.local import describe_locally
 from ..host.routed.harmonizer import proposals
 from ..host.zero_shot.edit import Models, PassSettings, edit_once
-from ..host.zero_shot.harmonize import Harmonized, harmonize
-from ..loop.policy import MARGIN, LoopPolicy
+from ..host.zero_shot.harmonize import Harmonized, doubting, harmonize
+from ..loop.policy import LoopPolicy
 from ..loop.run import Judge
 from ..methods.routed.harmonizer import RoutedHarmonizer
+from ..methods.zero_shot.refinement import RefinementSettings
 from .baselines import Method
 
 ONE_PASS = PassSettings(amount=1.0)  # workflows/harmonize.json
-LOOP_PASS = PassSettings()  # each pass of workflows/harmonize_loop.json
+FAST = RefinementSettings(cached_queries=True)
+LOOP_PASS = PassSettings(refinement=FAST)  # each pass of workflows/harmonize_loop.json
 LOOP = LoopPolicy(k=3, max_passes=6)  # the paper's rules
-DOUBTING_LOOP = replace(LOOP, margin=MARGIN, farthest=FARTHEST)  # those of workflows/harmonize_one_node.json
+DOUBTING_LOOP = doubting(LOOP)  # those of workflows/harmonize_one_node.json
 
 P = TypeVar("P", bound=Pasted)  # what the description is read from: a composite, or one with its truth
 

@@ -21,6 +21,8 @@ Reason = Literal["first", "better", "too little", "implausible"]
 NewDescriptions = Literal["best other trial", "next seed"]
 PATIENCE = 2  # decreases
 MARGIN = 0.02  # of the score: where the judge hardly sees a difference, less change is safer
+# A proposal is a guess at the truth. Passes go on until the judge likes one, so that its liking says less.
+DOUBT = 0.08
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,21 +30,23 @@ class LoopPolicy:
     """The loop's limits.
 
     Raises:
-        InputError: when k or max_passes is below 1, margin is below 0, or new_descriptions has another value.
+        InputError: when k or max_passes is below 1, margin or doubt is below 0, or new_descriptions has another value.
     """
 
     k: int = 3  # trial passes; each starts from the composite and has a description of its own
     max_passes: int = 10  # trials included; proposals do not count, they cost next to nothing
     new_descriptions: NewDescriptions = "best other trial"
     margin: float = 0.0  # of the score, by which a later state must beat the one that is taken; 0 is the paper's
+    doubt: float = 0.0  # what the margin grows by where a pass is to take the place of a proposal
     farthest: float = math.inf  # distance beyond which a state is no answer, unless the composite lies as far
 
     def __post_init__(self) -> None:
         for name in ("k", "max_passes"):
             if getattr(self, name) < 1:
                 raise InputError(name, f"got {getattr(self, name)}, expected at least 1.")
-        if not self.margin >= 0:
-            raise InputError("margin", f"got {self.margin}, expected 0 or more.")
+        for name in ("margin", "doubt"):
+            if not getattr(self, name) >= 0:
+                raise InputError(name, f"got {getattr(self, name)}, expected 0 or more.")
         if self.new_descriptions not in ("best other trial", "next seed"):
             raise InputError(
                 "new_descriptions", f"got '{self.new_descriptions}', expected 'best other trial' or 'next seed'."
@@ -64,6 +68,7 @@ class Verdict:
 
     reason: Reason  # "first" is the composite's
     rival: int = 0  # the state that was taken when this one was judged
+    needed: float = 0.0  # by how much it had to score better
 
     @property
     def taken(self) -> bool:
@@ -161,7 +166,10 @@ class _Loop:
         return replace(self, decision=Decision(action, source, seed))
 
     def _conclude(self) -> _Loop:
-        return self._next("conclude", answer(self.scores, self.policy, self.distances), self.decision.seed)
+        return self._next("conclude", self._answer(), self.decision.seed)
+
+    def _answer(self) -> int:
+        return answer(self.scores, self.policy, self.distances, self.proposals)
 
     def _keep_the_best(self) -> _Loop:
         kept, seed = 1 + best(self.scores[1:]), best(self.scores[self._state_of(0) :])
@@ -212,24 +220,29 @@ def best(scores: Sequence[float]) -> int:
     return max(range(len(scores)), key=scores.__getitem__)
 
 
-def verdicts(scores: Sequence[float], policy: LoopPolicy, distances: Sequence[float] = ()) -> tuple[Verdict, ...]:
+def verdicts(
+    scores: Sequence[float], policy: LoopPolicy, distances: Sequence[float] = (), proposals: int = 0
+) -> tuple[Verdict, ...]:
     """One for each state. The answer climbs: a state is taken if it beats the one taken before by more than the margin.
 
     Args:
         scores: of every state, the composite's first.
-        policy: its margin and its bound count.
+        policy: its margin, its doubt and its bound count.
         distances: how far each state's look leaves what is plausible. Without them no state is implausible. A state
             beyond the bound is refused if it also lies farther than the composite.
+        proposals: how many states after the composite are proposals.
     """
-    found, rival = [Verdict("first")], 0
+    found, rival = [Verdict("first", needed=policy.margin)], 0
     for state in range(1, len(scores)):
         far = bool(distances) and distances[state] > max(policy.farthest, distances[0])
-        better = scores[state] > scores[rival] + policy.margin
-        found.append(Verdict("too little" if not better else "implausible" if far else "better", rival))
+        needed = policy.margin + policy.doubt * (0 < rival <= proposals < state)
+        better = scores[state] > scores[rival] + needed
+        found.append(Verdict("too little" if not better else "implausible" if far else "better", rival, needed))
         rival = state if found[-1].taken else rival
     return tuple(found)
 
 
-def answer(scores: Sequence[float], policy: LoopPolicy, distances: Sequence[float] = ()) -> int:
+def answer(scores: Sequence[float], policy: LoopPolicy, distances: Sequence[float] = (), proposals: int = 0) -> int:
     """The last state that `verdicts`, with the same arguments, takes."""
-    return max(state for state, verdict in enumerate(verdicts(scores, policy, distances)) if verdict.taken)
+    found = verdicts(scores, policy, distances, proposals)
+    return max(state for state, verdict in enumerate(found) if verdict.taken)

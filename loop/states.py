@@ -135,12 +135,12 @@ class LoopStates:
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
         """One for each state: whether it may be the answer, and why."""
-        return verdicts(self.scores, self.policy, self.distances)
+        return verdicts(self.scores, self.policy, self.distances, len(self.proposals))
 
     @property
     def chosen(self) -> int:
         """The answer if the loop ends here."""
-        return answer(self.scores, self.policy, self.distances)
+        return answer(self.scores, self.policy, self.distances, len(self.proposals))
 
     @property
     def concluded(self) -> bool:
@@ -196,7 +196,7 @@ class LoopStates:
             case "better":
                 return f"taken: beats {rival} by {gain:.3f}"
             case "too little":
-                margin = f" by more than {self.policy.margin:g}" if gain > 0 else ""
+                margin = f" by more than {verdict.needed:g}" if gain > 0 else ""
                 return f"refused: does not beat {rival}{margin}"
             case "implausible" if math.isinf(self.distances[state]):
                 return "refused: looks implausible, its light and shade are lost or inverted"

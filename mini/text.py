@@ -14,7 +14,7 @@ from typing import Any, cast
 from comfy.sd1_clip import SD1ClipModel, SDClipModel
 from comfy.text_encoders.sd2_clip import SD2Tokenizer
 
-from ..description.statistics.words import COMPOUNDS, NEUTRAL, offset_of, words_for
+from ..description.statistics.words import SPELLED_OUT
 from ..description.vocabulary import OBJECT_SYNONYMS, OBJECTS, SYNONYMS, WORDS
 from ..host.runs import current_run
 from .unet import CONTEXT_DIM
@@ -32,13 +32,6 @@ CONFIG = {
 }
 
 KNOWN = frozenset((*OBJECTS, *WORDS))
-# Words of several axes, such as "sunset", are rare in the captions that it learned from, and steer badly
-# (`benchmarks words`). It reads the words of each axis instead: "hot dim".
-SPELLED_OUT = {
-    word: " ".join(axes)
-    for word in COMPOUNDS.keys() - OBJECTS  # a sky or a mountain may be the object
-    if word != NEUTRAL and (axes := words_for(offset_of((word,)))) != (NEUTRAL,)
-}
 # A name of an object comes before a synonym of a condition: the parser has already replaced the latter.
 READ_AS = SYNONYMS | OBJECT_SYNONYMS | {word: word for word in KNOWN}
 WORD = r"[^\W\d_]+"

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP, VAE
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..core.types import ImagingDescription
-from ..description.statistics.plausibility import FARTHEST
 from ..evaluator.model import HarmonyEvaluator as Evaluator
 from ..host.loop.passes import KeptPasses, shown
 from ..host.routed.harmonizer import proposals
 from ..host.zero_shot.edit import Models, PassSettings
-from ..host.zero_shot.harmonize import VIEW_SIZE, harmonize, harmonize_instances
+from ..host.zero_shot.harmonize import VIEW_SIZE, doubting, harmonize, harmonize_instances
 from ..loop.policy import MARGIN, LoopPolicy, NewDescriptions
 from ..methods.routed.harmonizer import RoutedHarmonizer as Harmonizer
 from ..methods.zero_shot.refinement import RefinementSettings
 from .errors import errors_name
 from .loop import limit_inputs, margin_input, result_outputs, result_values
+from .refine import fast_input
 from .types import CATEGORY, HARMONIZE_ALIASES, ColorLUT, Descriptions, HarmonyEvaluator, RoutedHarmonizer
 
 DEFAULTS = PassSettings()
@@ -100,9 +98,11 @@ def _rare() -> list[io.Input]:
     ]
 
 
-def _settings(size: int, steps: int, strength: float, amount: float, steps_per_timestep: int) -> PassSettings:
-    """The values of `_one_pass` and `_rare`."""
-    refinement = RefinementSettings(steps_per_timestep=steps_per_timestep)
+def _settings(
+    size: int, steps: int, strength: float, amount: float, steps_per_timestep: int, fast: bool
+) -> PassSettings:
+    """The values of `_one_pass`, `_rare` and `fast_input`."""
+    refinement = RefinementSettings(steps_per_timestep=steps_per_timestep, cached_queries=fast)
     return PassSettings(size=size, steps=steps, strength=strength, amount=amount, refinement=refinement)
 
 
@@ -121,9 +121,9 @@ def _doubts() -> list[io.Input]:
     ]
 
 
-def _doubting(policy: LoopPolicy, margin: float, paper_loop: bool) -> LoopPolicy:
+def _policy(policy: LoopPolicy, margin: float, paper_loop: bool) -> LoopPolicy:
     """The paper's policy with the values of `_doubts`."""
-    return policy if paper_loop else replace(policy, margin=margin, farthest=FARTHEST)
+    return policy if paper_loop else doubting(policy, margin)
 
 
 class Harmonize(io.ComfyNode):
@@ -150,9 +150,11 @@ class Harmonize(io.ComfyNode):
                 RoutedHarmonizer.Input(
                     "harmonizer",
                     optional=True,
-                    tooltip="From Load Routed Harmonizer. Its results at half and at full strength compete with the "
-                    "described passes, and the loop may continue from one. Unconnected: the described passes alone.",
+                    tooltip="From Load Routed Harmonizer. Its results at four strengths compete with the described "
+                    "passes, and the loop may continue from one. A pass must beat them clearly. Unconnected: the "
+                    "described passes alone.",
                 ),
+                fast_input(),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The harmonized picture at full resolution."),
@@ -183,8 +185,9 @@ class Harmonize(io.ComfyNode):
         margin: float = MARGIN,
         paper_loop: bool = False,
         harmonizer: Harmonizer | None = None,
+        fast: bool = False,
     ) -> io.NodeOutput:
-        settings, image = _settings(size, steps, strength, amount, steps_per_timestep), image[..., :3]
+        settings, image = _settings(size, steps, strength, amount, steps_per_timestep, fast), image[..., :3]
         models, kept = Models(model, clip, vae), KeptPasses()
         with errors_name("Harmonize", **RENAMED):
             policy = LoopPolicy(k=k, max_passes=max_passes, new_descriptions=new_descriptions)
@@ -195,7 +198,7 @@ class Harmonize(io.ComfyNode):
                 mask,
                 descriptions,
                 settings,
-                _doubting(policy, margin, paper_loop),
+                _policy(policy, margin, paper_loop),
                 proposals=() if harmonizer is None or paper_loop else proposals(harmonizer, image, mask),
                 view_size=view_size,
                 after_pass=kept.keep,
@@ -232,6 +235,7 @@ class HarmonizeInstances(io.ComfyNode):
                 ),
                 *_rare(),
                 *_doubts(),
+                fast_input(),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The picture with all objects harmonized, at full resolution."),
@@ -262,11 +266,12 @@ class HarmonizeInstances(io.ComfyNode):
         view_size: int,
         margin: float = MARGIN,
         paper_loop: bool = False,
+        fast: bool = False,
     ) -> io.NodeOutput:
-        settings = _settings(size, steps, strength, amount, steps_per_timestep)
+        settings = _settings(size, steps, strength, amount, steps_per_timestep, fast)
         models = Models(model, clip, vae)
         with errors_name("HarmonizeInstances", **RENAMED):
-            policy = _doubting(LoopPolicy(k=1, max_passes=max_passes), margin, paper_loop)
+            policy = _policy(LoopPolicy(k=1, max_passes=max_passes), margin, paper_loop)
             done, kept = harmonize_instances(
                 models, evaluator, image[..., :3], masks, descriptions, settings, policy, view_size=view_size
             )

@@ -85,7 +85,20 @@ def _what_may_be_added() -> list[io.Input]:
             "with one value everywhere is neutral, as is no map. Values on the object are not used. It must have the "
             "mask's size and show the same part of the picture; Working View cuts it at its input regions.",
         ),
+        fast_input(),
     ]
+
+
+def fast_input() -> io.Boolean.Input:
+    """The switch from the paper's refinement to the one with cached queries."""
+    return io.Boolean.Input(
+        "fast",
+        default=False,
+        optional=True,
+        advanced=True,
+        tooltip="On: the words are refined from one look at the picture for each noise level. This is faster, needs "
+        "less memory, and gives nearly the same result. Off: the paper's way, a look for each optimizer step.",
+    )
 
 
 def _outputs() -> list[io.Output]:
@@ -155,6 +168,7 @@ class RefineEmbedding(io.ComfyNode):
         weight_learning_rate: float,
         conditioning: Conditioning | None = None,
         importance: Tensor | None = None,
+        fast: bool = False,
     ) -> io.NodeOutput:
         with errors_name("RefineEmbedding", **RENAMED):
             settings = RefinementSettings(
@@ -163,6 +177,7 @@ class RefineEmbedding(io.ComfyNode):
                 regularization_weight=regularization_weight,
                 weight_decay=weight_decay,
                 weight_learning_rate=weight_learning_rate,
+                cached_queries=fast,
             )
             return _refined(
                 refine_words(model, clip, trajectory, description, mask, settings, conditioning, importance)
@@ -231,6 +246,7 @@ class RefineEmbeddingTraining(io.ComfyNode):
         seed: int,
         conditioning: Conditioning | None = None,
         importance: Tensor | None = None,
+        fast: bool = False,
     ) -> io.NodeOutput:
         with errors_name("RefineEmbeddingTraining", **RENAMED):
             settings = TrainingSettings(
@@ -241,6 +257,7 @@ class RefineEmbeddingTraining(io.ComfyNode):
                 weight_decay=weight_decay,
                 weight_learning_rate=weight_learning_rate,
                 seed=seed,
+                cached_queries=fast,
             )
             return _refined(
                 refine_words(model, clip, trajectory, description, mask, settings, conditioning, importance)

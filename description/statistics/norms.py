@@ -37,7 +37,11 @@ class Norms:
         Returns:
             [...,5] in units of `scale`.
         """
-        return (appearance - self.usual.get(known_object(name), self.usual["object"])) / self.scale
+        return (appearance - self.usual_look(name)) / self.scale
+
+    def usual_look(self, name: str) -> Tensor:
+        """The usual appearance [5] of such an object, Lab units: of any object where its kind is not known."""
+        return self.usual.get(known_object(name), self.usual["object"])
 
     def object_offset(self, name: str, image: Tensor, mask: Tensor) -> Tensor:
         """How far the look of a picture's object lies from the usual one of its kind.

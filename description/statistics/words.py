@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from ..vocabulary import OBJECTS
 from .appearance import AXES
 
 # Canonical words along each axis, as (offset, word) from low to high; offsets nearer to 0 than half of the
@@ -127,3 +128,12 @@ def offset_of(words: Iterable[str]) -> Tensor:
         for axis, level in COMPOUNDS.get(word, {}).items():
             said[axis].append(level)
     return torch.tensor([sum(said[axis]) / len(said[axis]) if said[axis] else 0.0 for axis in AXES])
+
+
+# What the embedded model reads in place of a word of several axes, such as "hot dim" for "sunset". Objects are seldom
+# seen in such looks, so it would learn the word badly (`benchmarks words`).
+SPELLED_OUT = {
+    word: " ".join(axes)
+    for word in COMPOUNDS.keys() - OBJECTS  # a sky or a mountain may be the object
+    if word != NEUTRAL and (axes := words_for(offset_of((word,)))) != (NEUTRAL,)
+}

@@ -28,7 +28,7 @@ EMBEDDED = "embedded"
 FOLDER = "routed_harmonizer"
 JUDGED = 0.0, 0.25, 0.5, 0.75, 1.0  # strengths that the judge chooses among, times the one that is asked for
 CLIMB = LoopPolicy(margin=MARGIN)  # how it chooses
-PROPOSED = 0.5, 1.0  # strengths of what a loop may start from
+PROPOSED = JUDGED[1:]  # strengths of what a loop may take or start from
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,8 @@ class ControlledAttention:
                     continue
                 if held.get(name, {}).keys() & {(place, number), (place, number, index)}:
                     taken.append(f"{name} of {place} {number}")
-                layer = AttentionLayer(kind, place, position, block.n_heads)  # type: ignore[arg-type]
+                keys = getattr(block, name).to_k if kind == "cross" else None
+                layer = AttentionLayer(kind, place, position, block.n_heads, keys)  # type: ignore[arg-type]
                 patch = self._patch(layer)
                 self.options = set_model_options_patch_replace(self.options, patch, name, place, number, index)
                 layers += 1

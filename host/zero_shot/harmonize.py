@@ -15,8 +15,8 @@ from ...color.lut import ColorLUT
 from ...core.errors import InputError
 from ...core.types import ImagingDescription
 from ...core.view import working_view
-from ...description.statistics.plausibility import distance_from_plausible
-from ...loop.policy import LoopPolicy
+from ...description.statistics.plausibility import FARTHEST, distance_from_plausible
+from ...loop.policy import DOUBT, MARGIN, LoopPolicy
 from ...loop.run import Judge, run_loop
 from ...loop.states import LoopStates, require_one_picture, require_proposals
 from ..image import check_mask, check_regions
@@ -24,6 +24,11 @@ from ..loop.passes import KeptPasses
 from .edit import Models, PassSettings, ZeroShotEdit
 
 VIEW_SIZE = 256  # side of the square that the loop carries from pass to pass, pixels
+
+
+def doubting(policy: LoopPolicy, margin: float = MARGIN) -> LoopPolicy:
+    """The paper's policy, with doubts: a margin for the judge, more against proposals, and plausible looks only."""
+    return replace(policy, margin=margin, doubt=DOUBT, farthest=FARTHEST)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...attention.maps import map_grid, record_maps
+from ...attention.maps import map_grid
 from ...core.masks import mask_on_grid, scene_importance
+from .row_maps import CachedMaps, ExactMaps
 from .text_rows import TextRow
 from .types import Denoiser, TextEncoder, Trajectory
 
@@ -53,6 +54,7 @@ class PairLoss:
         regularization_weight: w of eq. 2.
         importance: [B or 1, H, W], how much each pixel of the scene counts for the background's row, 0 or more. None:
             all count the same.
+        cached_queries: maps from the queries of one evaluation a timestep, see `CachedMaps`.
 
     Raises:
         InputError: when the importance has another size than the mask or leaves nothing of the background.
@@ -67,18 +69,19 @@ class PairLoss:
         mask: Tensor,
         regularization_weight: float,
         importance: Tensor | None = None,
+        *,
+        cached_queries: bool = False,
     ) -> None:
-        self.denoise, self.encoder, self.trajectory = denoise, encoder, trajectory
-        self.rows = rows
+        self.encoder, self.trajectory, self.rows = encoder, trajectory, rows
         self.initial = tuple(row.conditions for row in rows)
         self.regularization_weight = regularization_weight
-        self.grid = map_grid(*trajectory.latent_shape[-2:])
-        share = mask_on_grid(mask, self.grid)
+        grid = map_grid(*trajectory.latent_shape[-2:])
+        self.row_maps = (CachedMaps if cached_queries else ExactMaps)(denoise, trajectory, grid)
+        share = mask_on_grid(mask, grid)
         self.masks = (share, 1 - share)
         self.importance = (None, None)
         if importance is not None:  # the object's pixels still count 1: the background's words must keep off it
-            self.importance = (None, mask_on_grid(mask + scene_importance(importance, mask), self.grid))
-        self.last_layer: int | None = None
+            self.importance = (None, mask_on_grid(mask + scene_importance(importance, mask), grid))
 
     def __call__(self, step: int, foreground: Tensor, background: Tensor, logits: Tensor) -> Tensor:
         """The sum over both rows at a timestep.
@@ -95,14 +98,7 @@ class PairLoss:
         latent = self.trajectory.latents[step]
         conditions = (foreground, background)
         contexts = [row.context(self.encoder, tokens) for row, tokens in zip(self.rows, conditions, strict=True)]
-        maps, self.last_layer = record_maps(
-            self.denoise,
-            torch.cat([latent, latent]),
-            self.trajectory.sigmas[step].to(latent.device),
-            torch.cat([context.to(latent).expand(len(latent), -1, -1) for context in contexts]),
-            self.grid,
-            self.last_layer,
-        )
+        maps = self.row_maps(step, torch.cat([context.to(latent).expand(len(latent), -1, -1) for context in contexts]))
         weights = (logits.new_ones(len(foreground)), logits.softmax(0))
         losses = [
             embedding_loss(

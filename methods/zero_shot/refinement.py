@@ -21,6 +21,7 @@ class RefinementSettings:
     regularization_weight: float = 5000.0  # w of eq. 2
     weight_decay: float = 0.01
     weight_learning_rate: float = 0.1  # of the logits behind α, which at 1e-3 would barely move in 100 steps
+    cached_queries: bool = False  # faster, see `row_maps.CachedMaps`
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:

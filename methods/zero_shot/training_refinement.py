@@ -23,6 +23,7 @@ class TrainingSettings:
     regularization_weight: float = 1000.0  # w of eq. 2
     weight_decay: float = 0.01
     weight_learning_rate: float = 0.1  # of the logits behind α
+    cached_queries: bool = False  # faster, see `row_maps.CachedMaps`
     seed: int = 0  # of the timesteps' order
 
     def __post_init__(self) -> None:

@@ -29,6 +29,8 @@ class OptimizerSettings(Protocol):
     def weight_decay(self) -> float: ...
     @property
     def weight_learning_rate(self) -> float: ...
+    @property
+    def cached_queries(self) -> bool: ...
 
 
 class WordOptimizer:
@@ -40,7 +42,7 @@ class WordOptimizer:
         trajectory: of B images, which share the embeddings.
         description: an object, and at least one word each for foreground and background.
         mask: [B or 1, H, W], 1 on the foreground; binarized at 100/255.
-        settings: learning rates, decay and regularization.
+        settings: learning rates, decay, regularization, and whether queries are cached.
         importance: [B or 1, H, W], how much each pixel of the scene counts for the background's words, 0 or more. None:
             all count the same.
 
@@ -69,7 +71,16 @@ class WordOptimizer:
             _require_one_for_each(importance, trajectory.latent_shape[0])
         binary = binarize_mask(mask.to(trajectory.latents.device))
         weight = settings.regularization_weight
-        self.loss = PairLoss(denoise, encoder, trajectory, self.rows, binary, weight, importance)
+        self.loss = PairLoss(
+            denoise,
+            encoder,
+            trajectory,
+            self.rows,
+            binary,
+            weight,
+            importance,
+            cached_queries=settings.cached_queries,
+        )
         background = self.rows[1].conditions
         logits = torch.zeros(len(background), dtype=background.dtype, device=background.device)
         words = [row.conditions.clone().requires_grad_() for row in self.rows]

@@ -4,15 +4,16 @@ import pytest
 import torch
 
 from diff_harmonization.attention.control import AttentionLayer
-from diff_harmonization.attention.maps import CrossAttentionMaps, attention_map, map_grid, record_maps
+from diff_harmonization.attention.maps import CrossAttentionMaps, attention_map, map_grid, record_maps, record_queries
+from diff_harmonization.core.errors import InputError
 
 HEADS, WIDTH, GRID = 2, 8, (3, 4)
 LAYERS = [
     AttentionLayer("self", "input", 0, HEADS),
-    AttentionLayer("cross", "input", 0, HEADS),
-    AttentionLayer("cross", "middle", 1, HEADS),
-    AttentionLayer("cross", "output", 2, HEADS),
-    AttentionLayer("cross", "output", 3, HEADS),
+    AttentionLayer("cross", "input", 0, HEADS, lambda context: context),
+    AttentionLayer("cross", "middle", 1, HEADS, lambda context: context),
+    AttentionLayer("cross", "output", 2, HEADS, lambda context: context),
+    AttentionLayer("cross", "output", 3, HEADS, lambda context: context),
 ]
 QUERIES = [12, 12, 12, 12, 48]
 
@@ -96,3 +97,26 @@ def test_low_precision_is_recorded_in_float32():
 def test_odd_sides_round_up_twice(side, grid):
     halved_twice = ((side + 1) // 2 + 1) // 2
     assert map_grid(side, 64) == (grid, 16) and grid == halved_twice
+
+
+def test_queries_give_the_maps_of_any_context(context):
+    """Exactly, where the queries do not depend on the context."""
+    stack, latent = Stack(), torch.zeros(2, 1, 12, 16)
+    queries, last_layer = record_queries(stack, latent, 1.0, context, GRID)
+    for other in (context, context.flip(1) * 2):
+        torch.testing.assert_close(queries.maps(other), expected_maps(stack, other))
+    record_queries(stack, latent, 1.0, context, GRID, last_layer)
+    assert stack.visited[-1] == LAYERS[3], "nothing above the last map runs"
+
+
+def test_layers_that_cannot_tell_their_keys_are_refused(context, monkeypatch):
+    monkeypatch.setitem(globals(), "LAYERS", [AttentionLayer(x.kind, x.place, x.index, HEADS) for x in LAYERS])
+    queries, _ = record_queries(Stack(), torch.zeros(2, 1, 12, 16), 1.0, context, GRID)
+    with pytest.raises(InputError, match="keys"):
+        queries.maps(context)
+
+
+def test_queries_on_no_grid_are_refused(context):
+    queries, _ = record_queries(Stack(), torch.zeros(2, 1, 12, 16), 1.0, context, (5, 5))
+    with pytest.raises(InputError, match="5x5 = 25 queries"):
+        queries.maps(context)

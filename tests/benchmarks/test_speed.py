@@ -8,9 +8,10 @@ from diff_harmonization.benchmarks.speed import Comparison, comparisons, fastest
 
 def test_every_saving_leaves_the_result_as_it_is():
     found = comparisons(repeats=1)
-    assert len(found) == 5 and len({c.name for c in found}) == 5
+    assert len(found) == 6 and len({c.name for c in found}) == 6
     for comparison in found:
-        assert comparison.difference < 1e-5, comparison.name
+        exact = "`fast`" not in comparison.name
+        assert comparison.difference < (1e-5 if exact else 1e-3), comparison.name
         assert comparison.seconds > 0 and comparison.reference_seconds > 0
 
 

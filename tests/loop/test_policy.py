@@ -180,11 +180,11 @@ def test_a_look_beyond_the_bound_is_refused_unless_the_composite_is_as_far():
 def test_verdicts_say_why_and_against_whom():
     policy = LoopPolicy(margin=0.02, farthest=3.0)
     assert verdicts((0.5, 0.6, 0.9, 0.61, 0.4), policy, (0, 0, 9, 0, 9)) == (
-        Verdict("first"),
-        Verdict("better", 0),
-        Verdict("implausible", 1),
-        Verdict("too little", 1),
-        Verdict("too little", 1),
+        Verdict("first", 0, 0.02),
+        Verdict("better", 0, 0.02),
+        Verdict("implausible", 1, 0.02),
+        Verdict("too little", 1, 0.02),
+        Verdict("too little", 1, 0.02),
     )
 
 
@@ -222,7 +222,9 @@ def test_proposals_do_not_count_towards_the_limit():
     assert decide((*scores, 0.2), LoopPolicy(max_passes=3), proposals=2)[-1] == Decision("conclude", 2, 2)
 
 
-@pytest.mark.parametrize("bad", [{"k": 0}, {"max_passes": 0}, {"new_descriptions": "none"}, {"margin": -0.1}])
+@pytest.mark.parametrize(
+    "bad", [{"k": 0}, {"max_passes": 0}, {"new_descriptions": "none"}, {"margin": -0.1}, {"doubt": -1.0}]
+)
 def test_bad_limits_are_refused(bad):
     (name,) = bad
     with pytest.raises(ValueError, match=name):
@@ -277,3 +279,16 @@ def test_every_pass_starts_where_it_may(scores, policy):
             case "regenerate":
                 assert scores[plan.source] > max(scores[state], scores[state - 1])
                 assert plan.seed not in {p.seed for p in plans[policy.k : state]}
+
+
+def test_a_pass_must_beat_a_proposal_by_the_doubt_as_well():
+    policy = LoopPolicy(margin=0.02, doubt=0.1)
+    assert answer((0.3, 0.5, 0.6), policy, proposals=1) == 1
+    assert answer((0.3, 0.5, 0.63), policy, proposals=1) == 2
+    assert answer((0.3, 0.5, 0.6), policy, proposals=2) == 2, "among proposals the margin is enough"
+    assert answer((0.3, 0.2, 0.35), policy, proposals=1) == 2, "and so it is against the composite"
+    assert answer((0.3, 0.5, 0.63, 0.66), policy, proposals=1) == 3, "and among passes"
+    assert verdicts((0.3, 0.5, 0.6), policy, proposals=1)[2] == Verdict("too little", 1, pytest.approx(0.12))
+    assert answer((0.3, 0.5, 0.6), policy) == 2, "without proposals there is no doubt"
+    decided = decide((0.3, 0.5, 0.6), LoopPolicy(k=1, max_passes=1, margin=0.02, doubt=0.1), proposals=1)
+    assert decided[-1] == Decision("conclude", 1, 0)

@@ -3,10 +3,10 @@ import logging
 import pytest
 from comfy_execution.utils import CurrentNodeContext
 
-from diff_harmonization.description.statistics.words import LEVELS
+from diff_harmonization.description.statistics.words import LEVELS, SPELLED_OUT
 from diff_harmonization.description.vocabulary import OBJECT_SYNONYMS, OBJECTS, SYNONYMS, WORDS
 from diff_harmonization.mini import text as mini
-from diff_harmonization.mini.text import CONFIG, KNOWN, SPELLED_OUT, MiniTokenizer, known_word
+from diff_harmonization.mini.text import CONFIG, KNOWN, MiniTokenizer, known_word
 
 
 @pytest.fixture(scope="module")

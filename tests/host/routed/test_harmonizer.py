@@ -158,12 +158,12 @@ def test_strength_and_local_reach_the_change(harmonizer, pictures):
     assert not torch.allclose(plain.image, whole.image, atol=1e-3)
 
 
-def test_proposals_for_a_loop_are_half_and_all_of_the_change(harmonizer, pictures):
+def test_proposals_for_a_loop_are_what_the_judge_would_choose_among(harmonizer, pictures):
     image, mask = pictures[0][:1], pictures[1][:1]
-    (weak, half), (strong, whole) = proposals(harmonizer, image, mask)
-    assert (weak, strong) == ("routed, strength 0.5", "routed, strength 1")
-    assert torch.equal(half, harmonize(harmonizer, image, mask, strength=0.5).image)
-    assert torch.equal(whole, harmonize(harmonizer, image, mask).image)
+    proposed = proposals(harmonizer, image, mask)
+    assert [made for made, _ in proposed] == [f"routed, strength {share:g}" for share in JUDGED if share]
+    for (_, picture), share in zip(proposed, JUDGED[1:], strict=True):
+        assert torch.equal(picture, harmonize(harmonizer, image, mask, strength=share).image)
     with pytest.raises(ValueError, match="^`image`: got a batch of 2 pictures"):
         proposals(harmonizer, pictures[0], mask)
 

@@ -187,7 +187,7 @@ def harmonizer():
 ONE_AFTER_PROPOSALS = LoopPolicy(k=1, max_passes=2)
 
 
-@pytest.mark.parametrize(("scores", "strength"), [((0.3, 0.6, 0.5), 0.5), ((0.3, 0.5, 0.6), 1.0)])
+@pytest.mark.parametrize(("scores", "strength"), [((0.3, 0.4, 0.6, 0.5, 0.5), 0.5), ((0.3, 0.4, 0.4, 0.5, 0.6), 1.0)])
 def test_a_chosen_proposal_is_routed_harmonize_to_the_bit(models, executor, picture, harmonizer, scores, strength):
     image, mask = picture[0], picture[1][0]
     proposed = routed.proposals(harmonizer, image, mask)
@@ -195,7 +195,7 @@ def test_a_chosen_proposal_is_routed_harmonize_to_the_bit(models, executor, pict
     done = harmonize(models, judge, image, mask, WORDS, SETTINGS, ONE_AFTER_PROPOSALS, proposals=proposed, view_size=64)
     expected = routed.harmonize(harmonizer, image, mask, strength=strength).image
     assert torch.equal(done.image, expected) and not torch.equal(done.image, image)
-    assert done.states.proposals == ("routed, strength 0.5", "routed, strength 1")
+    assert done.states.proposals == tuple(made for made, _ in proposed)
     view, view_mask = working_view(image, mask[None], 64)
     made = working_view(expected, mask[None], 64)[0]
     assert torch.equal(done.lut.table, host_harmonize.fit_lut(view, made, view_mask).table)
@@ -205,12 +205,12 @@ def test_a_pass_from_a_proposal_keeps_its_local_changes(models, executor, pictur
     """The last pass starts from the stronger proposal and is best: its change is carried to that proposal's picture."""
     image, mask = picture[0], picture[1][0]
     proposed = routed.proposals(harmonizer, image, mask)
-    judge = ScriptedScores(0.3, 0.4, 0.6, 0.2, 0.9)
+    judge = ScriptedScores(0.3, 0.4, 0.4, 0.5, 0.6, 0.2, 0.9)
     done = harmonize(models, judge, image, mask, WORDS, SETTINGS, ONE_AFTER_PROPOSALS, proposals=proposed, view_size=64)
-    assert done.states.result().chosen == 4 and done.states.origin(4) == 2
-    strong, view_mask = working_view(proposed[1][1], mask[None], 64)
-    rest = host_harmonize.fit_lut(strong, done.states.images[4], view_mask)
-    assert torch.equal(done.image, host_harmonize.apply_lut(proposed[1][1], rest, mask[None]))
+    assert done.states.result().chosen == 6 and done.states.origin(6) == 4
+    strong, view_mask = working_view(proposed[-1][1], mask[None], 64)
+    rest = host_harmonize.fit_lut(strong, done.states.images[6], view_mask)
+    assert torch.equal(done.image, host_harmonize.apply_lut(proposed[-1][1], rest, mask[None]))
     assert torch.equal(done.image[0][mask == 0], image[0][mask == 0])
     alone = host_harmonize.apply_lut(image, done.lut, mask[None])  # the global change is less
     assert not torch.allclose(done.image, alone, atol=1e-3)

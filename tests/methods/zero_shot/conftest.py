@@ -77,7 +77,7 @@ class TinyDenoiser(nn.Module):
             small = avg_pool2d(x, factor, ceil_mode=True)
             tokens = small.flatten(2).transpose(1, 2) + self.noise(sigma.log1p().reshape(1, 1, 1))
             for kind in ("self", "cross"):
-                layer = AttentionLayer(kind, place, index, HEADS)
+                layer = AttentionLayer(kind, place, index, HEADS, layers[kind]["k"] if kind == "cross" else None)
                 memory = tokens if kind == "self" else context
                 q, k, v = layers[kind]["q"](tokens), layers[kind]["k"](memory), layers[kind]["v"](memory)
                 self.visited += 1

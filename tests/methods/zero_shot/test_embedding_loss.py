@@ -99,3 +99,35 @@ def test_stops_at_the_last_layer_with_maps(loss, point, denoiser):
     assert torch.equal(first, again)
     for full, early in zip(torch.autograd.grad(first, point), torch.autograd.grad(again, point), strict=True):
         assert torch.equal(full, early)
+
+
+@pytest.fixture
+def cached(denoiser, encoder, trajectory, rows, mask):
+    return PairLoss(denoiser, encoder, trajectory, rows, mask, 3.0, cached_queries=True)
+
+
+def test_cached_queries_give_the_first_loss_of_a_timestep_exactly(loss, cached, point):
+    for step in (1, 0):
+        torch.testing.assert_close(cached(step, *point), loss(step, *point))
+
+
+def test_cached_queries_evaluate_the_model_once_a_timestep(cached, point, denoiser):
+    before = len(denoiser.rows)
+    moved = [parameter.detach() + 0.01 for parameter in point]
+    for parameters in (point, moved, point):
+        cached(1, *parameters)
+    assert len(denoiser.rows) == before + 1
+    cached(0, *point)
+    assert len(denoiser.rows) == before + 2
+
+
+def test_the_cached_gradient_is_that_of_the_keys_alone(cached, point):
+    """Finite differences with the queries held: the loss is a plain function of the words then."""
+    cached(1, *point)
+    assert torch.autograd.gradcheck(lambda *parameters: cached(1, *parameters), point, eps=1e-6, atol=1e-7, rtol=1e-4)
+
+
+def test_the_cached_gradient_points_the_exact_ones_way(loss, cached, point):
+    exact, near = (torch.autograd.grad(each(1, *point), point) for each in (loss, cached))
+    for a, b in zip(exact, near, strict=True):
+        assert torch.cosine_similarity(a.flatten(), b.flatten(), dim=0) > 0.5

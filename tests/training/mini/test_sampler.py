@@ -5,13 +5,21 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from diff_harmonization.description.statistics.appearance import AXES, region_appearance
+from diff_harmonization.data.recoloring.lab import recolor
+from diff_harmonization.description.statistics.appearance import AXES
 from diff_harmonization.description.statistics.norms import load_norms
-from diff_harmonization.description.statistics.words import COMPOUNDS, offset_of
+from diff_harmonization.description.statistics.words import COMPOUNDS, SPELLED_OUT, offset_of
 from diff_harmonization.description.vocabulary import WORDS
 from diff_harmonization.training.crops import Crops
 from diff_harmonization.training.mini.crops import SIZE
-from diff_harmonization.training.mini.sampler import Sampler, caption, recolor_at_random
+from diff_harmonization.training.mini.sampler import (
+    Sampler,
+    caption,
+    draw_aim,
+    object_looks,
+    random_tones,
+    tones_towards,
+)
 
 GOLDENS = Path(__file__).with_name("goldens")
 
@@ -39,7 +47,7 @@ def test_recoloring_leaves_the_rest_untouched():
     images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     region = box_mask(32, 32, 8, 8, 16, 16).expand(3, 1, 32, 32).clone()
     region[2] = 0
-    changed = recolor_at_random(images, region, torch.Generator().manual_seed(1))
+    changed = recolor(images, region, random_tones(images, region, torch.Generator().manual_seed(1)))
     outside = (region == 0).expand_as(images)
     assert torch.equal(changed[outside], images[outside])
     assert (changed - images)[:2][:, :, 8:24, 8:24].abs().mean(dim=(1, 2, 3)).min() > 0.01
@@ -53,7 +61,35 @@ def test_captions_start_with_the_object_and_speak_the_vocabulary():
     heads, tails = zip(*((words[0], words[1:]) for words in map(str.split, captions) if words), strict=True)
     assert set(heads) == {"tree", "object"}
     assert all(tail and set(tail) <= set(WORDS) for tail in tails)
-    assert {word for tail in tails for word in tail} & set(COMPOUNDS) >= {"shaded", "stormy"}
+    said = {word for tail in tails for word in tail}
+    assert not said & set(SPELLED_OUT), "the text encoder never reads these"
+    assert said & set(COMPOUNDS) >= {"windy"}
+    assert {len(tail) for tail in tails} >= {2, 3}, "now and then a word is left out"
+
+
+def test_aims_speak_of_every_axis_alike():
+    dice = random.Random(0)
+    aims = torch.stack([draw_aim(dice) for _ in range(500)])
+    share = (aims != 0).float().mean(0)
+    assert share.min() > 0.2 and share.max() < 0.4
+    assert set((aims != 0).sum(1).tolist()) == {1, 2}
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_an_object_gets_the_look_that_is_aimed_at(axis):
+    generator = torch.Generator().manual_seed(0)
+    images = 0.35 + 0.2 * torch.rand(2, 3, 24, 24, generator=generator) + torch.tensor([0.1, 0.0, 0.05])[:, None, None]
+    masks = box_mask(24, 24, 4, 4, 12, 12).expand(2, 1, 24, 24)
+    looks, index = object_looks(images, masks), AXES.index(axis)
+    aimed = looks.clone()
+    aimed[:, index] += torch.tensor([4.0, -3.0])
+    asked = torch.zeros(2, 5, dtype=torch.bool)
+    asked[:, index] = True
+    got = object_looks(recolor(images, masks, tones_towards(looks, aimed, asked)), masks)
+    assert torch.allclose(got[:, index], aimed[:, index], atol=0.3)
+    if axis in ("lightness", "contrast"):
+        others = [other for other in range(5) if other != index]
+        assert torch.allclose(got[:, others], looks[:, others], atol=0.8)
 
 
 def test_caption_words_tie_to_the_look(crops):
@@ -68,9 +104,9 @@ def test_caption_words_tie_to_the_look(crops):
             if not words or name == "object":
                 continue
             said.append(offset_of(words))
-            seen.append(norms.offset(name, region_appearance(image.movedim(0, -1), mask)))
+            seen.append(sampler.offsets(image[None], mask[None, None], [name])[0])
     correlation = torch.corrcoef(torch.cat((torch.stack(said), torch.stack(seen)), dim=1).T)
-    for index, axis in enumerate(AXES[:3]):
+    for index, axis in enumerate(AXES):
         assert correlation[index, index + 5] > 0.7, axis
 
 

@@ -1,0 +1,52 @@
+"""The attention maps of both text rows at a timestep, as the refinement learns from them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...attention.maps import CrossAttentionQueries, Grid, record_maps, record_queries
+from .types import Denoiser, Trajectory
+
+
+class ExactMaps:
+    """An evaluation of the model for each context.
+
+    Args:
+        denoise: differentiable in its context.
+        trajectory: of B images.
+        grid: of the maps, see `map_grid`.
+    """
+
+    def __init__(self, denoise: Denoiser, trajectory: Trajectory, grid: Grid) -> None:
+        self.denoise, self.trajectory, self.grid = denoise, trajectory, grid
+        self.last_layer: int | None = None
+
+    def __call__(self, step: int, contexts: Tensor) -> Tensor:
+        """Maps [2B,T,h,w] of contexts [2B,T,D], the foreground's rows first, at a timestep of the trajectory."""
+        maps, self.last_layer = record_maps(self.denoise, *self._at(step), contexts, self.grid, self.last_layer)
+        return maps
+
+    def _at(self, step: int) -> tuple[Tensor, Tensor]:
+        """The pictures [2B,C,h,w] of both rows at a timestep, and its noise level."""
+        latent = self.trajectory.latents[step]
+        return torch.cat([latent, latent]), self.trajectory.sigmas[step].to(latent.device)
+
+
+class CachedMaps(ExactMaps):
+    """One evaluation for each timestep, without gradients; after it a context costs a matrix product a layer.
+
+    The queries are those of the first context that a timestep sees. So its first maps are exact, and its gradients
+    leave out that words also change the queries of the layers above (`benchmarks speed` has what that costs and saves).
+    """
+
+    _step: int | None = None
+    _queries: CrossAttentionQueries
+
+    def __call__(self, step: int, contexts: Tensor) -> Tensor:
+        if step != self._step:
+            self._queries, self.last_layer = record_queries(
+                self.denoise, *self._at(step), contexts, self.grid, self.last_layer
+            )
+            self._step = step
+        return self._queries.maps(contexts)
