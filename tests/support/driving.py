@@ -3,8 +3,10 @@
 import json
 
 from graphs import WORKFLOWS
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
+
+from diff_harmonization.tools.screenshots.browser import click, visible
+
+__all__ = ["LOAD", "PROMPT", "click", "complaints", "load", "visible"]
 
 LOAD = "const [graph, done] = arguments; app.loadGraphData(graph).then(() => done(null), error => done(String(error)))"
 PROMPT = "const done = arguments[0]; app.graphToPrompt().then(prompt => done(prompt.output))"
@@ -14,14 +16,6 @@ def load(page, name):
     drawn = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
     assert page.execute_async_script(LOAD, drawn) is None
     return drawn
-
-
-def visible(page, selector):
-    return [element for element in page.find_elements(By.CSS_SELECTOR, selector) if element.is_displayed()]
-
-
-def click(page, selector):
-    WebDriverWait(page, 60).until(lambda _: visible(page, selector))[0].click()
 
 
 def complaints(page):

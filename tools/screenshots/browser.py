@@ -13,9 +13,11 @@ from typing import Any
 
 from PIL import Image
 from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-PATIENCE = 120  # seconds
+PATIENCE = 300  # seconds; a busy machine takes long to draw the page
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -53,7 +55,7 @@ def open_browser(profile: Path, width: int = 2400, height: int = 1300) -> Iterat
     for flag in (*FLAGS, f"--window-size={width},{height}", f"--user-data-dir={profile}"):
         options.add_argument(flag)
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    browser.set_script_timeout(PATIENCE)
+    browser.set_script_timeout(100)  # the driver itself waits 120 s for an answer
     try:
         yield browser
     finally:
@@ -72,6 +74,16 @@ def open_page(browser: webdriver.Chrome, url: str, **settings: Any) -> None:
     urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request).close()
     browser.get(url)
     WebDriverWait(browser, PATIENCE).until(lambda page: page.execute_script(READY))
+
+
+def visible(browser: webdriver.Chrome, selector: str) -> list[WebElement]:
+    """The elements of the page that can be seen."""
+    return [element for element in browser.find_elements(By.CSS_SELECTOR, selector) if element.is_displayed()]
+
+
+def click(browser: webdriver.Chrome, selector: str) -> None:
+    """Click on the first of them, as soon as there is one."""
+    WebDriverWait(browser, PATIENCE).until(lambda _: visible(browser, selector))[0].click()
 
 
 def screenshot(browser: webdriver.Chrome) -> Image.Image:

@@ -66,7 +66,7 @@ const rest = () => {
     app.canvas.deselectAll?.()
     app.canvas.setDirty(true, true)
     const bounds = app.canvas.canvas.getBoundingClientRect()
-    done([bounds.left + left, bounds.top + top, box[2] * scale, box[3] * scale])
+    done([bounds.left + left, bounds.top + top, box[2] * scale, box[3] * scale].map(Math.round))
 }
 app.loadGraphData(structuredClone(kept.graph)).then(() => {
     app.nodeOutputs = structuredClone(kept.outputs)
@@ -100,8 +100,8 @@ def _picture(page: Chrome, key: str) -> Image.Image:
     left, top, width, height = page.execute_async_script(ARRANGE, key, LEFT, TOP, WIDTH, HEIGHT)
     WebDriverWait(page, 60).until(lambda _: page.execute_script(DRAWN))
     page.execute_async_script("const [done] = arguments; app.canvas.setDirty(true, true); setTimeout(done, 700)")
-    box = (left - MARGIN, top - MARGIN, left + width + MARGIN, top + height + MARGIN)
-    return screenshot(page).crop(tuple(map(round, box)))
+    right, bottom = left + width, top + height
+    return screenshot(page).crop((left - MARGIN, top - MARGIN, right + MARGIN, bottom + MARGIN))
 
 
 def write(page: Chrome) -> None:

@@ -44,7 +44,7 @@ def zero_shot() -> Graph:
         "invert": node("DDIMInvert", **handles, latent=["encode", 0], steps=10),
         "noise": node("VAEDecode", samples=["invert", 1], vae=VAE),
         "noise_picture": shown(["noise", 0]),
-        "refine": node("RefineEmbedding", **followed, mask=["view", 1]),
+        "refine": node("RefineEmbedding", **followed, mask=["view", 1], fast=True),
         "curve": shown(["refine", 3]),
         "train": node("RefineEmbeddingTraining", **followed, mask=["view", 1], epochs=10, batch_size=2),
         "training_curve": shown(["train", 3]),
