@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 import typer
 from PIL import Image
-from selenium.webdriver import Chrome
 
+from ...cli.client import Client
 from ...cli.server import HostServer, device_options
 from . import docs, help
 from .browser import open_browser, open_page
@@ -27,41 +27,34 @@ app = typer.Typer(add_completion=False, help=__doc__, rich_markup_mode=None)
 
 
 @contextmanager
-def opened() -> Iterator[tuple[Chrome, str]]:
-    """A browser, and the address of a server whose input folder has the example."""
+def serving() -> Iterator[tuple[Client, Path]]:
+    """A server whose input folder has the example, and a folder for the browser."""
     with TemporaryDirectory() as folder:
         base, host = Path(folder), Path(os.environ["COMFYUI_PATH"])
-        with (
-            HostServer(host, base, base / "server.log", *device_options()) as client,
-            open_browser(base / "profile", *WINDOW) as page,
-        ):
+        with HostServer(host, base, base / "server.log", *device_options()) as client:
             for name, source in (("composite.png", "composite.jpg"), ("mask.png", "mask.png")):
                 with Image.open(EXAMPLE / source) as picture:
                     picture.thumbnail((SIDE, SIDE))
                     picture.convert("RGB").save(base / name)
                 client.upload(base / name)
-            yield page, client.url
+            yield client, base / "profile"
 
 
 @app.command("help")
 def node_help() -> None:
     """Every node at work, into web/docs/pictures."""
-    with opened() as (page, url):
-        open_page(
-            page,
-            url,
-            Comfy_Minimap_Visible=False,
-            Comfy_Graph_CanvasInfo=False,
-            Comfy_NodeBadge_NodeSourceBadgeMode="None",
-        )
-        help.write(page)
+    with serving() as (client, profile):
+        scenes = help.run_scenes(client)
+        with open_browser(profile, *WINDOW) as page:
+            open_page(page, client.url, **help.SETTINGS)
+            help.write(page, scenes)
 
 
 @app.command("docs")
 def user_pages() -> None:
     """The page as a user sees it, into docs/screens."""
-    with opened() as (page, url):
-        docs.write(page, url)
+    with serving() as (client, profile), open_browser(profile, *WINDOW) as page:
+        docs.write(page, client.url)
 
 
 if __name__ == "__main__":

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from selenium.webdriver import Chrome
 from selenium.webdriver.support.ui import WebDriverWait
 
+from ...cli.client import Client
 from .browser import screenshot
-from .scenes import NOT_RUN, SCENES
+from .scenes import NOT_RUN, SCENES, Graph
 
 FOLDER = Path(__file__).resolve().parents[2] / "web" / "docs" / "pictures"
 PATIENCE = 3600  # seconds a scene, on a machine that has other work
+SETTINGS = {
+    "Comfy_Minimap_Visible": False,
+    "Comfy_Graph_CanvasInfo": False,
+    "Comfy_NodeBadge_NodeSourceBadgeMode": "None",
+}
 OWN = "custom_nodes.diff_harmonization"
 
-# window.outcome: null while it runs, then "" or what went wrong.
-RUN = """const [graph, run] = arguments
-window.outcome = run ? null : ''
-app.loadApiJson(graph, 'help')
-if (!run) return
-const end = fault => window.outcome ??= fault
-app.api.addEventListener('execution_success', () => end(''), {once: true})
-for (const event of ['execution_error', 'execution_interrupted'])
-    app.api.addEventListener(event, ({detail}) => end(detail.exception_message ?? event), {once: true})
-app.queuePrompt(0).then(sent => sent || end('The server refused the graph.'))"""
-KEEP = """window.kept = {graph: app.graph.serialize(), outputs: structuredClone(app.nodeOutputs)}
-return app.graph.nodes.filter(node => node.constructor.nodeData?.python_module == arguments[0])
+LOAD = "app.loadApiJson(arguments[0], 'help')"
+KEEP = """window.kept = {graph: app.graph.serialize(), outputs: arguments[0]}
+return app.graph.nodes.filter(node => node.constructor.nodeData?.python_module == arguments[1])
     .map(node => [String(node.id), node.type])"""
 # The node in the middle, what feeds it on the left, what shows its results on the right; everything else goes.
 ARRANGE = """const [id, left, top, width, height, done] = arguments
@@ -79,18 +77,30 @@ LEFT, TOP, WIDTH, HEIGHT = 110, 120, 1300, 640  # of the part of the window with
 MARGIN = 26  # around the nodes; the pack's badge stands above a node
 
 
-def node_pictures(page: Chrome) -> Iterator[tuple[str, Image.Image]]:
+def run_scenes(client: Client) -> list[tuple[Graph, dict[str, Any]]]:
+    """Every scene with what its nodes have to show; what needs weights or a key has nothing."""
+    info = client.object_info()
+    return [(scene(), client.run(complete(scene(), info), PATIENCE)) for scene in SCENES] + [
+        (scene(), {}) for scene in NOT_RUN
+    ]
+
+
+def complete(graph: Graph, info: dict[str, Any]) -> Graph:
+    """The graph with the default of every input that has one and is not named, as the browser would post it."""
+    for each in graph.values():
+        for section in ("required", "optional"):
+            for name, (_, *options) in info[each["class_type"]]["input"].get(section, {}).items():
+                if options and "default" in options[0] and not options[0].get("forceInput"):
+                    each["inputs"].setdefault(name, options[0]["default"])
+    return graph
+
+
+def node_pictures(page: Chrome, scenes: list[tuple[Graph, dict[str, Any]]]) -> Iterator[tuple[str, Image.Image]]:
     """(node's id, its picture) for every node of the pack in the scenes, the first time that it stands in one."""
     seen = set()
-    for scene in (*SCENES, *NOT_RUN):
-        page.execute_script(RUN, scene(), scene not in NOT_RUN)
-        ended = WebDriverWait(page, PATIENCE, 1).until(
-            lambda _: page.execute_script("return [window.outcome]") != [None]
-        )
-        fault = ended and page.execute_script("return window.outcome")
-        if fault:
-            raise RuntimeError(f"The scene {scene.__name__} failed: {fault}")
-        for key, kind in page.execute_script(KEEP, OWN):
+    for graph, outputs in scenes:
+        page.execute_script(LOAD, graph)
+        for key, kind in page.execute_script(KEEP, outputs, OWN):
             if kind not in seen:
                 seen.add(kind)
                 yield kind, _picture(page, key)
@@ -104,7 +114,7 @@ def _picture(page: Chrome, key: str) -> Image.Image:
     return screenshot(page).crop((left - MARGIN, top - MARGIN, right + MARGIN, bottom + MARGIN))
 
 
-def write(page: Chrome) -> None:
+def write(page: Chrome, scenes: list[tuple[Graph, dict[str, Any]]]) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for kind, picture in node_pictures(page):
+    for kind, picture in node_pictures(page, scenes):
         picture.save(FOLDER / f"{kind}.jpg", quality=85, optimize=True)

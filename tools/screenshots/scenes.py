@@ -1,6 +1,6 @@
-"""Graphs in which every node of the pack stands once, for the pictures of the help pages.
+"""Graphs in which every node of the pack stands, for the pictures of the help pages.
 
-In the API's form; the browser gives an input that is not named its default.
+In the API's form; an input that is not named has its default.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def zero_shot() -> Graph:
         "noise_picture": shown(["noise", 0]),
         "refine": node("RefineEmbedding", **followed, mask=["view", 1], fast=True),
         "curve": shown(["refine", 3]),
-        "train": node("RefineEmbeddingTraining", **followed, mask=["view", 1], epochs=10, batch_size=2),
+        "train": node("RefineEmbeddingTraining", **followed, mask=["view", 1], epochs=10, batch_size=1),
         "training_curve": shown(["train", 3]),
         "maps": node("AttentionMaps", **followed, refined=["refine", 0], image=["view", 0], mask=["view", 1]),
         "maps_picture": shown(["maps", 0]),
@@ -58,7 +58,7 @@ def zero_shot() -> Graph:
             refined=["refine", 0],
             image=["view", 0],
             mask=["view", 1],
-            edges="sobel",
+            edges="none",
         ),
         "null_curve": shown(["null", 1]),
         "edit": node("AttentionControlledEdit", **edited),
@@ -83,7 +83,7 @@ def one_box() -> Graph:
         "harmonizer": node("LoadRoutedHarmonizer", name="embedded"),
         "describe": node("LocalDescribe", image=IMAGE, mask=MASK, object="tree", harmonizer=["harmonizer", 0]),
         "pick": node("DescribePicker", descriptions=["describe", 2]),
-        "harmonize": node("Harmonize", **given, **one, k=2, max_passes=4),
+        "harmonize": node("Harmonize", **given, **one, k=2, max_passes=2, fast=True),
         "result": shown(["harmonize", 0]),
         "strip": node("HarmonyFilmstrip", passes=["harmonize", 2], **{k: ["harmonize", n] for k, n in lists.items()}),
         "strip_picture": shown(["strip", 0]),
@@ -93,7 +93,7 @@ def one_box() -> Graph:
         "right": node("MaskComposite", destination=MASK, source=["half", 0], x=0, y=0, operation="subtract"),
         "left": node("MaskComposite", destination=MASK, source=["right", 0], x=0, y=0, operation="subtract"),
         "masks": node("BatchMasksNode", **{"masks.mask0": ["left", 0], "masks.mask1": ["right", 0]}),
-        "instances": node("HarmonizeInstances", **given, **several, max_passes=1),
+        "instances": node("HarmonizeInstances", **given, **several, max_passes=1, fast=True),
         "both": shown(["instances", 0]),
     }
 
