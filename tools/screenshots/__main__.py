@@ -22,6 +22,7 @@ from .browser import open_browser, open_page
 EXAMPLE = docs.ROOT / "workflows" / "examples" / "tree_golden"
 SIDE = 1500  # of the example in the pictures, pixels
 WINDOW = 1600, 1000
+TALL = 1600, 1450  # for the node with the most inputs, its text and its pictures
 
 app = typer.Typer(add_completion=False, help=__doc__, rich_markup_mode=None)
 
@@ -45,7 +46,7 @@ def node_help() -> None:
     """Every node at work, into web/docs/pictures."""
     with serving() as (client, profile):
         scenes = help.run_scenes(client)
-        with open_browser(profile, *WINDOW) as page:
+        with open_browser(profile, *TALL) as page:
             open_page(page, client.url, **help.SETTINGS)
             help.write(page, scenes)
 

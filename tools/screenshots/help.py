@@ -27,62 +27,69 @@ LOAD = "app.loadApiJson(arguments[0], 'help')"
 KEEP = """window.kept = {graph: app.graph.serialize(), outputs: arguments[0]}
 return app.graph.nodes.filter(node => node.constructor.nodeData?.python_module == arguments[1])
     .map(node => [String(node.id), node.type])"""
-# The node in the middle, what feeds it on the left, what shows its results on the right; everything else goes.
+# The node in the middle, what feeds it on the left, what comes of it on the right, pictures first; all else goes.
 ARRANGE = """const [id, left, top, width, height, done] = arguments
-const TITLE = 30, GAP = 24, COLUMN = 70, WHOLE = ['LoadImage', 'PreviewImage', 'PreviewAny']
-const rest = () => {
-    const graph = app.graph, node = graph.nodes.find(each => each.id == id), links = [...graph.links.values()]
-    const find = id => graph.nodes.find(each => each.id == id)
-    const sources = new Set(node.inputs.filter(slot => slot.link != null)
-        .map(slot => find(links.find(link => link.id == slot.link).origin_id)))
-    const results = new Set(links.filter(link => link.origin_id == node.id).map(link => find(link.target_id)))
-    for (const each of [...graph.nodes])
-        if (each != node && !sources.has(each) && !results.has(each)) graph.remove(each)
+const TITLE = 30, GAP = 24, COLUMN = 70, SMALL = 215, MOST = 3, WHOLE = ['LoadImage', 'PreviewImage', 'PreviewAny']
+const graph = app.graph, find = id => graph.nodes.find(each => each.id == id), node = () => find(id)
+const whole = each => each == node() || WHOLE.includes(each.type)
+const after = each => [...new Set([...graph.links.values()].filter(link => link.origin_id == each.id)
+    .map(link => find(link.target_id)))]
+function columns() {
+    const links = [...graph.links.values()]
+    const before = node().inputs.filter(slot => slot.link != null)
+        .map(slot => find(links.find(link => link.id == slot.link).origin_id))
+    const results = after(node())
+    const shown = results.filter(whole), others = results.filter(each => !whole(each)).slice(0, MOST)
+    const decoded = others.filter(each => each.type == 'VAEDecode').flatMap(after).filter(whole)
+    return [[...new Set(before)], [node()], [...shown, ...others], decoded].filter(column => column.length)
+}
+function arrange() {
+    const kept = columns(), all = new Set(kept.flat())
+    for (const each of [...graph.nodes]) if (!all.has(each)) graph.remove(each)
     for (const link of [...graph.links.values()])
-        if (link.origin_id != node.id && link.target_id != node.id) graph.removeLink(link.id)
-    for (const each of [...sources, ...results])
-        if (!WHOLE.includes(each.type)) each.flags.collapsed = true
-    for (const each of results) if (each.type == 'PreviewImage') each.setSize([340, 260])
-    for (const each of sources) if (each.type == 'LoadImage') each.setSize([260, 270])
-    let x = 0
-    const box = [0, 0, 0, 0]
-    for (const column of [[...sources], [node], [...results]]) {
-        if (!column.length) continue
-        let y = 0, wide = 0
+        if (![link.origin_id, link.target_id].some(end => end == id) && find(link.origin_id).type != 'VAEDecode')
+            graph.removeLink(link.id)
+    let x = 0, deepest = 0
+    for (const column of kept) {
+        let y = 0
         for (const each of column) {
-            const [w, h] = each.flags.collapsed ? [190, 0] : each.size
+            each.flags.collapsed = !whole(each)
+            if (each.type == 'PreviewImage') each.setSize([340, 260])
+            if (each.type == 'LoadImage') each.setSize([260, 310])
             each.pos = [x, y + TITLE]
-            y += TITLE + h + GAP
-            wide = Math.max(wide, w)
+            y += TITLE + GAP + (each.flags.collapsed ? 0 : each.size[1])
         }
-        box[2] = x + wide
-        box[3] = Math.max(box[3], y - GAP)
-        x += wide + COLUMN
+        deepest = Math.max(deepest, y)
+        x += COLUMN + Math.max(...column.map(each => each.flags.collapsed ? SMALL : each.size[0]))
     }
-    const scale = Math.min(1, width / box[2], height / box[3])
+    const scale = Math.min(1, width / x, height / deepest)
     Object.assign(app.canvas.ds, {scale, offset: [left / scale, top / scale]})
-    app.canvas.deselectAll?.()
+    app.canvas.deselectAll()
     app.canvas.setDirty(true, true)
-    const bounds = app.canvas.canvas.getBoundingClientRect()
-    done([bounds.left + left, bounds.top + top, box[2] * scale, box[3] * scale].map(Math.round))
 }
 app.loadGraphData(structuredClone(kept.graph)).then(() => {
     app.nodeOutputs = structuredClone(kept.outputs)
-    setTimeout(rest, 300)
+    setTimeout(() => { arrange(); done() }, 300)
 })"""
+# What the nodes cover of the window, as drawn: a node grows when its pictures are there.
+BOUNDS = """const {scale, offset} = app.canvas.ds, room = app.canvas.canvas.getBoundingClientRect()
+const sides = app.graph.nodes.map(node => [...node.boundingRect]).map(([x, y, w, h]) => [x, y, x + w, y + h])
+const most = side => Math.max(...sides.map(each => each[side]))
+const end = [most(2), most(3)].map((value, axis) => (value + offset[axis]) * scale + [room.left, room.top][axis])
+return [...[room.left + offset[0] * scale, room.top + offset[1] * scale], ...end].map(Math.round)"""
 DRAWN = """return app.graph.nodes.filter(node => ['LoadImage', 'PreviewImage'].includes(node.type))
     .filter(node => node.type == 'LoadImage' || kept.outputs[node.id])
     .every(node => node.imgs?.length && node.imgs[0].naturalWidth > 0)"""
-LEFT, TOP, WIDTH, HEIGHT = 110, 120, 1300, 640  # of the part of the window without menus, in pixels
-MARGIN = 26  # around the nodes; the pack's badge stands above a node
+REST = "const [done] = arguments; app.canvas.setDirty(true, true); setTimeout(done, 1000)"
+LEFT, TOP, WIDTH, HEIGHT = 110, 120, 1300, 1000  # of the part of the window without menus, in pixels
+MARGIN = 20  # around the nodes, pixels
 
 
 def run_scenes(client: Client) -> list[tuple[Graph, dict[str, Any]]]:
     """Every scene with what its nodes have to show; what needs weights or a key has nothing."""
     info = client.object_info()
-    return [(scene(), client.run(complete(scene(), info), PATIENCE)) for scene in SCENES] + [
-        (scene(), {}) for scene in NOT_RUN
-    ]
+    graphs = [(complete(scene(), info), scene in SCENES) for scene in (*SCENES, *NOT_RUN)]
+    return [(graph, client.run(graph, PATIENCE) if run else {}) for graph, run in graphs]
 
 
 def complete(graph: Graph, info: dict[str, Any]) -> Graph:
@@ -107,10 +114,10 @@ def node_pictures(page: Chrome, scenes: list[tuple[Graph, dict[str, Any]]]) -> I
 
 
 def _picture(page: Chrome, key: str) -> Image.Image:
-    left, top, width, height = page.execute_async_script(ARRANGE, key, LEFT, TOP, WIDTH, HEIGHT)
+    page.execute_async_script(ARRANGE, key, LEFT, TOP, WIDTH, HEIGHT)
     WebDriverWait(page, 60).until(lambda _: page.execute_script(DRAWN))
-    page.execute_async_script("const [done] = arguments; app.canvas.setDirty(true, true); setTimeout(done, 700)")
-    right, bottom = left + width, top + height
+    page.execute_async_script(REST)
+    left, top, right, bottom = page.execute_script(BOUNDS)
     return screenshot(page).crop((left - MARGIN, top - MARGIN, right + MARGIN, bottom + MARGIN))
 
 

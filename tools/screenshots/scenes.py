@@ -58,7 +58,7 @@ def zero_shot() -> Graph:
             refined=["refine", 0],
             image=["view", 0],
             mask=["view", 1],
-            edges="none",
+            edges="sobel",
         ),
         "null_curve": shown(["null", 1]),
         "edit": node("AttentionControlledEdit", **edited),
@@ -174,5 +174,5 @@ def without_weights() -> Graph:
     }
 
 
-SCENES = (zero_shot, one_box, routed, loop)
+SCENES = (routed, zero_shot, one_box, loop)
 NOT_RUN = (without_weights,)
