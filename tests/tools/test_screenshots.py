@@ -1,4 +1,4 @@
-"""Every node has its picture, taken in a graph that the server knows. The pictures themselves are looked at by people."""
+"""Every node has its picture, taken in a graph that the server knows. People look at the pictures themselves."""
 
 import httpx
 import pytest
