@@ -18,6 +18,7 @@ from ...cli.client import Client
 from ...cli.server import HostServer, device_options
 from . import docs, help
 from .browser import open_browser, open_page
+from .scenes import FILES
 
 EXAMPLE = docs.ROOT / "workflows" / "examples" / "tree_golden"
 SIDE = 1500  # of the example in the pictures, pixels
@@ -32,6 +33,9 @@ def serving() -> Iterator[tuple[Client, Path]]:
     """A server whose input folder has the example, and a folder for the browser."""
     with TemporaryDirectory() as folder:
         base, host = Path(folder), Path(os.environ["COMFYUI_PATH"])
+        for models, name in FILES.items():
+            (base / "models" / models).mkdir(parents=True)
+            (base / "models" / models / name).touch()
         with HostServer(host, base, base / "server.log", *device_options()) as client:
             for name, source in (("composite.png", "composite.jpg"), ("mask.png", "mask.png")):
                 with Image.open(EXAMPLE / source) as picture:

@@ -139,6 +139,11 @@ def loop() -> Graph:
     }
 
 
+# Files that the user would have; the frontend marks a node red whose file is not there.
+UNET, CHECKPOINT, HARMONY_VAE = "diffharmony_unet.bin", "v1-5-pruned-emaonly.safetensors", "diffharmony_vae.safetensors"
+FILES = {"diffusion_models": UNET, "checkpoints": CHECKPOINT, "harmony_vae": HARMONY_VAE}
+
+
 def without_weights() -> Graph:
     """What needs weights or a key of the user's; it is shown and not run."""
     diffharmony = {"model": ["unet", 0], "clip": TEXT_ENCODER, "vae": PLAIN_VAE, "image": IMAGE, "mask": MASK}
@@ -146,9 +151,9 @@ def without_weights() -> Graph:
     return pictures() | {
         "gemini": node("GeminiDescribe", image=IMAGE, mask=MASK),
         "pick": node("DescribePicker", descriptions=["gemini", 2]),
-        "unet": node("UNETLoader", unet_name="diffharmony_unet.bin"),
-        "sd15": node("CheckpointLoaderSimple", ckpt_name="v1-5-pruned-emaonly.safetensors"),
-        "details": node("LoadHarmonyVAE", name="diffharmony_vae.safetensors"),
+        "unet": node("UNETLoader", unet_name=UNET),
+        "sd15": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT),
+        "details": node("LoadHarmonyVAE", name=HARMONY_VAE),
         "harmonize": node("DiffHarmonize", **diffharmony, harmony_vae=["details", 0]),
         "inverse": node("InverseHarmonize", **diffharmony, harmony_vae=["details", 0]),
         "text": node("CLIPTextEncode", clip=TEXT_ENCODER, text=""),
