@@ -5,15 +5,10 @@ from driving import click, visible
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from diff_harmonization.tools.screenshots.browser import open_page
+from diff_harmonization.tools.screenshots.browser import open_page, select_node
 
 ADD = """app.graph.clear()
-const node = LiteGraph.createNode(arguments[0])
-node.pos = [600, 300]
-app.graph.add(node)
-Object.assign(app.canvas.ds, {scale: 1, offset: [0, 0]})
-app.canvas.select(node)
-app.canvas.setDirty(true, true)"""
+app.graph.add(LiteGraph.createNode(arguments[0]))"""
 NAMES = """const [node] = app.graph.nodes
 return [node.title, ...node.inputs.map(slot => slot.label ?? slot.localized_name),
     ...node.widgets.map(widget => widget.label), ...node.outputs.map(slot => slot.label ?? slot.localized_name)]"""
@@ -23,8 +18,9 @@ return pictures.length > 0 && pictures.every(picture => picture.naturalWidth > 3
 
 
 def help_page(page, node):
-    """Selects a node on the canvas, presses its info button, and gives the text of the help that appears."""
+    """Clicks on a node on the canvas, presses its info button, and gives the text of the help that appears."""
     page.execute_script(ADD, node)
+    select_node(page, node)
     click(page, "[data-testid=info-button]")
     shown = lambda _: [text for each in visible(page, ".node-help-content") if (text := each.text)]  # noqa: E731
     return WebDriverWait(page, 60).until(shown)[0]

@@ -13,6 +13,7 @@ from typing import Any
 
 from PIL import Image
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
@@ -41,6 +42,14 @@ def installed() -> tuple[str, str] | None:
     binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     driver = shutil.which("chromedriver")
     return (binary, driver) if binary and driver else None
+
+
+# A node at its size, at a place of the canvas; where the middle of its title then lies in the window.
+SHOW_NODE = """const [type, left, top] = arguments, node = app.graph.nodes.find(node => node.type == type)
+const room = app.canvas.canvas.getBoundingClientRect()
+Object.assign(app.canvas.ds, {scale: 1, offset: [left - node.pos[0], top - node.pos[1]]})
+app.canvas.setDirty(true, true)
+return [room.left + left + node.size[0] / 2, room.top + top - 15].map(Math.round)"""
 
 
 @contextmanager
@@ -84,6 +93,15 @@ def visible(browser: webdriver.Chrome, selector: str) -> list[WebElement]:
 def click(browser: webdriver.Chrome, selector: str) -> None:
     """Click on the first of them, as soon as there is one."""
     WebDriverWait(browser, PATIENCE).until(lambda _: visible(browser, selector))[0].click()
+
+
+def select_node(browser: webdriver.Chrome, kind: str, left: int = 600, top: int = 260) -> None:
+    """Bring the first node of a kind to a place of the canvas, and click on its title."""
+    x, y = browser.execute_script(SHOW_NODE, kind, left, top)
+    actions = ActionChains(browser)
+    actions.w3c_actions.pointer_action.move_to_location(x, y)
+    actions.w3c_actions.pointer_action.click()
+    actions.perform()
 
 
 def screenshot(browser: webdriver.Chrome) -> Image.Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from selenium.webdriver import ActionChains, Chrome
@@ -12,7 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from .browser import click, open_page, screenshot, visible
+from .browser import click, open_page, screenshot, select_node, visible
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "screens"
@@ -20,6 +21,7 @@ START = "harmonize_routed"  # where the README sends everybody
 NODE = "RoutedHarmonize"
 PATIENCE = 600  # seconds for a run
 WANTED = "match light"
+QUIET = {"Comfy_Minimap_Visible": False, "Comfy_Graph_CanvasInfo": False}
 
 LOAD = "const [graph, done] = arguments; app.loadGraphData(graph).then(() => done(null), error => done(String(error)))"
 # The whole graph, between the page's menus.
@@ -28,17 +30,17 @@ FIT = """const sides = app.graph.nodes.map(node => [node.pos[0], node.pos[1],
 const [left, top] = [0, 1].map(side => Math.min(...sides.map(each => each[side])))
 const [right, bottom] = [2, 3].map(side => Math.max(...sides.map(each => each[side])))
 const room = app.canvas.canvas.getBoundingClientRect()
-const scale = Math.min((room.width - 140) / (right - left), (room.height - 160) / (bottom - top + 60))
-Object.assign(app.canvas.ds, {scale, offset: [90 / scale - left, 90 / scale - top + 30]})
-app.canvas.setDirty(true, true)"""
-SHOW = """const node = app.graph.nodes.find(node => node.type == arguments[0])
-Object.assign(app.canvas.ds, {scale: 1, offset: [arguments[1] - node.pos[0], 260 - node.pos[1]]})
-app.canvas.select(node)
+const scale = Math.min((room.width - 160) / (right - left), (room.height - 220) / (bottom - top))
+Object.assign(app.canvas.ds, {scale, offset: [100 / scale - left, 150 / scale - top]})
 app.canvas.setDirty(true, true)"""
 FULL = """return app.graph.nodes.filter(node => ['SaveImage', 'PreviewImage'].includes(node.type))
     .every(node => node.imgs?.length && node.imgs[0].naturalWidth > 0)"""
 HELPED = """const pictures = [...document.querySelectorAll('.node-help-content img')]
 return pictures.length > 0 && pictures.every(picture => picture.naturalWidth > 0)"""
+# Of the templates that can be seen.
+THUMBNAILS = """return [...document.querySelectorAll('[data-testid^=template-workflow-]')]
+    .filter(card => card.getBoundingClientRect().top < innerHeight)
+    .every(card => [...card.querySelectorAll('img')].some(picture => picture.complete && picture.naturalWidth))"""
 REST = "const [done] = arguments; setTimeout(done, 1500)"  # what moves comes to rest
 
 
@@ -49,31 +51,32 @@ def load(page: Chrome) -> None:
 
 
 def templates(page: Chrome, url: str) -> None:
-    open_page(page, url)
+    open_page(page, url, **QUIET)
     click(page, "button[aria-label=Templates]")
     entry = "//*[normalize-space(.)='diff_harmonization']"
     WebDriverWait(page, 60).until(lambda browser: browser.find_elements(By.XPATH, entry))[-1].click()
     WebDriverWait(page, 60).until(lambda _: visible(page, f"[data-testid=template-workflow-{START}]"))
+    WebDriverWait(page, 120).until(lambda _: page.execute_script(THUMBNAILS))
 
 
 def run(page: Chrome, url: str) -> None:
-    open_page(page, url, Comfy_Minimap_Visible=False)
+    open_page(page, url, **QUIET, LiteGraph_Canvas_MinFontSizeForLOD=0)
     load(page)
     click(page, "[data-testid=queue-button]")
     WebDriverWait(page, PATIENCE).until(lambda _: page.execute_script(FULL))
     page.execute_script(FIT)
 
 
-def help_page(page: Chrome, url: str, left: int = 1050, **settings: str) -> None:
-    open_page(page, url, Comfy_Minimap_Visible=False, **settings)
+def help_page(page: Chrome, url: str, left: int = 1050, **settings: Any) -> None:
+    open_page(page, url, **QUIET, **settings)
     load(page)
-    page.execute_script(SHOW, NODE, left)
+    select_node(page, NODE, left)
     click(page, "[data-testid=info-button]")
     WebDriverWait(page, 60).until(lambda _: page.execute_script(HELPED))
 
 
 def search(page: Chrome, url: str) -> None:
-    open_page(page, url, Comfy_Minimap_Visible=False)
+    open_page(page, url, **QUIET)
     page.execute_script("app.graph.clear(); app.extensionManager.command.execute('Workspace.SearchBox.Toggle')")
     page.execute_async_script(REST)
     ActionChains(page).send_keys(WANTED).perform()
