@@ -67,10 +67,10 @@ def run(page: Chrome, url: str) -> None:
     page.execute_script(FIT)
 
 
-def help_page(page: Chrome, url: str, left: int = 1050, **settings: Any) -> None:
+def help_page(page: Chrome, url: str, **settings: Any) -> None:
     open_page(page, url, **QUIET, **settings)
     load(page)
-    select_node(page, NODE, left)
+    select_node(page, NODE)
     click(page, "[data-testid=info-button]")
     WebDriverWait(page, 60).until(lambda _: page.execute_script(HELPED))
 
