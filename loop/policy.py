@@ -24,7 +24,7 @@ MARGIN = 0.02  # of the score: where the judge hardly sees a difference, less ch
 # A proposal is a guess at the truth. Passes go on until the judge likes one, so that its liking says less.
 DOUBT = 0.08
 # Of two changes that the judge likes about as much, the weaker one does less harm where the judge is wrong.
-ENOUGH = 0.7
+ENOUGH = 0.75
 
 
 @dataclass(frozen=True, kw_only=True)
