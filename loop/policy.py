@@ -17,12 +17,14 @@ from typing import Literal
 from ..core.errors import InputError
 
 Action = Literal["propose", "start", "trial", "continue", "regenerate", "conclude"]
-Reason = Literal["first", "better", "too little", "implausible"]
+Reason = Literal["first", "better", "too little", "weaker", "stronger", "implausible"]
 NewDescriptions = Literal["best other trial", "next seed"]
 PATIENCE = 2  # decreases
 MARGIN = 0.02  # of the score: where the judge hardly sees a difference, less change is safer
 # A proposal is a guess at the truth. Passes go on until the judge likes one, so that its liking says less.
 DOUBT = 0.08
+# Of two changes that the judge likes about as much, the weaker one does less harm where the judge is wrong.
+ENOUGH = 0.75
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,8 @@ class LoopPolicy:
     """The loop's limits.
 
     Raises:
-        InputError: when k or max_passes is below 1, margin or doubt is below 0, or new_descriptions has another value.
+        InputError: when k or max_passes is below 1, margin or doubt is below 0, enough is not in 0-1, or
+            new_descriptions has another value.
     """
 
     k: int = 3  # trial passes; each starts from the composite and has a description of its own
@@ -38,12 +41,15 @@ class LoopPolicy:
     new_descriptions: NewDescriptions = "best other trial"
     margin: float = 0.0  # of the score, by which a later state must beat the one that is taken; 0 is the paper's
     doubt: float = 0.0  # what the margin grows by where a pass is to take the place of a proposal
+    enough: float = 1.0  # share of the best proposal's gain in score that a weaker proposal must bring to be preferred
     farthest: float = math.inf  # distance beyond which a state is no answer, unless the composite lies as far
 
     def __post_init__(self) -> None:
         for name in ("k", "max_passes"):
             if getattr(self, name) < 1:
                 raise InputError(name, f"got {getattr(self, name)}, expected at least 1.")
+        if not 0 <= self.enough <= 1:
+            raise InputError("enough", f"got {self.enough}, expected 0 to 1.")
         for name in ("margin", "doubt"):
             if not getattr(self, name) >= 0:
                 raise InputError(name, f"got {getattr(self, name)}, expected 0 or more.")
@@ -67,7 +73,7 @@ class Verdict:
     """Whether a state may be the answer, and why."""
 
     reason: Reason  # "first" is the composite's
-    rival: int = 0  # the state that was taken when this one was judged
+    rival: int = 0  # the state that it was compared with
     needed: float = 0.0  # by how much it had to score better
 
     @property
@@ -223,23 +229,47 @@ def best(scores: Sequence[float]) -> int:
 def verdicts(
     scores: Sequence[float], policy: LoopPolicy, distances: Sequence[float] = (), proposals: int = 0
 ) -> tuple[Verdict, ...]:
-    """One for each state. The answer climbs: a state is taken if it beats the one taken before by more than the margin.
+    """One for each state: whether it may be the answer.
+
+    Of the proposals one is taken at most: the weakest that gains `enough` of what the best of them gains, where that
+    is more than the margin. From there the answer climbs: a pass is taken if it beats the state taken before by more
+    than the margin, and by the doubt as well where that is a proposal.
 
     Args:
         scores: of every state, the composite's first.
-        policy: its margin, its doubt and its bound count.
+        policy: its margin, doubt, share that is enough, and bound count.
         distances: how far each state's look leaves what is plausible. Without them no state is implausible. A state
             beyond the bound is refused if it also lies farther than the composite.
-        proposals: how many states after the composite are proposals.
+        proposals: how many states after the composite are proposals, weaker changes before stronger ones.
     """
-    found, rival = [Verdict("first", needed=policy.margin)], 0
-    for state in range(1, len(scores)):
-        far = bool(distances) and distances[state] > max(policy.farthest, distances[0])
-        needed = policy.margin + policy.doubt * (0 < rival <= proposals < state)
+    far = [bool(distances) and distance > max(policy.farthest, distances[0]) for distance in distances or scores]
+    found = _on_proposals(scores[: 1 + proposals], policy, far)
+    rival = max(state for state, verdict in enumerate(found) if verdict.taken)
+    for state in range(len(found), len(scores)):
+        needed = policy.margin + policy.doubt * (0 < rival <= proposals)
         better = scores[state] > scores[rival] + needed
-        found.append(Verdict("too little" if not better else "implausible" if far else "better", rival, needed))
+        found.append(Verdict("too little" if not better else "implausible" if far[state] else "better", rival, needed))
         rival = state if found[-1].taken else rival
     return tuple(found)
+
+
+def _on_proposals(scores: Sequence[float], policy: LoopPolicy, far: Sequence[bool]) -> list[Verdict]:
+    """The verdicts on the composite and on the proposals."""
+    margin, gains = policy.margin, [score - scores[0] for score in scores]
+    able = [state for state in range(1, len(scores)) if gains[state] > margin and not far[state]]
+    least = policy.enough * max((gains[state] for state in able), default=0.0)
+    taken = next((state for state in able if gains[state] >= least), 0)
+    found = [Verdict("first", 0, margin)]
+    for state in range(1, len(scores)):
+        if gains[state] <= margin:
+            found.append(Verdict("too little", 0, margin))
+        elif far[state]:
+            found.append(Verdict("implausible", 0, margin))
+        elif state < taken:
+            found.append(Verdict("weaker", 0, margin))
+        else:
+            found.append(Verdict("stronger", taken, margin) if state > taken else Verdict("better", 0, margin))
+    return found
 
 
 def answer(scores: Sequence[float], policy: LoopPolicy, distances: Sequence[float] = (), proposals: int = 0) -> int:

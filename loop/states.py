@@ -198,6 +198,10 @@ class LoopStates:
             case "too little":
                 margin = f" by more than {verdict.needed:g}" if gain > 0 else ""
                 return f"refused: does not beat {rival}{margin}"
+            case "weaker":
+                return f"refused: gains less than {self.policy.enough:.0%} of what another proposal gains"
+            case "stronger":
+                return f"refused: {rival} gains nearly as much with less change"
             case "implausible" if math.isinf(self.distances[state]):
                 return "refused: looks implausible, its light and shade are lost or inverted"
             case "implausible":

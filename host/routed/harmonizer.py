@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import folder_paths
@@ -13,7 +14,7 @@ from torch import Tensor
 from ...color.lut import ColorLUT
 from ...core.weights import shipped_weights
 from ...evaluator.model import HarmonyEvaluator
-from ...loop.policy import MARGIN, LoopPolicy, answer
+from ...loop.policy import ENOUGH, MARGIN, LoopPolicy, answer
 from ...loop.states import require_one_picture
 from ...methods.routed.checkpoint import MANIFEST, read_network
 from ...methods.routed.harmonizer import Proposal, RoutedHarmonizer
@@ -27,7 +28,7 @@ from .instances import instance_backbone
 EMBEDDED = "embedded"
 FOLDER = "routed_harmonizer"
 JUDGED = 0.0, 0.25, 0.5, 0.75, 1.0  # strengths that the judge chooses among, times the one that is asked for
-CLIMB = LoopPolicy(margin=MARGIN)  # how it chooses
+CHOICE = LoopPolicy(margin=MARGIN, enough=ENOUGH)  # how it chooses
 PROPOSED = JUDGED[1:]  # strengths of what a loop may take or start from
 
 
@@ -95,11 +96,9 @@ def harmonize(
     for row, (picture, own_mask) in enumerate(zip(image, mask, strict=True)):
         plane = importance_of(picture, own_mask) if planes is None else planes[row]
         proposal = harmonizer.look(picture, own_mask, plane)
-        if judge is None:
-            version, scored = _version(proposal, picture, own_mask, strength, local), ()
-        else:
-            tried = (_version(proposal, picture, own_mask, share * strength, local) for share in JUDGED)
-            version, scored = chosen(judge, tried, own_mask)
+        made = partial(_version, proposal, picture, own_mask, local=local)
+        share, scored = (1.0, ()) if judge is None else _judged(judge, made, own_mask, strength)
+        version = made(share * strength)
         out[row] = version.image
         luts.append(version.lut)
         strengths.append(version.strength)
@@ -151,26 +150,19 @@ def _version(proposal: Proposal, image: Tensor, mask: Tensor, strength: float, l
     return Version(*proposal.applied(image, mask, strength, local), strength)
 
 
+def _judged(
+    judge: HarmonyEvaluator, made: Callable[[float], Version], mask: Tensor, strength: float
+) -> tuple[float, tuple[float, ...]]:
+    """The share of the strength to take, and the scores at all of JUDGED. One version is in memory at a time.
+
+    As in the loop, the weakest change that gains enough is taken, where it gains more than the margin.
+    """
+    pictures = (made(share * strength).image for share in JUDGED)
+    scores = tuple(float(judge.score(picture[None], mask[None])) for picture in pictures)
+    return JUDGED[answer(scores, CHOICE, proposals=len(JUDGED) - 1)], scores
+
+
 def importance_of(image: Tensor, mask: Tensor) -> Tensor:
     """S [H,W] of one picture [H,W,3], by the embedded instances."""
     with torch.inference_mode():
         return importance_map(find_instances(image, mask, instance_backbone()), image.shape[:2]).to(image)
-
-
-def chosen(judge: HarmonyEvaluator, versions: Iterable[Version], mask: Tensor) -> tuple[Version, tuple[float, ...]]:
-    """Which of several versions of a picture to take, from the least changed to the most; and the scores of all.
-
-    The answer climbs as the loop's does: the judge must like a stronger change better than a weaker one by MARGIN.
-
-    Args:
-        judge: scores pictures.
-        versions: at least one; they are made and scored one after another.
-        mask: [H,W], 1 on the object.
-    """
-    best, scores = None, []
-    for latest, version in enumerate(versions):
-        scores.append(float(judge.score(version.image[None], mask[None])))
-        if answer(scores, CLIMB) == latest:
-            best = version
-    assert best is not None, "there is a version"
-    return best, tuple(scores)

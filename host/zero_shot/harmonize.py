@@ -16,7 +16,7 @@ from ...core.errors import InputError
 from ...core.types import ImagingDescription
 from ...core.view import working_view
 from ...description.statistics.plausibility import FARTHEST, distance_from_plausible
-from ...loop.policy import DOUBT, MARGIN, LoopPolicy
+from ...loop.policy import DOUBT, ENOUGH, MARGIN, LoopPolicy
 from ...loop.run import Judge, run_loop
 from ...loop.states import LoopStates, require_one_picture, require_proposals
 from ..image import check_mask, check_regions
@@ -28,7 +28,7 @@ VIEW_SIZE = 256  # side of the square that the loop carries from pass to pass, p
 
 def doubting(policy: LoopPolicy, margin: float = MARGIN) -> LoopPolicy:
     """The paper's policy, with doubts: a margin for the judge, more against proposals, and plausible looks only."""
-    return replace(policy, margin=margin, doubt=DOUBT, farthest=FARTHEST)
+    return replace(policy, margin=margin, doubt=DOUBT, enough=ENOUGH, farthest=FARTHEST)
 
 
 @dataclass(frozen=True)

@@ -223,7 +223,8 @@ def test_proposals_do_not_count_towards_the_limit():
 
 
 @pytest.mark.parametrize(
-    "bad", [{"k": 0}, {"max_passes": 0}, {"new_descriptions": "none"}, {"margin": -0.1}, {"doubt": -1.0}]
+    "bad",
+    [{"k": 0}, {"max_passes": 0}, {"new_descriptions": "none"}, {"margin": -0.1}, {"doubt": -1.0}, {"enough": 1.1}],
 )
 def test_bad_limits_are_refused(bad):
     (name,) = bad
@@ -292,3 +293,27 @@ def test_a_pass_must_beat_a_proposal_by_the_doubt_as_well():
     assert answer((0.3, 0.5, 0.6), policy) == 2, "without proposals there is no doubt"
     decided = decide((0.3, 0.5, 0.6), LoopPolicy(k=1, max_passes=1, margin=0.02, doubt=0.1), proposals=1)
     assert decided[-1] == Decision("conclude", 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("scores", "taken", "reasons"),
+    [
+        ((0.5, 0.6, 0.8), 2, ["weaker", "better"]),
+        ((0.5, 0.8, 0.6), 1, ["better", "stronger"]),
+        ((0.5, 0.75, 0.8), 1, ["better", "stronger"]),
+        ((0.5, 0.51, 0.519), 0, ["too little", "too little"]),
+        ((0.5, 0.51, 0.53), 2, ["too little", "better"]),
+        ((0.5, 0.4, 0.6), 2, ["too little", "better"]),
+    ],
+)
+def test_of_proposals_the_weakest_that_gains_enough_is_taken(scores, taken, reasons):
+    policy = LoopPolicy(margin=0.02, enough=0.8)
+    assert answer(scores, policy, proposals=2) == taken
+    assert [verdict.reason for verdict in verdicts(scores, policy, proposals=2)[1:]] == reasons
+    assert answer(scores, LoopPolicy(), proposals=2) == best(scores), "the paper's policy takes the best"
+
+
+def test_an_implausible_proposal_says_nothing_of_what_is_enough():
+    policy = LoopPolicy(margin=0.02, enough=0.8, farthest=3.0)
+    found = verdicts((0.5, 0.6, 0.9), policy, (1.0, 1.0, 9.0), proposals=2)
+    assert [verdict.reason for verdict in found] == ["first", "better", "implausible"]

@@ -119,6 +119,16 @@ def test_a_proposal_of_another_size_is_refused():
     assert caught.value.parameter == "proposals"
 
 
+def test_reasons_tell_why_another_proposal_was_taken():
+    assert proposed(0.3, 0.5, 0.52, enough=0.8).reasons()[1:] == (
+        "taken: beats the composite by 0.200",
+        "refused: proposal 1 gains nearly as much with less change",
+    )
+    assert proposed(0.3, 0.4, 0.52, enough=0.8).reasons()[1] == (
+        "refused: gains less than 80% of what another proposal gains"
+    )
+
+
 def test_reasons_name_the_margin_and_the_distance():
     done = proposed(0.5, 0.51, 0.9, distances=(1.0, 1.0, 8.25), margin=0.02, farthest=7.5, k=1, max_passes=1)
     done = done.add(done.images[0], 0.95, WARM, math.inf)
