@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typer
 
+from .batch.command import batch
 from .demo import main as demo
 from .picture import harmonize, score
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-for command in (harmonize, score):
+for command in (harmonize, score, batch):
     app.command()(command)
 app.command("demo")(demo)
 

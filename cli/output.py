@@ -1,7 +1,7 @@
 """What commands say: words for people, JSON for programs, and the exit code for both.
 
-Exit codes: 0, all is done. 1, it could not be done. 2, the command was called wrongly. 3, it was done for some of several
-pictures. 130, interrupted.
+Exit codes: 0, all is done. 1, it could not be done. 2, the command was called wrongly. 3, it was done for some of
+several pictures. 130, interrupted.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ MaskArgument = Annotated[Path, typer.Argument(help="A picture of its size: white
 MethodOption = Annotated[
     MethodName,
     typer.Option(
-        help="auto: the routed network, and the evaluator chooses how much to change. routed: the routed network alone. "
-        "words: the zero-shot loop with the embedded model; takes a minute or more."
+        help="auto: the routed network, and the evaluator chooses how much to change. routed: the routed network "
+        "alone. words: the zero-shot loop with the embedded model; takes a minute or more."
     ),
 ]
 StrengthOption = Annotated[
@@ -30,11 +30,13 @@ StrengthOption = Annotated[
 DescribeOption = Annotated[
     str,
     typer.Option(
-        help="For words: the object's name, such as 'dog'; or the words too, as 'dog bright, dog dusk', with ';' between "
-        "alternatives. By default statistics choose the words."
+        help="For words: the object's name, such as 'dog'; or the words too, as 'dog bright, dog dusk', with ';' "
+        "between alternatives. By default statistics choose the words."
     ),
 ]
-ThreadsOption = Annotated[int, typer.Option(min=1, help="Processor threads. More can change the last bits of a result.")]
+ThreadsOption = Annotated[
+    int, typer.Option(min=1, help="Processor threads. More can change the last bits of a result.")
+]
 
 
 def harmonize(
@@ -47,7 +49,9 @@ def harmonize(
         Path | None,
         typer.Option(help="The result: .png, .tif, .jpg or .webp. By default NAME_harmonized.png, for a TIFF .tif."),
     ] = None,
-    cube: Annotated[bool, typer.Option(help="Also write the change of color as a .cube LUT beside the result.")] = False,
+    cube: Annotated[
+        bool, typer.Option(help="Also write the change of color as a .cube LUT beside the result.")
+    ] = False,
     threads: ThreadsOption = 1,
     json: JsonOption = False,
 ) -> None:
