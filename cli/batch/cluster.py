@@ -5,6 +5,7 @@ Names of files travel, pictures do not. Only this process writes the manifest.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -12,12 +13,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .items import Item
-from .manifest import Manifest, Record
+from .manifest import Record
 from .work import Job, Worker
 
 LARGEST_BLOCK = 64  # pictures that a worker takes at once
 BLOCKS = 8  # at least so many for each worker, so that none waits long for the others
-LOST = 2  # times that Ray gives a block to another worker when its worker is lost
 STORE = 100 << 20  # bytes of a local cluster's object store: no picture goes through it
 
 
@@ -40,7 +40,7 @@ class Cluster:
     workers: int | None = None  # None: as many as fit
     gpus: float = 0.0  # share of a GPU that each worker takes
 
-    def __call__(self, job: Job, manifest: Manifest, items: Sequence[Item]) -> Iterator[Record]:
+    def __call__(self, job: Job, items: Sequence[Item]) -> Iterator[Record]:
         """The records as they come.
 
         Raises:
@@ -50,7 +50,14 @@ class Cluster:
         ray = _ray()
         here = {"object_store_memory": STORE, "include_dashboard": False} if self.address == "local" else {}
         environment = {name: os.environ[name] for name in ("COMFYUI_PATH", "PYTHONPATH") if name in os.environ}
-        ray.init(self.address, log_to_driver=False, runtime_env={"env_vars": environment}, **here)
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        ray.init(
+            self.address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": environment},
+            **here,
+        )
         try:
             yield from self._records(job, items)
         finally:
@@ -60,7 +67,6 @@ class Cluster:
         import ray
 
         context = ray.data.DataContext.get_current()
-        context.max_errored_blocks = -1  # the pictures of a block whose workers are lost wait for the next run
         context.enable_progress_bars = False
         count = self.workers or self._fitting(job.settings.threads)
         size = max(1, min(LARGEST_BLOCK, len(items) // (BLOCKS * count)))
@@ -71,8 +77,6 @@ class Cluster:
             compute=ray.data.ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=2),
             num_cpus=job.settings.threads,
             num_gpus=self.gpus or None,
-            max_restarts=-1,
-            max_task_retries=LOST,
         )
         for row in done.iter_rows():
             row.pop("who")

@@ -11,12 +11,11 @@ from typing import Any, Literal
 
 from .items import Item
 
-State = Literal["waiting", "running", "done", "failed"]
-ATTEMPTS = 3  # a picture at which the program ended so often is given up
+State = Literal["waiting", "done", "failed"]
 TABLE = """
 CREATE TABLE IF NOT EXISTS pictures (
     name TEXT PRIMARY KEY, picture TEXT, mask TEXT, result TEXT, stamp TEXT, caption TEXT,  -- an Item
-    settings TEXT, state TEXT DEFAULT 'waiting', attempts INTEGER DEFAULT 0, place INTEGER,
+    settings TEXT, state TEXT DEFAULT 'waiting', place INTEGER,
     input_hash TEXT, result_hash TEXT, before REAL, after REAL, seconds REAL, told TEXT, error TEXT)
 """
 FORGOTTEN = (
@@ -70,8 +69,8 @@ class Manifest:
     def take_up(self, items: Iterable[Item], settings: str, results: Collection[str], retry: bool = False) -> None:
         """Bring the manifest up to what is to be done now.
 
-        New pictures wait. So do those whose files, caption or settings have changed, those whose result is gone, and
-        those that a killed run had begun. Pictures that are not there any more are forgotten.
+        New pictures wait. So do those whose files, caption or settings have changed, and those whose result is gone.
+        Pictures that are not there any more are forgotten.
 
         Args:
             items: all pictures.
@@ -86,16 +85,8 @@ class Manifest:
                 self._take(item, settings, place, item.result in results)
             self._base.execute("DELETE FROM pictures WHERE name NOT IN (SELECT name FROM present)")
             self._base.execute("DROP TABLE present")
-            error = f"The program ended {ATTEMPTS} times at this picture. Perhaps it needs more memory than there is."
-            self._base.execute(
-                "UPDATE pictures SET state = 'failed', error = ? WHERE state = 'running' AND attempts >= ?",
-                (error, ATTEMPTS),
-            )
-            self._base.execute("UPDATE pictures SET state = 'waiting' WHERE state = 'running'")
             if retry:
-                self._base.execute(
-                    f"UPDATE pictures SET state = 'waiting', attempts = 0, {FORGOTTEN} WHERE state = 'failed'"
-                )
+                self._base.execute(f"UPDATE pictures SET state = 'waiting', {FORGOTTEN} WHERE state = 'failed'")
 
     def _take(self, item: Item, settings: str, place: int, has_result: bool) -> None:
         values = asdict(item) | {"settings": settings, "place": place}
@@ -108,7 +99,7 @@ class Manifest:
         same = all(known[column] == value for column, value in values.items() if column != "place")
         changes = ", ".join(f"{column} = :{column}" for column in values)
         if not same or (known["state"] == "done" and not has_result):
-            changes += f", state = 'waiting', attempts = 0, {FORGOTTEN}"
+            changes += f", state = 'waiting', {FORGOTTEN}"
         self._base.execute(f"UPDATE pictures SET {changes} WHERE name = :name", values)
 
     def waiting(self) -> list[Item]:
@@ -116,17 +107,6 @@ class Manifest:
         columns = ", ".join(Item.__dataclass_fields__)
         rows = self._base.execute(f"SELECT {columns} FROM pictures WHERE state = 'waiting' ORDER BY place")
         return [Item(**row) for row in rows]
-
-    def begin(self, name: str) -> None:
-        """A picture is worked on from now."""
-        self._base.execute("UPDATE pictures SET state = 'running', attempts = attempts + 1 WHERE name = ?", (name,))
-
-    def put_back(self, name: str) -> None:
-        """Its user has stopped the work on a picture; that is no attempt."""
-        self._base.execute(
-            "UPDATE pictures SET state = 'waiting', attempts = attempts - 1 WHERE name = ? AND state = 'running'",
-            (name,),
-        )
 
     def record(self, record: Record) -> None:
         """What came of a picture; on the disk when this returns."""

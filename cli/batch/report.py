@@ -43,7 +43,7 @@ def _table(manifest: Manifest) -> str:
 
 def _page(job: Job, manifest: Manifest) -> str:
     counts = manifest.counts()
-    done, failed, waiting = counts["done"], counts["failed"], counts["waiting"] + counts["running"]
+    done, failed, waiting = counts["done"], counts["failed"], counts["waiting"]
     better = sum(1 for row in manifest.rows("state = 'done' AND after > before"))
     every = manifest.total_seconds() / done if done else 0.0
     summary = f"{done} harmonized, {failed} failed" + (f", {waiting} waiting" if waiting else "")

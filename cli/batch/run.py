@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from .items import Item
@@ -11,7 +10,7 @@ from .location import PART
 from .manifest import Manifest, Record
 from .work import Job, Worker
 
-Engine = Callable[[Job, Manifest, Sequence[Item]], Iterator[Record]]  # does the work, wherever
+Engine = Callable[[Job, Sequence[Item]], Iterator[Record]]  # does the work, wherever
 
 
 @dataclass(frozen=True)
@@ -23,16 +22,9 @@ class Done:
     worked: int  # pictures of this run
 
 
-def one_by_one(job: Job, manifest: Manifest, items: Sequence[Item]) -> Iterator[Record]:
+def one_by_one(job: Job, items: Sequence[Item]) -> Iterator[Record]:
     """The work in this process."""
-    worker = Worker(job)
-    for item in items:
-        manifest.begin(item.name)
-        try:
-            yield worker(item)
-        except KeyboardInterrupt:
-            manifest.put_back(item.name)
-            raise
+    return map(Worker(job), items)
 
 
 def run_batch(
@@ -61,10 +53,9 @@ def run_batch(
     todo, worked = manifest.waiting(), 0
     report(0, len(todo))
     receipts = {item.name: job.receipt(item) for item in todo}
-    for record in engine(job, manifest, todo) if todo else ():
+    for record in engine(job, todo) if todo else ():
         manifest.record(record)
-        with suppress(FileNotFoundError):  # a picture that failed has none
-            job.output.delete(receipts[record.name])
+        job.output.delete(receipts[record.name])
         worked += 1
         report(worked, len(todo))
     counts = manifest.counts()

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from torch import Tensor
@@ -21,6 +21,7 @@ from .location import Location
 from .manifest import Record
 
 RECEIPTS = ".receipts"
+ATTEMPTS = 3  # a picture at which the program ended so often is given up
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,17 @@ class Job:
         return f"{RECEIPTS}/{item.result}.json"
 
 
+@dataclass(frozen=True)
+class Receipt:
+    """What is known of a picture until the manifest knows it: a small file beside the results."""
+
+    stamp: str  # of the item
+    caption: str
+    mark: str  # of the job
+    attempts: int = 0
+    record: Record | None = None
+
+
 class Worker:
     """Loads the models once, then works on one picture after another."""
 
@@ -49,13 +61,32 @@ class Worker:
         self.method = make_method(job.settings)
 
     def __call__(self, item: Item) -> Record:
-        """Harmonize a picture, unless a receipt says that its result is there already.
+        """Harmonize a picture, unless its receipt says that the result is there already.
 
-        The receipt comes before the result gets its name, so that a result never lies there without one: whenever the
-        program ends, what is done is known, and is not done again.
+        The receipt is written before the work, to count the attempts, and again before the result gets its name, so
+        that a result never lies there without one. Whenever the program ends, what is done is known, and is not done
+        again. Whoever takes the record deletes the receipt.
         """
-        if (known := self._known(item)) is not None:
-            return known
+        known = self._receipt(item)
+        if known.record is not None and self._is_there(item, known.record):
+            return known.record
+        if known.attempts >= ATTEMPTS:
+            error = f"The program ended {ATTEMPTS} times at this picture. Perhaps it needs more memory than there is."
+            return Record(item.name, "failed", error=error)
+        attempt = replace(known, attempts=known.attempts + 1, record=None)
+        self._write(item, attempt)
+        try:
+            record, data = self._done(item)
+        except KeyboardInterrupt:  # its user's wish is no failed attempt
+            self._write(item, known)
+            raise
+        if data:
+            self._write(item, replace(attempt, record=record))
+            self.job.output.write(item.result, data)
+        return record
+
+    def _done(self, item: Item) -> tuple[Record, bytes]:
+        """The record of a picture, and its result's file, empty where it failed."""
         begun = time.monotonic()
         try:
             picture, mask, input_hash = self._read(item)
@@ -64,24 +95,29 @@ class Worker:
             if self.job.cube:
                 self.job.output.write(f"{PurePosixPath(item.result).with_suffix('.cube')}", _cube(done.lut))
         except Exception as error:  # whatever is wrong with one picture must not stop the others
-            return Record(item.name, "failed", seconds=round(time.monotonic() - begun, 4), error=_told(error))
+            return Record(item.name, "failed", seconds=round(time.monotonic() - begun, 4), error=_told(error)), b""
         seconds = round(time.monotonic() - begun, 4)
-        record = Record(item.name, "done", input_hash, _hash(data), done.before, done.after, seconds, done.told)
-        receipt = {"record": asdict(record), "stamp": item.stamp, "caption": item.caption, "mark": self.mark}
-        self.job.output.write(self.job.receipt(item), json.dumps(receipt).encode())
-        self.job.output.write(item.result, data)
-        return record
+        return Record(item.name, "done", input_hash, _hash(data), done.before, done.after, seconds, done.told), data
 
-    def _known(self, item: Item) -> Record | None:
-        """The record of a picture whose result is there, if it came from the same files and settings."""
+    def _receipt(self, item: Item) -> Receipt:
+        """What earlier attempts at the same files with the same settings left."""
+        own = Receipt(item.stamp, item.caption, self.mark)
         try:
-            receipt = json.loads(self.job.output.read(self.job.receipt(item)))
-            record = Record(**receipt["record"])
-            if (receipt["stamp"], receipt["caption"], receipt["mark"]) != (item.stamp, item.caption, self.mark):
-                return None
-            return record if _hash(self.job.output.read(item.result)) == record.result_hash else None
+            told = json.loads(self.job.output.read(self.job.receipt(item)))
         except FileNotFoundError:
-            return None
+            return own
+        kept = Receipt(**told | {"record": told["record"] and Record(**told["record"])})
+        return kept if replace(kept, attempts=0, record=None) == own else own
+
+    def _write(self, item: Item, receipt: Receipt) -> None:
+        self.job.output.write(self.job.receipt(item), json.dumps(asdict(receipt)).encode())
+
+    def _is_there(self, item: Item, record: Record) -> bool:
+        """Whether a result lies there as its record says."""
+        try:
+            return _hash(self.job.output.read(item.result)) == record.result_hash
+        except FileNotFoundError:
+            return False
 
     def _read(self, item: Item) -> tuple[Picture, Tensor, str]:
         """The picture, its mask [H,W], and the hash of both files."""
