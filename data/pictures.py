@@ -177,13 +177,14 @@ def _is_deep(file: Image.Image, data: bytes) -> bool:
 def _deep_values(data: bytes, kind: str, alpha: bool) -> np.ndarray:
     """[H,W,3 or 4], uint16. Pillow would cut them to 8 bits."""
     import av
+    from av.error import FFmpegError
 
     form = {"PNG": "png_pipe", "TIFF": "tiff_pipe"}[kind]
     try:
         with av.open(io.BytesIO(data), format=form) as container:
             frame = next(container.decode(video=0))
             return frame.to_ndarray(format="rgba64le" if alpha else "rgb48le")
-    except (av.FFmpegError, StopIteration, ValueError) as error:
+    except (FFmpegError, StopIteration, ValueError) as error:
         raise ValueError(f"its 16 bits cannot be read: {error}") from error
 
 

@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -41,14 +41,14 @@ class Location:
         """Every file in it, and what tells one state of the file from another: its size and when it changed."""
         files, root = self._place
         files.invalidate_cache()
-        found: Mapping[str, Mapping[str, Any]] = files.find(root, detail=True)
+        found = cast("dict[str, dict[str, Any]]", files.find(root, detail=True))
         # A link to a folder is no file; one to nothing is told when it is read.
         kept = {path: info for path, info in found.items() if info["type"] != "other" or not files.isdir(path)}
         return {posixpath.relpath(path, root): _stamp(info) for path, info in sorted(kept.items())}
 
     def read(self, name: str) -> bytes:
         """Raises OSError when there is no such file, or it cannot be read."""
-        return self._place[0].cat_file(self.path(name))
+        return cast("bytes", self._place[0].cat_file(self.path(name)))
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file whole or not at all: under another name first, and renamed when all of it is stored."""
