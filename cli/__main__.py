@@ -7,9 +7,10 @@ import typer
 from .batch.command import batch
 from .demo import main as demo
 from .picture import harmonize, score
+from .video import video
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-for command in (harmonize, score, batch):
+for command in (harmonize, score, batch, video):
     app.command()(command)
 app.command("demo")(demo)
 
