@@ -25,25 +25,28 @@ class CutFinder:
     """Tells where a new shot begins, frame by frame.
 
     A cut is a change of the whole picture that stands out from the changes before it, so that neither a moving object
-    nor a light that fades counts.
+    nor a light that fades counts. A shot has at least two frames.
     """
 
     def __init__(self) -> None:
         self._last: Tensor | None = None
-        self._usual = 0.0  # running mean of the shot's changes
+        self._usual: float | None = None  # running mean of the shot's changes; None before the first
 
     def __call__(self, frame: Tensor) -> bool:
         """Whether a frame [H,W,3], sRGB in 0-1, begins a shot. The first one does."""
         small = interpolate(frame[..., :3].movedim(-1, 0)[None].float(), (SMALL, SMALL), mode="area")
         lab = rgb_to_lab(small)
         last, self._last = self._last, lab
-        if last is None or last.shape != lab.shape:
+        if last is None:
             return True
         change = float((lab - last).abs().sum(1).mean())
-        if change > max(CUT, STANDS_OUT * self._usual):
-            self._usual = 0.0
+        if self._usual is None:
+            self._usual = change
+        elif change > max(CUT, STANDS_OUT * self._usual):
+            self._usual = None
             return True
-        self._usual = change if self._usual == 0 else 0.8 * self._usual + 0.2 * change
+        else:
+            self._usual = 0.8 * self._usual + 0.2 * change
         return False
 
 

@@ -56,6 +56,10 @@ class Look:
         shot = max(index for index, start in enumerate(self.starts) if start <= number)
         return self.shots[shot].at(number)
 
+    def key_luts(self) -> list[ColorLUT]:
+        """The LUT of each key frame, in their order."""
+        return [shot.key_lut(place) for shot in self.shots for place in range(len(shot.times))]
+
     def summary(self) -> str:
         """A line for each shot."""
         lines = []

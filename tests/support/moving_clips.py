@@ -18,7 +18,10 @@ def moving_clip(frames=24, side=SIDE, names=("tree_golden", "person_mountain")):
     """Frames [B,S,S,3] and masks [B,S,S]: half of the frames in each photograph, light going up and down by a third."""
     pictures, masks = [], []
     for name in names:
-        scene, own = _small(read_image(EXAMPLES / name / "composite.jpg"), side), read_mask(EXAMPLES / name / "mask.png")
+        scene, own = (
+            _small(read_image(EXAMPLES / name / "composite.jpg"), side),
+            read_mask(EXAMPLES / name / "mask.png"),
+        )
         own = _small(own[..., None].expand(-1, -1, 3), side)[..., 0]
         for number in range(frames // len(names)):
             shift = round(side * 0.15 * np.sin(2 * np.pi * number / 24))
