@@ -38,12 +38,15 @@ class Settings:
     method: MethodName = "auto"
     strength: float | None = None  # None: what suits the method
     describe: str = ""  # of every picture that has no caption
-    threads: int = 1  # of the processor; another number can change the last bits of a result
+    threads: int = 1  # of the processor
 
     def mark(self) -> str:
-        """Tells whether earlier results are still what these settings give: a hash of them and of the weights."""
+        """Tells whether earlier results are still what these settings give: a hash of them and of the weights.
+
+        Threads do not count: what they change is below what a file keeps.
+        """
         weights = [json.loads((PACK / place).read_text(encoding="utf-8"))["sha256"] for place in WEIGHTS]
-        return hashlib.sha256(json.dumps([asdict(self), weights]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([asdict(replace(self, threads=1)), weights]).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

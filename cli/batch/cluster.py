@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from .items import Item
@@ -20,28 +20,41 @@ LARGEST_BLOCK = 64  # pictures that a worker takes at once
 BLOCKS = 8  # at least so many for each worker, so that none waits long for the others
 STORE = 100 << 20  # bytes of a local cluster's object store: no picture goes through it
 
+Row = dict[str, Any]
+MakeWorker = Callable[[], Callable[[Row], Row]]
+
 
 class RayWorker:
-    """A worker as Ray Data calls it, with rows for values."""
+    """A worker as Ray Data calls it."""
 
-    def __init__(self, job: Job) -> None:
-        self.worker = Worker(job)
-        self.who = f"{socket.gethostname()} {os.getpid()}"
+    def __init__(self, make: MakeWorker) -> None:
+        self.work = make()
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        return asdict(self.worker(Item(**row))) | {"who": self.who}
+    def __call__(self, row: Row) -> Row:
+        return self.work(row)
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where a batch runs: an engine for `run_batch`."""
+    """Where work is done: an engine for `run_batch`, and for other work on rows."""
 
     address: str  # "local" starts a cluster on this machine
     workers: int | None = None  # None: as many as fit
     gpus: float = 0.0  # share of a GPU that each worker takes
 
     def __call__(self, job: Job, items: Sequence[Item]) -> Iterator[Record]:
-        """The records as they come.
+        """The records of pictures as they come; see `map`."""
+        for row in self.map(partial(_picture_worker, job), [asdict(item) for item in items], job.settings.threads):
+            yield Record(**row)
+
+    def map(self, make: MakeWorker, rows: Sequence[Row], threads: int = 1) -> Iterator[Row]:
+        """What workers make of rows, in the order in which they are done.
+
+        Args:
+            make: makes a worker, in the worker's own process: a function from row to row. It must survive that a row
+                comes again, when another worker was lost with it.
+            rows: of plain values.
+            threads: processors that each worker takes.
 
         Raises:
             ModuleNotFoundError: without Ray.
@@ -59,28 +72,25 @@ class Cluster:
             **here,
         )
         try:
-            yield from self._records(job, items)
+            yield from self._mapped(make, rows, threads)
         finally:
             ray.shutdown()
 
-    def _records(self, job: Job, items: Sequence[Item]) -> Iterator[Record]:
+    def _mapped(self, make: MakeWorker, rows: Sequence[Row], threads: int) -> Iterator[Row]:
         import ray
 
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
-        count = self.workers or self._fitting(job.settings.threads)
-        size = max(1, min(LARGEST_BLOCK, len(items) // (BLOCKS * count)))
-        rows = ray.data.from_items([asdict(item) for item in items], override_num_blocks=-(-len(items) // size))
-        done = rows.map(
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        count = self.workers or self._fitting(threads)
+        size = max(1, min(LARGEST_BLOCK, len(rows) // (BLOCKS * count)))
+        source = ray.data.from_items(list(rows), override_num_blocks=-(-len(rows) // size))
+        done = source.map(
             RayWorker,
-            fn_constructor_args=(job,),
+            fn_constructor_args=(make,),
             compute=ray.data.ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=2),
-            num_cpus=job.settings.threads,
+            num_cpus=threads,
             num_gpus=self.gpus or None,
         )
-        for row in done.iter_rows():
-            row.pop("who")
-            yield Record(**row)
+        yield from done.iter_rows()
 
     def _fitting(self, threads: int) -> int:
         """As many workers as the cluster's processors and GPUs hold."""
@@ -89,6 +99,12 @@ class Cluster:
         found = ray.cluster_resources()
         by_gpus = found.get("GPU", 0) / self.gpus if self.gpus else float("inf")
         return max(1, int(min(found.get("CPU", 1) / threads, by_gpus)))
+
+
+def _picture_worker(job: Job) -> Callable[[Row], Row]:
+    """Loads the models once, then works on a picture in each row."""
+    worker = Worker(job)
+    return lambda row: asdict(worker(Item(**row)))
 
 
 def _ray() -> Any:

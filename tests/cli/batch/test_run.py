@@ -4,14 +4,11 @@ import csv
 import io
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from killing import kill_after, results, start
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -20,8 +17,6 @@ from diff_harmonization.cli.batch.manifest import Manifest
 from diff_harmonization.cli.batch.report import CSV, HTML
 from diff_harmonization.cli.batch.run import one_by_one, run_batch
 from diff_harmonization.cli.output import PARTLY
-
-PARENT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture
@@ -177,32 +172,6 @@ def test_wrong_options_are_told_before_the_work(photo_set, tmp_path, options, me
 def test_a_folder_that_is_not_there(tmp_path):
     code, told = run_app(tmp_path / "none")
     assert code == 1 and told["error"].startswith("There is no folder")
-
-
-def start(photo_set, out, *options):
-    command = [sys.executable, "-m", "diff_harmonization.cli", "batch", str(photo_set), "--method", "routed", "--json"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(PARENT), os.environ.get("PYTHONPATH", "")))}
-    return subprocess.Popen(
-        [*command, "--out", str(out), *options],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def results(out):
-    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in out.glob("*.png")}
-
-
-def kill_after(process, out, wanted, patience=300):
-    """Kill a run as soon as it has so many results."""
-    end = time.monotonic() + patience
-    while len(results(out)) < wanted:
-        assert process.poll() is None and time.monotonic() < end, process.stderr.read()
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
 
 
 def test_a_killed_batch_goes_on_and_does_nothing_twice(photo_set, job, items, host_path, tmp_path):
