@@ -121,24 +121,25 @@ def rewrite(place: Path, out: Path, change: Callable[[Tensor], Tensor]) -> None:
         return
     part = out.with_name(f".{out.stem}.part{out.suffix}")
     try:
-        with _opened(place) as source, av.open(str(part), "w") as target:
-            _copy(source, target, _video(source, place), change)
+        with _opened(place) as source, _created(part) as target:
+            _copy(source, target, _video(source, place), _first_frame(place), change)
         os.replace(part, out)
     except FFmpegError as error:
-        raise ValueError(f"{out} cannot be written: {error}. Choose another suffix, such as .mp4 or .mkv.") from error
+        raise ValueError(f"{place} cannot be written as {out.name}: {error}.") from error
     finally:
         part.unlink(missing_ok=True)
 
 
-def _copy(source: Any, target: Any, video: VideoStream, change: Callable[[Tensor], Tensor]) -> None:
-    """Frames through `change`, all other packets as they are."""
+def _copy(source: Any, target: Any, video: VideoStream, first: Any, change: Callable[[Tensor], Tensor]) -> None:
+    """Frames through `change`, all other packets as they are; `first` is the first frame."""
     encoder, options = ENCODERS.get(video.codec_context.name, ENCODERS["h264"])
     written = target.add_stream(encoder, rate=video.average_rate, options=options)
     written.pix_fmt = _format(video, encoder)
+    written.height, written.width = _colors(first).shape[:2]
     written.codec_context.time_base = video.time_base
+    _tag(written.codec_context, first)
     others = {stream.index: stream for stream in source.streams if stream.type in COPIED}
     copies = {index: target.add_stream_from_template(stream) for index, stream in others.items()}
-    begun = False
     for packet in source.demux([video, *others.values()]):
         if packet.stream.index in copies:
             if packet.dts is not None:
@@ -146,11 +147,7 @@ def _copy(source: Any, target: Any, video: VideoStream, change: Callable[[Tensor
                 target.mux(packet)
             continue
         for frame in packet.decode():
-            changed = _frame(change(_colors(frame)), frame, written.pix_fmt)
-            if not begun:
-                written.width, written.height, begun = changed.width, changed.height, True
-                _tag(written.codec_context, frame)
-            target.mux(written.encode(changed))
+            target.mux(written.encode(_frame(change(_colors(frame)), frame, written.pix_fmt)))
     target.mux(written.encode(None))
 
 
@@ -193,6 +190,23 @@ def _opened(place: Path) -> Any:
         raise FileNotFoundError(f"There is no clip {place}.") from None
     except (FFmpegError, OSError) as error:
         raise ValueError(f"{place} is no video, or damaged: {error}") from error
+
+
+def _created(place: Path) -> Any:
+    try:
+        return av.open(str(place), "w")
+    except ValueError as error:
+        raise ValueError(
+            f"'{place.suffix}' is no kind of video file that can be written. Choose .mp4 or .mkv."
+        ) from error
+
+
+def _first_frame(place: Path) -> Any:
+    with _opened(place) as container:
+        frame = next(container.decode(_video(container, place)), None)
+    if frame is None:
+        raise ValueError(f"{place} holds no frame")
+    return frame
 
 
 def _video(container: Any, place: Path) -> VideoStream:
