@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def worker(job):
 def test_a_result_and_its_record(worker, items, job):
     record = worker(items[0])
     assert record.state == "done" and record.told == "strength 1" and 0 < record.before < 1 and record.seconds > 0
-    picture, mask = read_pair(job.source.path(items[0].picture), job.source.path(items[0].mask))
+    picture, mask = read_pair(*(Path(job.source.path(name)) for name in (items[0].picture, items[0].mask)))
     result = decode_picture(job.output.read(items[0].result))
     outside = (mask == 0).numpy()
     assert (result.pixels[outside] == picture.pixels[outside]).all()
