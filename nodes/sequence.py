@@ -61,7 +61,8 @@ class HarmonizeSequence(io.ComfyNode):
                 ColorLUT.Output(
                     "luts",
                     is_output_list=True,
-                    tooltip="The LUT of each key frame. Save Color LUT writes one file for each.",
+                    tooltip="The LUT of each key frame, for Save Color LUT, which writes one file for each. A shot that "
+                    "stays as it is has one LUT that changes nothing.",
                 ),
             ],
         )

@@ -14,7 +14,7 @@ from ...core.errors import InputError
 from ...core.masks import foreground
 from ...evaluator.model import HarmonyEvaluator
 from ...loop.policy import answer
-from ...methods.routed.apply import global_lut
+from ...methods.routed.apply import LUT_SIZE, global_lut
 from ...methods.routed.harmonizer import Proposal, RoutedHarmonizer
 from ..image import as_batch
 from ..sampling.progress import progress
@@ -22,7 +22,7 @@ from .harmonizer import CLIMB, JUDGED, importance_of
 
 INTERVAL = 12  # frames from key frame to key frame
 LEAST_SHARE = 1e-4  # of a frame, that a key frame's object covers
-UNCHANGED = Shot((), lambda place: ColorLUT(grid_colors(2)))
+UNCHANGED = Shot((), lambda place: ColorLUT(grid_colors(LUT_SIZE)))
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Look:
         return self.shots[shot].at(number)
 
     def key_luts(self) -> list[ColorLUT]:
-        """The LUT of each key frame, in their order."""
-        return [shot.key_lut(place) for shot in self.shots for place in range(len(shot.times))]
+        """The LUT of each key frame, in their order; of a shot that stays as it is, one LUT that changes nothing."""
+        return [shot.key_lut(place) for shot in self.shots for place in range(max(1, len(shot.times)))]
 
     def summary(self) -> str:
         """A line for each shot."""

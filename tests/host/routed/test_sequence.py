@@ -5,6 +5,7 @@ import torch
 from kornia.color import rgb_to_lab
 from moving_clips import moving_clip
 
+from diff_harmonization.color.lut import grid_colors
 from diff_harmonization.evaluator.model import HarmonyEvaluator
 from diff_harmonization.host.evaluator import load_evaluator
 from diff_harmonization.host.routed.harmonizer import EMBEDDED, JUDGED, harmonize, load_harmonizer
@@ -105,6 +106,8 @@ def test_an_object_may_leave_and_come_back(harmonizer, clip):
 def test_no_strength_changes_nothing(harmonizer, clip):
     frames, look = harmonize_sequence(harmonizer, clip[0][:2], clip[1][:2], strength=0.0)
     assert torch.equal(frames, clip[0][:2]) and look.strengths == (0.0,)
+    (lut,) = look.key_luts()  # an empty list would stop whatever takes it
+    assert torch.equal(lut.table, grid_colors(33))
 
 
 @pytest.mark.parametrize(
