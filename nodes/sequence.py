@@ -61,8 +61,8 @@ class HarmonizeSequence(io.ComfyNode):
                 ColorLUT.Output(
                     "luts",
                     is_output_list=True,
-                    tooltip="The LUT of each key frame, for Save Color LUT, which writes one file for each. A shot that "
-                    "stays as it is has one LUT that changes nothing.",
+                    tooltip="The LUT of each key frame, for Save Color LUT, which writes one file for each. A shot "
+                    "that stays as it is has one LUT that changes nothing.",
                 ),
             ],
         )
