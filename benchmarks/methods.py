@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 import torch
@@ -14,10 +13,9 @@ from ..data.pairs import Pair
 from ..description.statistics.norms import load_norms
 from ..description.statistics.provider import describe
 from ..description.statistics.words import words_for
-from ..host.describe.local import describe_locally
-from ..host.routed.harmonizer import proposals
+from ..host.described import harmonize_described
 from ..host.zero_shot.edit import Models, PassSettings, edit_once
-from ..host.zero_shot.harmonize import Harmonized, doubting, harmonize
+from ..host.zero_shot.harmonize import Harmonized, doubting
 from ..loop.policy import LoopPolicy
 from ..loop.run import Judge
 from ..methods.routed.harmonizer import RoutedHarmonizer
@@ -64,16 +62,10 @@ def run_harmonize(
     policy: LoopPolicy,
     harmonizer: RoutedHarmonizer | None = None,
 ) -> Harmonized:
-    """The loop on a composite, described by statistics: a trial for each description, where there are fewer than k.
-
-    With a harmonizer, the words lead to the look of its picture, and its proposals compete.
-    """
-    descriptions = describe_locally(pasted.composite, pasted.mask, pasted.object, "statistics", harmonizer=harmonizer)
-    policy = replace(policy, k=min(policy.k, len(descriptions)))
-    with torch.inference_mode():
-        image, mask = pasted.composite[None], pasted.mask[None]
-        proposed = () if harmonizer is None else proposals(harmonizer, image, mask)
-        return harmonize(models, judge, image, mask, descriptions, settings, policy, proposals=proposed)
+    """The loop on a composite, described by statistics, see `harmonize_described`."""
+    return harmonize_described(
+        models, judge, pasted.composite, pasted.mask, pasted.object, settings, policy, harmonizer
+    )
 
 
 def describe_by_statistics(pasted: Pasted) -> ImagingDescription:

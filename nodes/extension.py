@@ -30,6 +30,7 @@ from .loop import IterateLoop, IterateLoopEnd, IterateLoopPass
 from .null_text import EdgeNullTextOptimize
 from .refine import RefineEmbedding, RefineEmbeddingTraining
 from .routed_harmonize import LoadRoutedHarmonizer, RoutedHarmonize
+from .sequence import HarmonizeSequence
 from .working_view import WorkingView
 
 
@@ -67,6 +68,7 @@ class DiffHarmonization(ComfyExtension):
             InstanceSimilarity,
             LoadRoutedHarmonizer,
             RoutedHarmonize,
+            HarmonizeSequence,
             LoadHarmonyVAE,
             HarmonyVAEDecode,
             DiffHarmonyConditioning,

@@ -1,0 +1,1 @@
+"""Many pictures: found in a folder or a bucket, worked on here or on Ray, kept in a manifest, and reported."""

@@ -1,0 +1,118 @@
+"""The work on a Ray cluster: the same function in an actor for each worker, and Ray Data hands out the pictures.
+
+Names of files travel, pictures do not. Only this process writes the manifest.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from .items import Item
+from .manifest import Record
+from .work import Job, Worker
+
+LARGEST_BLOCK = 64  # pictures that a worker takes at once
+BLOCKS = 8  # at least so many for each worker, so that none waits long for the others
+STORE = 100 << 20  # bytes of a local cluster's object store: no picture goes through it
+
+Row = dict[str, Any]
+MakeWorker = Callable[[], Callable[[Row], Row]]
+
+
+class RayWorker:
+    """A worker as Ray Data calls it."""
+
+    def __init__(self, make: MakeWorker) -> None:
+        self.work = make()
+
+    def __call__(self, row: Row) -> Row:
+        return self.work(row)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where work is done: an engine for `run_batch`, and for other work on rows."""
+
+    address: str  # "local" starts a cluster on this machine
+    workers: int | None = None  # None: as many as fit
+    gpus: float = 0.0  # share of a GPU that each worker takes
+
+    def __call__(self, job: Job, items: Sequence[Item]) -> Iterator[Record]:
+        """The records of pictures as they come; see `map`."""
+        for row in self.map(partial(_picture_worker, job), [asdict(item) for item in items], job.settings.threads):
+            yield Record(**row)
+
+    def map(self, make: MakeWorker, rows: Sequence[Row], threads: int = 1) -> Iterator[Row]:
+        """What workers make of rows, in the order in which they are done.
+
+        Args:
+            make: makes a worker, in the worker's own process: a function from row to row. It must survive that a row
+                comes again, when another worker was lost with it.
+            rows: of plain values.
+            threads: processors that each worker takes.
+
+        Raises:
+            ModuleNotFoundError: without Ray.
+            ConnectionError: when there is no cluster at the address.
+        """
+        ray = _ray()
+        here = {"object_store_memory": STORE, "include_dashboard": False} if self.address == "local" else {}
+        environment = {name: os.environ[name] for name in ("COMFYUI_PATH", "PYTHONPATH") if name in os.environ}
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        ray.init(
+            self.address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": environment},
+            **here,
+        )
+        try:
+            yield from self._mapped(make, rows, threads)
+        finally:
+            ray.shutdown()
+
+    def _mapped(self, make: MakeWorker, rows: Sequence[Row], threads: int) -> Iterator[Row]:
+        import ray
+
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        count = self.workers or self._fitting(threads)
+        size = max(1, min(LARGEST_BLOCK, len(rows) // (BLOCKS * count)))
+        source = ray.data.from_items(list(rows), override_num_blocks=-(-len(rows) // size))
+        done = source.map(
+            RayWorker,
+            fn_constructor_args=(make,),
+            compute=ray.data.ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=2),
+            num_cpus=threads,
+            num_gpus=self.gpus or None,
+        )
+        yield from done.iter_rows()
+
+    def _fitting(self, threads: int) -> int:
+        """As many workers as the cluster's processors and GPUs hold."""
+        import ray
+
+        found = ray.cluster_resources()
+        by_gpus = found.get("GPU", 0) / self.gpus if self.gpus else float("inf")
+        return max(1, int(min(found.get("CPU", 1) / threads, by_gpus)))
+
+
+def _picture_worker(job: Job) -> Callable[[Row], Row]:
+    """Loads the models once, then works on a picture in each row."""
+    worker = Worker(job)
+    return lambda row: asdict(worker(Item(**row)))
+
+
+def _ray() -> Any:
+    try:
+        import ray
+        import ray.data
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "Ray is not installed here: run `python -m pip install 'diff-harmonization[ray]'`, or leave out --ray."
+        ) from error
+    return ray
