@@ -26,7 +26,11 @@ def require_one_picture(image: Tensor) -> None:
         InputError: when there is not exactly one.
     """
     if len(image) != 1:
-        raise InputError("image", f"got a batch of {len(image)} pictures, expected one; loop over one at a time.")
+        raise InputError(
+            "image",
+            f"got a batch of {len(image)} pictures, expected one. Run one after another: Get Image from Batch gives "
+            f"one of them. The routed network alone takes a batch.",
+        )
 
 
 def require_proposals(pictures: Sequence[Tensor], composite: Tensor) -> None:

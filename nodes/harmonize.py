@@ -19,7 +19,7 @@ from ..host.zero_shot.harmonize import VIEW_SIZE, harmonize, harmonize_instances
 from ..loop.policy import MARGIN, LoopPolicy, NewDescriptions
 from ..methods.routed.harmonizer import RoutedHarmonizer as Harmonizer
 from ..methods.zero_shot.refinement import RefinementSettings
-from .errors import errors_name
+from .errors import errors_name, noted
 from .loop import limit_inputs, margin_input, result_outputs, result_values
 from .types import CATEGORY, ColorLUT, Descriptions, HarmonyEvaluator, RoutedHarmonizer
 
@@ -185,7 +185,7 @@ class Harmonize(io.ComfyNode):
     ) -> io.NodeOutput:
         settings, image = _settings(size, steps, strength, amount, steps_per_timestep), image[..., :3]
         models, kept = Models(model, clip, vae), KeptPasses()
-        with errors_name("Harmonize", **RENAMED):
+        with errors_name("Harmonize", **RENAMED) as notes:
             policy = LoopPolicy(k=k, max_passes=max_passes, new_descriptions=new_descriptions)
             done = harmonize(
                 models,
@@ -200,9 +200,8 @@ class Harmonize(io.ComfyNode):
                 after_pass=kept.keep,
                 during=kept.errors_name,
             )
-        return io.NodeOutput(
-            done.image, done.lut, *result_values(done.states.result()), ui=shown(done.states, kept.files)
-        )
+        values = done.image, done.lut, *result_values(done.states.result())
+        return noted(notes, io.NodeOutput(*values, ui=shown(done.states, kept.files)))
 
 
 class HarmonizeInstances(io.ComfyNode):
@@ -263,11 +262,12 @@ class HarmonizeInstances(io.ComfyNode):
     ) -> io.NodeOutput:
         settings = _settings(size, steps, strength, amount, steps_per_timestep)
         models = Models(model, clip, vae)
-        with errors_name("HarmonizeInstances", **RENAMED):
+        with errors_name("HarmonizeInstances", **RENAMED) as notes:
             policy = _doubting(LoopPolicy(k=1, max_passes=max_passes), margin, paper_loop)
             done, kept = harmonize_instances(
                 models, evaluator, image[..., :3], masks, descriptions, settings, policy, view_size=view_size
             )
         shows = [shown(each.states, passes.files) for each, passes in zip(done, kept, strict=True)]
         pictures, texts = (sum((each[key] for each in shows), []) for key in ("images", "text"))
-        return io.NodeOutput(done[-1].image, [each.lut for each in done], ui={"images": pictures, "text": texts})
+        luts = [each.lut for each in done]
+        return noted(notes, io.NodeOutput(done[-1].image, luts, ui={"images": pictures, "text": texts}))

@@ -15,7 +15,7 @@ from ..host.loop.expansion import LoopFlow as Flow
 from ..host.loop.expansion import NextPass, end_pass, start_loop
 from ..loop.policy import LoopPolicy, NewDescriptions
 from ..loop.states import LoopResult
-from .errors import errors_name
+from .errors import errors_name, noted
 from .types import CATEGORY_LOOP, HarmonyEvaluator, ImagingDescription, LoopFlow
 
 LIMITS = LoopPolicy()
@@ -132,9 +132,10 @@ class IterateLoop(io.ComfyNode):
     @classmethod
     def execute(cls, image: Tensor, mask: Tensor, seed: int) -> io.NodeOutput:
         image = image[..., :3]
-        with errors_name("IterateLoop"):
+        with errors_name("IterateLoop") as notes:
             mask = check_mask(mask, image)
-            return io.NodeOutput(start_loop(cls.hidden.unique_id, image, mask, seed), image, mask, seed, 1)
+            flow = start_loop(cls.hidden.unique_id, image, mask, seed)
+        return noted(notes, io.NodeOutput(flow, image, mask, seed, 1))
 
 
 def end_schema(node_id: str, display_name: str, lists: bool) -> io.Schema:
@@ -220,7 +221,7 @@ class LoopEnd(io.ComfyNode):
         evaluator: Evaluator | None = None,
     ) -> io.NodeOutput:
         prompt, node_id = cls.hidden.dynprompt, cls.hidden.unique_id
-        with errors_name("IterateLoopEnd", judge="evaluator"):
+        with errors_name("IterateLoopEnd", judge="evaluator") as notes:
             policy = LoopPolicy(
                 k=k,
                 max_passes=max_passes,
@@ -232,8 +233,8 @@ class LoopEnd(io.ComfyNode):
                 prompt, node_id, flow, image[..., :3], score, first_score, description, policy, proposals, evaluator
             )
         if isinstance(outcome, NextPass):
-            return io.NodeOutput(*outcome.links, ui=shown, expand=outcome.nodes)
-        return io.NodeOutput(outcome.image, *result_values(outcome), ui=shown)
+            return noted(notes, io.NodeOutput(*outcome.links, ui=shown, expand=outcome.nodes))
+        return noted(notes, io.NodeOutput(outcome.image, *result_values(outcome), ui=shown))
 
 
 class IterateLoopEnd(LoopEnd):

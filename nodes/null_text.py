@@ -12,7 +12,7 @@ from ..host.zero_shot.null_text import optimize_null
 from ..methods.zero_shot import types as zero_shot
 from ..methods.zero_shot.null_text import EdgeImage, NullTextSettings
 from ..plots.curves import loss_curve
-from .errors import errors_name
+from .errors import errors_name, noted
 from .types import CATEGORY, CONDITIONING_TOOLTIP, Conditioning, NullText, RefinedEmbedding, Trajectory
 
 DEFAULTS = NullTextSettings()
@@ -153,7 +153,7 @@ class EdgeNullTextOptimize(io.ComfyNode):
         edge_image: EdgeImage,
         conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
-        with errors_name("EdgeNullTextOptimize", latent="trajectory"):
+        with errors_name("EdgeNullTextOptimize", latent="trajectory") as notes:
             settings = NullTextSettings(
                 guidance_scale=guidance_scale,
                 latent_weight=latent_weight,
@@ -176,4 +176,4 @@ class EdgeNullTextOptimize(io.ComfyNode):
                 conditioning=conditioning,
             )
         curve = loss_curve(null_text.losses, "Null-text optimization")
-        return io.NodeOutput(null_text, curve, ui=ui.PreviewText(notice))
+        return noted(notes, io.NodeOutput(null_text, curve, ui=ui.PreviewText(notice)))

@@ -13,7 +13,7 @@ from ..methods.zero_shot import types as zero_shot
 from ..methods.zero_shot.refinement import RefinementSettings
 from ..methods.zero_shot.training_refinement import TrainingSettings
 from ..plots.curves import loss_curve
-from .errors import errors_name
+from .errors import errors_name, noted
 from .types import CATEGORY, CONDITIONING_TOOLTIP, Conditioning, ImagingDescription, RefinedEmbedding, Trajectory
 
 OPTIMIZING, TRAINING = RefinementSettings(), TrainingSettings()
@@ -149,7 +149,7 @@ class RefineEmbedding(io.ComfyNode):
         conditioning: Conditioning | None = None,
         importance: Tensor | None = None,
     ) -> io.NodeOutput:
-        with errors_name("RefineEmbedding", **RENAMED):
+        with errors_name("RefineEmbedding", **RENAMED) as notes:
             settings = RefinementSettings(
                 steps_per_timestep=steps_per_timestep,
                 learning_rate=learning_rate,
@@ -157,9 +157,8 @@ class RefineEmbedding(io.ComfyNode):
                 weight_decay=weight_decay,
                 weight_learning_rate=weight_learning_rate,
             )
-            return _refined(
-                refine_words(model, clip, trajectory, description, mask, settings, conditioning, importance)
-            )
+            refined = refine_words(model, clip, trajectory, description, mask, settings, conditioning, importance)
+        return noted(notes, _refined(refined))
 
 
 class RefineEmbeddingTraining(io.ComfyNode):
@@ -224,7 +223,7 @@ class RefineEmbeddingTraining(io.ComfyNode):
         conditioning: Conditioning | None = None,
         importance: Tensor | None = None,
     ) -> io.NodeOutput:
-        with errors_name("RefineEmbeddingTraining", **RENAMED):
+        with errors_name("RefineEmbeddingTraining", **RENAMED) as notes:
             settings = TrainingSettings(
                 epochs=epochs,
                 batch_size=batch_size,
@@ -234,6 +233,5 @@ class RefineEmbeddingTraining(io.ComfyNode):
                 weight_learning_rate=weight_learning_rate,
                 seed=seed,
             )
-            return _refined(
-                refine_words(model, clip, trajectory, description, mask, settings, conditioning, importance)
-            )
+            refined = refine_words(model, clip, trajectory, description, mask, settings, conditioning, importance)
+        return noted(notes, _refined(refined))

@@ -118,7 +118,7 @@ def end_pass(
         flow = replace(flow, links=links, end=node_id)
     states.require_pass(image)
     states = states.add(image, score, description, away(image))
-    flow = replace(flow, states=states, files=(*flow.files, save_pass(states)))
+    flow = replace(flow, states=states, files=(*flow.files, *save_pass(states)))
     outcome = states.result() if states.concluded else _next_pass(prompt, flow, states)
     return outcome, shown(states, flow.files)
 
@@ -144,7 +144,7 @@ def _refuse_list() -> None:
     """The host calls a node once for each value of a list; the passes of several pictures would mix."""
     context = get_executing_context()
     if context is not None and context.list_index:
-        raise InputError("image", "got a list of values, expected one picture; loop over pictures one at a time.")
+        raise InputError("image", "got a list of values, expected one picture. Run one after another.")
 
 
 def _next_pass(prompt: DynamicPrompt, flow: LoopFlow, states: LoopStates) -> NextPass:

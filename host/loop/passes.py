@@ -41,7 +41,7 @@ class KeptPasses:
 
     def keep(self, states: LoopStates) -> None:
         """Save and show the latest pass."""
-        self.files.append(save_pass(states))
+        self.files.extend(save_pass(states))
 
     @contextmanager
     def errors_name(self, *place: str) -> Iterator[None]:
@@ -60,8 +60,12 @@ class KeptPasses:
             raise PassError(where, error, self.paths) from error
 
 
-def save_pass(states: LoopStates) -> ui.SavedResult:
-    """Save the latest pass as PNG in the host's temp folder, name the file in the log and show it on the node."""
+def save_pass(states: LoopStates) -> tuple[ui.SavedResult, ...]:
+    """Save the latest pass as PNG in the host's temp folder, name the file in the log and show it on the node.
+
+    Returns:
+        The file; none where it cannot be written. The copy is a courtesy: the loop goes on without it.
+    """
     number, image = states.count, states.images[-1]
     if (repeated := states.repeated_trial) is not None:
         logger.warning(
@@ -70,11 +74,16 @@ def save_pass(states: LoopStates) -> ui.SavedResult:
             repeated,
             states.descriptions[-1],
         )
-    (file,) = ui.ImageSaveHelper.save_images(image, f"{PREFIX}_{number:02}", io.FolderType.temp, cls=None)
     first, *_, score = states.scores
-    logger.info("pass %d scores %.4f (composite %.4f), saved as %s", number, score, first, path_of(file))
+    try:
+        files = tuple(ui.ImageSaveHelper.save_images(image, f"{PREFIX}_{number:02}", io.FolderType.temp, cls=None))
+        logger.info("pass %d scores %.4f (composite %.4f), saved as %s", number, score, first, path_of(files[0]))
+    except OSError as error:
+        files = ()
+        logger.info("pass %d scores %.4f (composite %.4f)", number, score, first)
+        logger.warning("A pass could not be saved (%s). The loop goes on; the pass is lost if it fails.", error)
     _show(image, number, states.policy.max_passes)
-    return file
+    return files
 
 
 def path_of(file: ui.SavedResult) -> Path:

@@ -132,6 +132,7 @@ def harmonize_instances(
         InputError: when masks and descriptions differ in number, or a mask does not fit.
         PassError: when a loop fails. It names the object, the pass, and the files of all finished passes.
     """
+    require_one_picture(image)
     masks = check_regions(masks, image, "masks")
     if len(masks) != len(descriptions):
         raise InputError(
