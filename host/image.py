@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy.sd import VAE
 from torch import Tensor
 
-from ..core.errors import InputError
+from ..core.errors import InputError, renamed
 from ..core.masks import PAINT_OR_FILE, empty_mask, foreground, require_selection, warn_if_inverted
 
 NOT_FINITE = "it holds values that are no numbers (NaN or infinite)"
@@ -69,6 +69,35 @@ def check_mask(mask: Tensor, image: Tensor) -> Tensor:
     require_selection(mask)
     warn_if_inverted(mask)
     return mask.expand(batch, -1, -1)
+
+
+def painted_or_file(image: Tensor, painted: Tensor, file: Tensor | None = None) -> tuple[Tensor, str]:
+    """The object's mask: the one that was painted on the picture, or else a file's.
+
+    Args:
+        image: IMAGE [B,H,W,3].
+        painted: MASK as the host loads it with the picture; 64x64 zeros where the file has none.
+        file: MASK, or None.
+
+    Returns:
+        [B,H,W], and where it comes from, in words.
+
+    Raises:
+        InputError: when there is no mask, or the one that counts does not fit.
+    """
+    painted = _as_planes(painted, "painted")
+    if bool(foreground(painted).any()) or file is None:
+        with renamed(mask="painted"):
+            return check_mask(painted, image), "the one that is painted on the picture"
+    (height, width), size = image.shape[1:3], as_batch(file).shape[-2:]
+    if size != (height, width):
+        raise InputError(
+            "file",
+            f"nothing is painted on the picture, and the mask of the file is {size[1]}x{size[0]} where the picture is "
+            f"{width}x{height}. {PAINT_OR_FILE}",
+        )
+    with renamed(mask="file"):
+        return check_mask(file, image), "the one of the file"
 
 
 def check_importance(importance: Tensor, image: Tensor) -> Tensor:
