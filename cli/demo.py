@@ -87,6 +87,9 @@ def with_inputs(
     workflow = copy.deepcopy(workflow)
     node_titled(workflow, "Composite")["inputs"]["image"] = image
     node_titled(workflow, "Mask")["inputs"]["image"] = mask
+    for node in workflow.values():
+        if node["class_type"] == "ObjectMask":  # whatever the picture's alpha channel holds
+            node["inputs"]["painted"] = node["inputs"]["file"]
     if descriptions and "Describe" in titles(workflow):
         describe = node_titled(workflow, "Describe")
         seed = describe["inputs"].get("seed", 0)

@@ -12,15 +12,17 @@ from torch import Tensor
 from ..core.types import ImagingDescription
 from ..description.statistics.plausibility import FARTHEST
 from ..evaluator.model import HarmonyEvaluator as Evaluator
-from ..host.loop.passes import KeptPasses, shown
+from ..host.loop.passes import KeptPasses, shown, to_pick
+from ..host.loop.remembered import Plain, recall, remember
 from ..host.routed.harmonizer import proposals
 from ..host.zero_shot.edit import Models, PassSettings
-from ..host.zero_shot.harmonize import VIEW_SIZE, harmonize, harmonize_instances
+from ..host.zero_shot.harmonize import VIEW_SIZE, harmonize_instances, run_harmonize
+from ..host.zero_shot.harmonize import take as take_state
 from ..loop.policy import MARGIN, LoopPolicy, NewDescriptions
 from ..methods.routed.harmonizer import RoutedHarmonizer as Harmonizer
 from ..methods.zero_shot.refinement import RefinementSettings
 from .errors import errors_name, noted
-from .loop import limit_inputs, margin_input, result_outputs, result_values
+from .loop import limit_inputs, margin_input, result_outputs, result_values, take_input, taken
 from .types import CATEGORY, ColorLUT, Descriptions, HarmonyEvaluator, RoutedHarmonizer
 
 DEFAULTS = PassSettings()
@@ -152,7 +154,9 @@ class Harmonize(io.ComfyNode):
                     tooltip="From Load Routed Harmonizer. Its results at half and at full strength compete with the "
                     "described passes, and the loop may continue from one. Unconnected: the described passes alone.",
                 ),
+                take_input(),
             ],
+            hidden=[io.Hidden.unique_id],
             outputs=[
                 io.Image.Output("image", tooltip="The harmonized picture at full resolution."),
                 ColorLUT.Output("lut", tooltip="Its change of color, for Save Color LUT."),
@@ -182,26 +186,41 @@ class Harmonize(io.ComfyNode):
         margin: float = MARGIN,
         paper_loop: bool = False,
         harmonizer: Harmonizer | None = None,
+        take: int = -1,
     ) -> io.NodeOutput:
         settings, image = _settings(size, steps, strength, amount, steps_per_timestep), image[..., :3]
-        models, kept = Models(model, clip, vae), KeptPasses()
+        models, kept, node = Models(model, clip, vae), KeptPasses(), cls.hidden.unique_id
         with errors_name("Harmonize", **RENAMED) as notes:
-            policy = LoopPolicy(k=k, max_passes=max_passes, new_descriptions=new_descriptions)
-            done = harmonize(
-                models,
-                evaluator,
-                image,
-                mask,
-                descriptions,
-                settings,
-                _doubting(policy, margin, paper_loop),
-                proposals=() if harmonizer is None or paper_loop else proposals(harmonizer, image, mask),
-                view_size=view_size,
-                after_pass=kept.keep,
-                during=kept.errors_name,
-            )
-        values = done.image, done.lut, *result_values(done.states.result())
-        return noted(notes, io.NodeOutput(*values, ui=shown(done.states, kept.files)))
+            limits = LoopPolicy(k=k, max_passes=max_passes, new_descriptions=new_descriptions)
+            policy = _doubting(limits, margin, paper_loop)
+            competing = None if paper_loop else harmonizer
+            plain = Plain((tuple(map(str, descriptions)), settings, policy, view_size))
+            made_of = (model, clip, vae, evaluator, competing, image, mask, plain)
+            known = recall(node, made_of)
+            if known is None:
+                run = run_harmonize(
+                    models,
+                    evaluator,
+                    image,
+                    mask,
+                    descriptions,
+                    settings,
+                    policy,
+                    proposals=() if competing is None else proposals(competing, image, mask),
+                    view_size=view_size,
+                    after_pass=kept.keep,
+                    during=kept.errors_name,
+                )
+                known = run, tuple(notes)
+                remember(node, made_of, known)
+            run, said = known
+            if (state := taken(take)) is not None:
+                run.states.require_state(state)
+            with kept.errors_name("final LUT"):
+                done = take_state(run, state)
+        values = done.image, done.lut, *result_values(done.states.result(done.taken))
+        output = io.NodeOutput(*values, ui=to_pick(done.states, done.taken))
+        return noted(list(dict.fromkeys([*said, *notes])), output)
 
 
 class HarmonizeInstances(io.ComfyNode):

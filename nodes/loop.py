@@ -65,6 +65,24 @@ def margin_input(default: float) -> io.Input:
     )
 
 
+def take_input() -> io.Input:
+    """The choice of another state than the loop's own, for every node that runs it."""
+    return io.Int.Input(
+        "take",
+        default=-1,
+        min=-1,
+        max=1000,
+        optional=True,
+        tooltip="Which of the loop's pictures to give, counted as in passes: 0 is the composite. -1 gives the one that "
+        "the loop chose. The buttons on this node set it. Another number does not run the loop again.",
+    )
+
+
+def taken(take: int) -> int | None:
+    """The value of `take_input`."""
+    return None if take < 0 else take
+
+
 def result_outputs(lists: bool = True) -> list[io.Output]:
     """What a loop gives besides its picture; `result_values` has the values."""
     return [
@@ -191,6 +209,7 @@ def end_schema(node_id: str, display_name: str, lists: bool) -> io.Schema:
             HarmonyEvaluator.Input(
                 "evaluator", optional=True, tooltip="From Load Harmony Evaluator. It scores the proposals."
             ),
+            take_input(),
         ],
         outputs=[
             io.Image.Output("image", tooltip="The picture that was taken last; the composite if none was."),
@@ -219,6 +238,7 @@ class LoopEnd(io.ComfyNode):
         plausible: bool = False,
         proposals: Tensor | None = None,
         evaluator: Evaluator | None = None,
+        take: int = -1,
     ) -> io.NodeOutput:
         prompt, node_id = cls.hidden.dynprompt, cls.hidden.unique_id
         with errors_name("IterateLoopEnd", judge="evaluator") as notes:
@@ -230,7 +250,17 @@ class LoopEnd(io.ComfyNode):
                 farthest=FARTHEST if plausible else math.inf,
             )
             outcome, shown = end_pass(
-                prompt, node_id, flow, image[..., :3], score, first_score, description, policy, proposals, evaluator
+                prompt,
+                node_id,
+                flow,
+                image[..., :3],
+                score,
+                first_score,
+                description,
+                policy,
+                proposals,
+                evaluator,
+                taken(take),
             )
         if isinstance(outcome, NextPass):
             return noted(notes, io.NodeOutput(*outcome.links, ui=shown, expand=outcome.nodes))

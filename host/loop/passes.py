@@ -11,6 +11,7 @@ from typing import Any
 import comfy.model_management
 import comfy.utils
 import folder_paths
+import torch
 from comfy_api.latest import io, ui
 from PIL import Image
 from torch import Tensor
@@ -94,6 +95,33 @@ def path_of(file: ui.SavedResult) -> Path:
 def shown(states: LoopStates, files: Sequence[ui.SavedResult]) -> dict[str, Any]:
     """The node's UI: the latest saved pass, in the end all of them; and a line for each state."""
     return {"images": list(files if states.concluded else files[-1:]), "text": [states.summary()]}
+
+
+def to_pick(states: LoopStates, taken: int) -> dict[str, Any]:
+    """The UI of a loop that has ended: every state with its picture, for web/pass_picker.js, and a line for each.
+
+    Args:
+        states: all of them.
+        taken: the one that the node gives.
+    """
+    each = zip(_pictures(states), states.names, states.scores, states.told(), states.reasons(), strict=True)
+    picks = [
+        {"image": file, "name": name, "score": score, "words": words, "why": why}
+        for file, name, score, words, why in each
+    ]
+    return {"passes": picks, "taken": [taken], "chosen": [states.chosen], "text": [states.summary()]}
+
+
+def _pictures(states: LoopStates) -> list[dict[str, Any] | None]:
+    """A file of the host's temp folder for each state; none where it cannot be written."""
+    try:
+        saved = ui.ImageSaveHelper.save_images(
+            torch.cat(states.images), f"{PREFIX}_state", io.FolderType.temp, cls=None
+        )
+    except OSError as error:
+        logger.warning("The passes cannot be shown (%s).", error)
+        return [None] * len(states.images)
+    return [dict(file) for file in saved]
 
 
 def _show(image: Tensor, number: int, total: int) -> None:

@@ -85,7 +85,6 @@ def regions_graph(size: int, steps: int, strength: float, model: list[Node], han
     groups[0] = Group("1  The composite and the object's parts", "#3f789e", [*groups[0].columns, parts])
     named = {node.id: node for node in nodes_of(groups)}
     named["composite"].inputs["image"], named["mask"].inputs["image"] = PERSON, PERSON_MASK
-    named["describe"].inputs["object"] = "person"
     views = {"fit_pass": ("square", 2), "apply_pass": ("view", 2), "square": ("view", 2), "fit": ("view", 2)}
     regions = {"view": ("masks", 0), "apply": ("masks", 0)} | views
     for node in nodes_of(groups):

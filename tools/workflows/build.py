@@ -334,7 +334,7 @@ def height_of(node: Node | Subgraph, info: NodeInfo) -> int:
     widgets += sum(has_control(name, options) for name, _, options in info.inputs(node))
     shown = {
         "LoadImage": 170,
-        "LoadImageMask": 110,
+        "LoadImageMask": 180,
         "SaveImage": 140,
         "PreviewImage": 170,
         "PreviewAny": 110,

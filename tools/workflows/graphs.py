@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ class Subgraph:
     """Several boxes that are drawn as one; the HTTP API sees them as they are."""
 
     name: str
-    columns: list[list[Node]]
+    columns: Sequence[Sequence[Node]]
     widgets: list[tuple[str, str]] = field(default_factory=list)  # (node's id, widget) that the box shows
 
     @property
@@ -36,7 +36,7 @@ class Subgraph:
 class Group:
     title: str
     color: str
-    columns: list[list[Node | Subgraph]]
+    columns: Sequence[Sequence[Node | Subgraph]]
 
 
 def nodes_of(groups: list[Group]) -> Iterator[Node]:
@@ -47,7 +47,7 @@ def nodes_of(groups: list[Group]) -> Iterator[Node]:
 
 Handles = tuple[tuple, tuple, tuple]  # links to MODEL, CLIP and VAE
 IMAGE, MASK = ("composite", 0), ("object", 0)
-EXAMPLE, EXAMPLE_MASK, KIND = "harmonize_example.jpg", "harmonize_example_mask.png", "table"  # host/examples.py
+EXAMPLE, EXAMPLE_MASK = "harmonize_example.jpg", "harmonize_example_mask.png"  # host/examples.py
 WORDS = "Your words: a line for each trial, `OBJECT & (foreground) its look & (background) the scene's look`."
 GEMINI = "Set the environment variable `GEMINI_API_KEY` before ComfyUI starts. Two small pictures go to Google."
 NAME_IT = "Describe: type the object's name, such as `tree`."
@@ -57,7 +57,7 @@ EMBEDDED = 64, 10, 0.7  # size, steps and strength, the embedded model's own tun
 
 def main_graph(size: int, steps: int, strength: float, model: list[Node], handles: Handles, *to_do: str) -> list[Group]:
     """One pass of the paper's figure 3, without the loop."""
-    describe = Node("describe", "LocalDescribe", {"image": IMAGE, "mask": MASK, "object": KIND}, "Describe")
+    describe = Node("describe", "LocalDescribe", {"image": IMAGE, "mask": MASK, "object": "object"}, "Describe")
     words = Node("words", "PreviewAny", {"source": ("describe", 1)}, "Its words")
     curve = Node("curve", "PreviewImage", {"images": ("refine", 3)}, "Refinement's loss")
     shown = [
@@ -119,8 +119,8 @@ def loop_graph(size: int, steps: int, strength: float, model: list[Node], handle
     return [
         composite_group(*to_do),
         Group("2  Frame and judge", "#b58b2a", [framed]),
-        Group("3  Every pass: describe, edit, judge", "#a33f3f", [begin, [*edit, judged], [end, *passes]]),
-        compare_group("4  Carry it to full resolution, and compare", carried),
+        Group("3  Every pass: describe, edit, judge", "#a33f3f", [begin, [*edit, judged], [end]]),
+        compare_group("4  Carry it to full resolution, and compare", carried, passes),
     ]
 
 
@@ -168,7 +168,7 @@ def one_box_graph(
 
 def described_by() -> dict[str, Any]:
     """The inputs of a describe node whose words lead to the look that the routed network expects."""
-    return {"image": IMAGE, "mask": MASK, "object": KIND, "harmonizer": ("harmonizer", 0)}
+    return {"image": IMAGE, "mask": MASK, "object": "object", "harmonizer": ("harmonizer", 0)}
 
 
 def written() -> Node:
@@ -374,7 +374,7 @@ def filmstrip(passes: tuple) -> list[Node]:
     return [Node("strip", "HarmonyFilmstrip", links), save_image("save_strip", ("strip", 0), "filmstrip")]
 
 
-def compare_group(title: str, *columns: list[Node]) -> Group:
+def compare_group(title: str, *columns: Sequence[Node | Subgraph]) -> Group:
     """What "apply" made of the composite, under a slider and side by side.
 
     Args:
