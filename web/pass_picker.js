@@ -11,7 +11,7 @@ const STYLES = {
   image: "flex:1;min-height:0;object-fit:contain;background:#0004;border-radius:4px",
   text: "max-height:48px;overflow:auto;line-height:16px",
   row: "display:flex;gap:4px",
-  button: "flex:1;padding:3px;border:1px solid var(--border-color);border-radius:4px;background:var(--comfy-input-bg);"
+  button: "flex:1 0 auto;white-space:nowrap;padding:3px;border:1px solid var(--border-color);border-radius:4px;background:var(--comfy-input-bg);"
     + "color:var(--input-text);cursor:pointer",
 };
 
@@ -65,8 +65,8 @@ function addPicker(node) {
   };
   button("◀", row, () => flip(-1));
   button("▶", row, () => flip(1));
-  const takeIt = button("Take this one", row, () => take(picker.at));
-  const own = button("The loop's choice", row, () => take(OWN));
+  const takeIt = button("Take this", row, () => take(picker.at));
+  const own = button("Loop's choice", row, () => take(OWN));
 
   const widget = node.addDOMWidget(NAME, NAME, box, { serialize: false, getMinHeight: () => HEIGHT, getMaxHeight: () => HEIGHT });
   widget.serialize = false; // in the saved workflow
@@ -80,8 +80,10 @@ function show(node, output) {
   const [taken] = output.taken;
   Object.assign(widget.picker, { passes: output.passes, at: taken, taken, chosen: output.chosen[0] });
   widget.picker.draw();
-  node.imgs = undefined; // the pictures that were shown while the loop ran
-  node.images = undefined;
+  // The pictures that were shown while the loop ran, and the frontend's room for them.
+  node.imgs = node.images = undefined;
+  const preview = node.widgets.find((each) => each.name === "$$canvas-image-preview");
+  if (preview) node.removeWidget(preview);
   node.expandToFitContent?.();
   node.setDirtyCanvas(true, true);
 }

@@ -61,8 +61,6 @@ def test_a_picture_that_there_is_not(server, one_box):
     one_box["apply"]["inputs"]["take"] = 7
     message = refusal(server, one_box)
     assert "Harmonize, input take: got 7, and the loop has the pictures 0 (the composite) to" in message
-        server, one_box
-    )
 
 
 def test_other_words_run_the_loop_again(server, server_log, one_box):
