@@ -52,6 +52,11 @@ class Example:
                 raise FileNotFoundError(f"There is no {kind} {path}.")
 
 
+def safe_name(image: Path) -> str:
+    """A folder's name for a picture's results: `...png`, whose stem is `..`, must not lead out of the folder."""
+    return image.stem.strip(". ") or "picture"
+
+
 def shipped_example(name: str | None) -> Example:
     """An entry of workflows/examples/index.json; the first one when no name is given."""
     entries = {entry["name"]: entry for entry in json.loads((EXAMPLES / "index.json").read_text(encoding="utf-8"))}
@@ -82,6 +87,9 @@ def with_inputs(
     workflow = copy.deepcopy(workflow)
     node_titled(workflow, "Composite")["inputs"]["image"] = image
     node_titled(workflow, "Mask")["inputs"]["image"] = mask
+    for node in workflow.values():
+        if node["class_type"] == "ObjectMask":  # whatever the picture's alpha channel holds
+            node["inputs"]["painted"] = node["inputs"]["file"]
     if descriptions and "Describe" in titles(workflow):
         describe = node_titled(workflow, "Describe")
         seed = describe["inputs"].get("seed", 0)
@@ -243,7 +251,7 @@ def main(
     if (image is None) != (mask is None):
         raise typer.BadParameter("--image and --mask belong together: give both or neither.")
     try:
-        chosen = shipped_example(example) if image is None or mask is None else Example(image.stem, image, mask)
+        chosen = shipped_example(example) if image is None or mask is None else Example(safe_name(image), image, mask)
         chosen = replace(chosen, descriptions=tuple(description or chosen.descriptions))
         files = WORKFLOWS if workflow is None else {"": workflow}
         graphs = {prefix: json.loads(path.read_text(encoding="utf-8")) for prefix, path in files.items()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -20,6 +21,19 @@ class InputError(ValueError):
     def __init__(self, parameter: str, message: str) -> None:
         super().__init__(f"`{parameter}`: {message}")
         self.parameter, self.message = parameter, message
+
+
+@contextmanager
+def renamed(**parameters: str) -> Iterator[None]:
+    """An InputError of a function that is called inside names this function's parameter.
+
+    Args:
+        parameters: this function's name for each name of the called one.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise InputError(parameters.get(error.parameter, error.parameter), error.message) from None
 
 
 class ServiceError(RuntimeError):

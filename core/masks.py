@@ -13,7 +13,12 @@ from .errors import InputError
 logger = logging.getLogger(__name__)
 
 THRESHOLD = 100 / 255
-NEARLY_ALL = 0.95
+NEARLY_ALL = 0.95  # of the picture; so much of it is hardly ever one object
+MOST, RIM = 0.5, 0.6  # of the picture and of its rim; a scene around an object mostly covers both
+PAINT_OR_FILE = (
+    "Paint it: right-click the box that loads the picture, choose Open in Mask Editor, paint over the object and save. "
+    "Or load a black-and-white file with LoadImageMask, because LoadImage reads only the alpha channel."
+)
 
 
 def empty_mask(parameter: str = "mask", which: str = "the mask", peak: float = 0.0) -> InputError:
@@ -27,7 +32,7 @@ def empty_mask(parameter: str = "mask", which: str = "the mask", peak: float = 0
     return InputError(
         parameter,
         f"{which} is empty (no value reaches 100/255; the largest is {peak:.3f}). It must be 1 on the pasted object. "
-        f"For a black-and-white file use LoadImageMask, because LoadImage reads only the alpha channel.",
+        f"{PAINT_OR_FILE}",
     )
 
 
@@ -46,7 +51,8 @@ def binarize_mask(mask: Tensor) -> Tensor:
     if mask.ndim != 3:
         raise InputError("mask", f"got shape {tuple(mask.shape)}, expected [B,H,W].")
     binary = foreground(mask).to(torch.promote_types(mask.dtype, torch.float32))
-    warn_if_inverted(require_selection(mask))
+    require_selection(mask)
+    warn_if_inverted(mask)
     return binary
 
 
@@ -55,33 +61,31 @@ def foreground(mask: Tensor) -> Tensor:
     return mask >= THRESHOLD
 
 
-def require_selection(mask: Tensor, parameter: str = "mask") -> float:
+def require_selection(mask: Tensor, parameter: str = "mask") -> None:
     """Refuse masks [B,H,W] of which one selects nothing.
 
     Args:
         mask: [B,H,W] in 0-1.
         parameter: the name that the calling function has for the mask.
 
-    Returns:
-        The largest share of a picture that one of the masks covers, in 0-1.
-
     Raises:
         InputError: when a mask selects nothing.
     """
-    coverage = foreground(mask).float().mean((1, 2))
-    if bool((coverage == 0).any()):
+    if not bool(foreground(mask).flatten(1).any(1).all()):
         raise empty_mask(parameter, peak=float(mask.amax((1, 2)).min()))
-    return float(coverage.max())
 
 
-def warn_if_inverted(coverage: float) -> None:
-    """Say in the log that a mask which covers nearly everything may be inverted."""
-    if coverage > NEARLY_ALL:
+def warn_if_inverted(mask: Tensor) -> None:
+    """Say that a mask [B,H,W] may be inverted: it covers nearly everything, or most of the picture with its rim."""
+    inside = foreground(mask).float()
+    coverage = inside.mean((1, 2))
+    rim = torch.cat([inside[:, 0], inside[:, -1], inside[:, :, 0], inside[:, :, -1]], 1).mean(1)
+    if bool(((coverage > NEARLY_ALL) | (coverage > MOST) & (rim > RIM)).any()):
         logger.warning(
-            "The mask covers %.0f%% of the picture. Is it inverted? LoadImage gives 1 - alpha: if so, use InvertMask. "
-            "If the file has a white object on a transparent ground, use channel alpha of LoadImageMask, then "
-            "InvertMask.",
-            100 * coverage,
+            "The mask covers %.0f%% of the picture. Is it inverted? It must be white on the object alone. LoadImage "
+            "gives 1 - alpha: if so, use InvertMask. If the file has a white object on a transparent ground, use "
+            "channel alpha of LoadImageMask, then InvertMask.",
+            100 * float(coverage.max()),
         )
 
 

@@ -72,7 +72,7 @@ def read_table(path: Path, expected: str) -> dict[str, Tensor]:
         expected: what it should be, for the error.
 
     Raises:
-        InputError: when the file cannot be read, or holds something else than a table of weights.
+        InputError: when the file cannot be read, or holds something else than a table of numbers.
     """
     try:
         value = read_weights(path)
@@ -80,6 +80,8 @@ def read_table(path: Path, expected: str) -> dict[str, Tensor]:
         raise InputError("path", f"{path.name} {error}; {expected}.") from error
     if not isinstance(value, dict) or not all(isinstance(item, Tensor) for item in value.values()):
         raise InputError("path", f"{path.name} holds a {type(value).__name__}, not a table of weights; {expected}.")
+    if not all(bool(item.isfinite().all()) for item in value.values()):
+        raise InputError("path", f"{path.name} is damaged: it holds values that are no numbers (NaN or infinite).")
     return value
 
 

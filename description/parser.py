@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from ..core.errors import InputError
 from ..core.types import ImagingDescription
@@ -15,7 +16,9 @@ PATTERN = re.compile(
 )
 WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 FENCE = re.compile(r"```[\w+-]*")  # a line of its own, with or without a language
+WEIGHT = re.compile(r"\(?[^()&]+:\s*\d*\.?\d+\s*\)")  # (bright:1.3), as prompts of other boxes have it
 QUOTED = 200  # characters of a refused text that an error repeats
+LONGEST_NAME = 8  # words
 
 
 def parse(text: str, strict: bool = True) -> ImagingDescription:
@@ -39,9 +42,9 @@ def parse(text: str, strict: bool = True) -> ImagingDescription:
     """
     line = _single_line(text)
     match = PATTERN.fullmatch(line)
+    _refuse_weights("text", line)
     if match is None:
-        shown = text.strip()
-        shown = shown if len(shown) <= QUOTED else f"{shown[:QUOTED]}..."
+        shown = quoted(text.strip())
         raise InputError("text", f"A description has the form '{FORM}', for example '{EXAMPLE}'; got '{shown}'.")
     try:
         return make(match["object"], match["fore"], match["back"], strict)
@@ -61,6 +64,8 @@ def make(name: str, foreground: str, background: str, strict: bool = True) -> Im
     Raises:
         InputError: with what came and what was expected.
     """
+    for part, text in (("name", name), ("foreground", foreground), ("background", background)):
+        _refuse_weights(part, text)
     return ImagingDescription(
         object_name(name), _words("foreground", foreground, strict), _words("background", background, strict)
     )
@@ -70,14 +75,23 @@ def object_name(name: str) -> str:
     """An object's name in lower case with single spaces.
 
     Raises:
-        InputError: when it is not one name of letters, hyphens and apostrophes.
+        InputError: when it is not one name of letters, hyphens and apostrophes, or a whole text.
     """
     name = " ".join(name.lower().split())
-    if not all(part.isalpha() for part in re.split("[ '-]", name)):
+    if (count := len(name.split())) > LONGEST_NAME:
         raise InputError(
-            "name", f"A description's object is one name in words, such as 'dog' or 'palm tree'; got '{name}'."
+            "name", f"A description's object is one name of {LONGEST_NAME} words at most; got {count} words."
+        )
+    if not all(_is_word(part) for part in re.split("[ '-]", name)):
+        raise InputError(
+            "name", f"A description's object is one name in words, such as 'dog' or 'palm tree'; got '{quoted(name)}'."
         )
     return name
+
+
+def quoted(text: str) -> str:
+    """As much of a text as an error repeats."""
+    return text if len(text) <= QUOTED else f"{text[:QUOTED]}..."
 
 
 def parse_lines(text: str, strict: bool = True) -> tuple[ImagingDescription, ...]:
@@ -100,6 +114,16 @@ def parse_lines(text: str, strict: bool = True) -> tuple[ImagingDescription, ...
     return tuple(found)
 
 
+def _is_word(text: str) -> bool:
+    """Whether a text is made of letters; many scripts write some vowels as marks."""
+    return text.strip() != "" and all(unicodedata.category(sign)[0] in "LM" for sign in text)
+
+
+def _refuse_weights(part: str, text: str) -> None:
+    if (weight := WEIGHT.search(text)) is not None:
+        raise InputError(part, f"Weights such as '{quoted(weight[0].strip())}' are not taken. Write the word alone.")
+
+
 def _words(part: str, text: str, strict: bool) -> tuple[str, ...]:
     words = text.lower().replace(",", " ").split()
     if not words:
@@ -109,7 +133,7 @@ def _words(part: str, text: str, strict: bool) -> tuple[str, ...]:
     known = WORDS.__contains__ if strict else WORD.fullmatch
     unknown = [word for word in dict.fromkeys(words) if not known(word)]
     if unknown:
-        raise InputError(part, f"The {part} words {', '.join(map(repr, unknown))} {_expected(strict)}")
+        raise InputError(part, f"The {part} words {quoted(', '.join(map(repr, unknown)))} {_expected(strict)}")
     return tuple(dict.fromkeys(words))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -110,5 +111,5 @@ def _parts(item: dict[str, Any]) -> tuple[str, str, str]:
 
 def _letters(name: str) -> str:
     """The name without signs that no object's name may hold, such as digits and dots. Another request costs more."""
-    spaced = "".join(sign if sign.isalpha() or sign in "'-" else " " for sign in name)
-    return " ".join(re.findall(r"\w+(?:['-]\w+)*", spaced))
+    spaced = "".join(sign if unicodedata.category(sign)[0] in "LM" or sign in "'-" else " " for sign in name)
+    return " ".join(re.findall(r"[^\s'-]+(?:['-][^\s'-]+)*", spaced))

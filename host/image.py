@@ -5,8 +5,10 @@ from __future__ import annotations
 from comfy.sd import VAE
 from torch import Tensor
 
-from ..core.errors import InputError
-from ..core.masks import empty_mask, foreground, require_selection, warn_if_inverted
+from ..core.errors import InputError, renamed
+from ..core.masks import PAINT_OR_FILE, empty_mask, foreground, require_selection, warn_if_inverted
+
+NOT_FINITE = "it holds values that are no numbers (NaN or infinite)"
 
 
 def as_batch(mask: Tensor) -> Tensor:
@@ -14,29 +16,88 @@ def as_batch(mask: Tensor) -> Tensor:
     return mask[None] if mask.ndim == 2 else mask
 
 
+def check_image(image: Tensor, parameter: str = "image") -> Tensor:
+    """An IMAGE that holds at least one RGB picture of numbers, unchanged.
+
+    Args:
+        image: IMAGE [B,H,W,3].
+        parameter: the name that the calling function has for it.
+
+    Raises:
+        InputError: when it is something else.
+    """
+    if image.ndim != 4 or image.shape[-1] != 3 or not image.numel():
+        raise InputError(
+            parameter, f"got shape {tuple(image.shape)}, expected at least one RGB picture, [batch, height, width, 3]."
+        )
+    if not bool(image.isfinite().all()):
+        raise InputError(parameter, f"{NOT_FINITE}, expected colors from 0 to 1. A node before this one made them.")
+    return image
+
+
 def check_mask(mask: Tensor, image: Tensor) -> Tensor:
     """The foreground mask of an image, one for each of its pictures, values unchanged.
 
     Args:
-        mask: MASK, [H,W], [1,H,W] or [B,H,W], in 0-1, 1 on the foreground.
-        image: IMAGE [B,H,W,C].
+        mask: MASK, [H,W], [1,H,W] or [B,H,W], in 0-1 or bool, 1 on the foreground.
+        image: IMAGE [B,H,W,3].
 
     Returns:
-        [B,H,W].
+        [B,H,W], floating point.
 
     Raises:
-        InputError: when the mask has another size or selects nothing.
+        InputError: when the image is none, or the mask has another size or selects nothing.
     """
-    mask = as_batch(mask)
+    check_image(image)
+    mask = _as_planes(mask, "mask")
     (batch, height, width), count = image.shape[:3], len(mask)
-    if mask.ndim != 3 or mask.shape[1:] != (height, width) or count not in (1, batch):
+    if mask.shape[1:] == (64, 64) != (height, width) and not bool(mask.any()):
+        raise InputError("mask", f"there is no mask, the picture is {width}x{height}. {PAINT_OR_FILE}")
+    if mask.shape[1:] != (height, width) or count == 0:
         raise InputError(
             "mask",
-            f"got {_size(mask)}, expected {_size(image[..., 0])} like the image. Load both from files of the same size "
-            f"(the alpha channel of LoadImage is 64x64 when the file has none).",
+            f"got {_size(mask)}, expected {_size(image[..., 0])} like the image. Load both from files of one size.",
         )
-    warn_if_inverted(require_selection(mask))
+    if batch == 1 < count:
+        raise InputError(
+            "mask",
+            f"got {count} masks for one picture, expected one. For several objects use Harmonize Instances, with a "
+            f"description for each mask.",
+        )
+    if count not in (1, batch):
+        raise InputError("mask", f"got {count} masks for {batch} pictures, expected one, or one for each picture.")
+    require_selection(mask)
+    warn_if_inverted(mask)
     return mask.expand(batch, -1, -1)
+
+
+def painted_or_file(image: Tensor, painted: Tensor, file: Tensor | None = None) -> tuple[Tensor, str]:
+    """The object's mask: the one that was painted on the picture, or else a file's.
+
+    Args:
+        image: IMAGE [B,H,W,3].
+        painted: MASK as the host loads it with the picture; 64x64 zeros where the file has none.
+        file: MASK, or None.
+
+    Returns:
+        [B,H,W], and where it comes from, in words.
+
+    Raises:
+        InputError: when there is no mask, or the one that counts does not fit.
+    """
+    painted = _as_planes(painted, "painted")
+    if bool(foreground(painted).any()) or file is None:
+        with renamed(mask="painted"):
+            return check_mask(painted, image), "the one that is painted on the picture"
+    (height, width), size = image.shape[1:3], as_batch(file).shape[-2:]
+    if size != (height, width):
+        raise InputError(
+            "file",
+            f"nothing is painted on the picture, and the mask of the file is {size[1]}x{size[0]} where the picture is "
+            f"{width}x{height}. {PAINT_OR_FILE}",
+        )
+    with renamed(mask="file"):
+        return check_mask(file, image), "the one of the file"
 
 
 def check_importance(importance: Tensor, image: Tensor) -> Tensor:
@@ -52,9 +113,9 @@ def check_importance(importance: Tensor, image: Tensor) -> Tensor:
     Raises:
         InputError: when it has another size.
     """
-    importance = as_batch(importance)
+    importance = _as_planes(importance, "importance")
     batch, count = len(image), len(importance)
-    if importance.ndim != 3 or importance.shape[1:] != image.shape[1:3] or count not in (1, batch):
+    if importance.shape[1:] != image.shape[1:3] or count not in (1, batch):
         raise InputError(
             "importance",
             f"got {_size(importance)}, expected {_size(image[..., 0])} like the image. Make it from the same image.",
@@ -76,8 +137,9 @@ def check_regions(regions: Tensor, image: Tensor, parameter: str = "regions") ->
     Raises:
         InputError: when the masks have another size, or one of them selects nothing.
     """
-    regions = as_batch(regions)
-    if regions.ndim != 3 or regions.shape[1:] != image.shape[1:3]:
+    check_image(image)
+    regions = _as_planes(regions, parameter)
+    if not len(regions) or regions.shape[1:] != image.shape[1:3]:
         raise InputError(
             parameter,
             f"got {_size(regions)}, expected masks of {image.shape[2]}x{image.shape[1]} like the image. Join masks of "
@@ -98,6 +160,21 @@ def decode(vae: VAE, latent: Tensor) -> Tensor:
     """LATENT samples [B,C,h,w] to IMAGE [B,H,W,3] in 0-1."""
     image = vae.decode(latent)
     return image.flatten(0, 1) if image.ndim == 5 else image  # video VAEs add a frame axis
+
+
+def _as_planes(mask: Tensor, parameter: str) -> Tensor:
+    """A MASK as [B,H,W] of floating point numbers.
+
+    Raises:
+        InputError: when it has another form, or holds values that are no numbers.
+    """
+    mask = as_batch(mask)
+    if mask.ndim != 3:
+        raise InputError(parameter, f"got shape {tuple(mask.shape)}, expected masks [batch, height, width].")
+    mask = mask if mask.is_floating_point() else mask.float()
+    if not bool(mask.isfinite().all()):
+        raise InputError(parameter, f"{NOT_FINITE}, expected 0 to 1. A node before this one made them.")
+    return mask
 
 
 def _size(mask: Tensor) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Protocol
 
 from torch import Tensor
@@ -12,6 +14,8 @@ from ..core.errors import InputError
 from ..core.types import ImagingDescription
 from .policy import LoopPolicy
 from .states import LoopStates, require_one_picture, require_proposals
+
+logger = logging.getLogger(__name__)
 
 Edit = Callable[[Tensor, Tensor, ImagingDescription], Tensor]  # image [1,H,W,3], mask [1,H,W], words -> [1,H,W,3]
 Distance = Callable[[Tensor, Tensor], float]  # image [1,H,W,3], mask [1,H,W] -> how far it leaves what is plausible
@@ -43,8 +47,8 @@ def run_loop(
         judge: scores every state.
         image: [1,H,W,3], sRGB in 0-1, the composite.
         mask: [1,H,W], 1 on the foreground.
-        descriptions: seed n takes the n-th; after the last one it takes the first again.
-        policy: the limits.
+        descriptions: seed n takes the n-th of those that differ; after the last one it takes the first again.
+        policy: the limits. There are at most as many trials as different descriptions.
         proposals: pictures [1,H,W,3] that other methods made of the composite, each after words that say how, weaker
             changes before stronger ones. They are states from the start and do not count towards k or max_passes.
         distance: of a state's look from what is plausible; the policy bounds it. By default nothing is implausible.
@@ -62,6 +66,11 @@ def run_loop(
     if not descriptions:
         raise InputError("descriptions", "got none, expected at least one description.")
     require_proposals([picture for _, picture in proposals], image)
+    descriptions = tuple(dict.fromkeys(descriptions))  # the same words again would make the same pictures
+    if policy.k > len(descriptions):
+        some = "is only 1 description" if len(descriptions) == 1 else f"are only {len(descriptions)} descriptions"
+        logger.warning("There %s for k = %d: each is tried once.", some, policy.k)
+        policy = replace(policy, k=len(descriptions))
 
     def judged(picture: Tensor) -> tuple[float, float]:
         return float(judge.score(picture, mask)[0]), distance(picture, mask)

@@ -26,7 +26,11 @@ def require_one_picture(image: Tensor) -> None:
         InputError: when there is not exactly one.
     """
     if len(image) != 1:
-        raise InputError("image", f"got a batch of {len(image)} pictures, expected one; loop over one at a time.")
+        raise InputError(
+            "image",
+            f"got a batch of {len(image)} pictures, expected one. Run one after another: Get Image from Batch gives "
+            f"one of them. The routed network alone takes a batch.",
+        )
 
 
 def require_proposals(pictures: Sequence[Tensor], composite: Tensor) -> None:
@@ -153,6 +157,17 @@ class LoopStates:
         repeats = latest is not None and self.count <= self.policy.k and latest in self.descriptions[:-1]
         return self.descriptions.index(latest) - len(self.proposals) if repeats else None
 
+    def require_state(self, state: int) -> int:
+        """The number of a state that there is.
+
+        Raises:
+            InputError: when there is none of this number.
+        """
+        if not 0 <= state < len(self.images):
+            last = len(self.images) - 1
+            raise InputError("take", f"got {state}, and the loop has the pictures 0 (the composite) to {last}.")
+        return state
+
     def origin(self, state: int) -> int:
         """Where the passes that led to a state began: the composite, 0, or a proposal. Each is its own origin."""
         decisions = self.decisions
@@ -160,17 +175,25 @@ class LoopStates:
             state = decisions[state - 1].source
         return state
 
-    def result(self) -> LoopResult:
-        """What the loop gives if it ends here."""
+    def result(self, take: int | None = None) -> LoopResult:
+        """What the loop gives if it ends here.
+
+        Args:
+            take: the state to give in place of the one that the loop chose.
+
+        Raises:
+            InputError: when there is no such state.
+        """
+        chosen = self.chosen if take is None else self.require_state(take)
         return LoopResult(
-            image=self.images[self.chosen],
+            image=self.images[chosen],
             images=torch.cat(self.images),
             scores=self.scores,
             descriptions=self.descriptions,
             proposals=self.proposals,
             actions=tuple(decision.action for decision in self.decisions),
             reasons=self.reasons(),
-            chosen=self.chosen,
+            chosen=chosen,
         )
 
     def reasons(self) -> tuple[str, ...]:
@@ -182,11 +205,7 @@ class LoopStates:
 
     def _name(self, state: int) -> str:
         """What people call a state in a sentence."""
-        return self._names[state] if state else "the composite"
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        return state_names(len(self.images), len(self.proposals))
+        return self.names[state] if state else "the composite"
 
     def _reason(self, state: int, verdict: Verdict) -> str:
         rival, gain = self._name(verdict.rival), self.scores[state] - self.scores[verdict.rival]
@@ -210,20 +229,28 @@ class LoopStates:
                     f"{max(self.policy.farthest, self.distances[0]):.1f}"
                 )
 
+    def told(self) -> tuple[str, ...]:
+        """For each state, the words that it followed, or how a proposal was made; empty for the composite."""
+        return ("", *self.proposals, *(str(words or "") for words in self.descriptions[1 + len(self.proposals) :]))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What people call the states."""
+        return state_names(len(self.images), len(self.proposals))
+
     def summary(self) -> str:
         """A line for each state: its score, its description, the decision on it, and why it was taken or refused.
 
         Where the loop has concluded with the composite, sentences on what happened and what to do follow.
         """
-        told = ("", *self.proposals, *(str(words or "") for words in self.descriptions[1 + len(self.proposals) :]))
-        lines = []
+        told, lines = self.told(), []
         for state, (decision, reason) in enumerate(zip(self.decisions, self.reasons(), strict=True)):
             then = {
                 "continue": f"continue from {self._name(decision.source)}",
                 "regenerate": f"back to {self._name(decision.source)}, another description",
                 "conclude": f"conclude: {self._name(decision.source)} is the result",
             }.get(decision.action, decision.action)
-            lines.append(f"{self._names[state]}: {self.scores[state]:.4f}  {told[state]}  -> {then}")
+            lines.append(f"{self.names[state]}: {self.scores[state]:.4f}  {told[state]}  -> {then}")
             lines[-1] += f"; {reason}" if reason else ""
         if self.concluded and self.chosen == 0:
             lines += ["", self._why_nothing(), WHAT_TO_DO]

@@ -16,6 +16,7 @@ from comfy.text_encoders.sd2_clip import SD2Tokenizer
 
 from ..description.statistics.words import SPELLED_OUT
 from ..description.vocabulary import OBJECT_SYNONYMS, OBJECTS, SYNONYMS, WORDS
+from ..host.notes import note
 from ..host.runs import current_run
 from .unet import CONTEXT_DIM
 
@@ -34,7 +35,10 @@ CONFIG = {
 KNOWN = frozenset((*OBJECTS, *WORDS))
 # A name of an object comes before a synonym of a condition: the parser has already replaced the latter.
 READ_AS = SYNONYMS | OBJECT_SYNONYMS | {word: word for word in KNOWN}
-WORD = r"[^\W\d_]+"
+# Kinds whose own name is narrower than what they stand for.
+KINDS = {"horse": "all animals", "car": "all vehicles of its size", "object": "whatever has no near kind"}
+# Letters, and the marks by which many scripts write vowels; signs that part words do not count.
+WORD = r"[^\W\d_](?:[^\W\d_]|[^\w\s\x00-\x7f\u2000-\u206f\u3000-\u303f])*"
 _said: set[str] = set()  # words that the log has named, where there is no run
 
 
@@ -66,14 +70,20 @@ class MiniTokenizer(SD2Tokenizer):
 
 
 def _warn(replaced: dict[str, str]) -> None:
-    """Log the words that are read as others, each once in a run: every prompt of every pass comes by here."""
+    """Tell the words that are read as others: on the node, and in the log once in a run. Every prompt comes by here."""
     run = current_run()
     said = _said if run is None else run.said
-    new = {word: known for word, known in replaced.items() if word.lower() not in said}
-    said.update(word.lower() for word in new)
-    if new:
-        listing = ", ".join(f"'{word}' (read as '{known}')" for word, known in new.items())
-        logger.warning("The embedded model does not know %s.", listing)
+    for word, known in replaced.items():
+        sentence = f"The embedded model has no word of its own for '{word.lower()}': it reads {_reading(known)}."
+        note(sentence)
+        if word.lower() not in said:
+            said.add(word.lower())
+            logger.warning("%s", sentence)
+
+
+def _reading(known: str) -> str:
+    kind = KINDS.get(known)
+    return f"'{known}', its word for {kind}" if kind else f"'{known}'"
 
 
 class MiniTextEncoder(SDClipModel):

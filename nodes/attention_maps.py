@@ -12,7 +12,7 @@ from ..host.image import check_mask
 from ..host.zero_shot.stages import read_word_maps
 from ..methods.zero_shot import types as zero_shot
 from ..plots.attention import plot_word_maps
-from .errors import errors_name
+from .errors import errors_name, noted
 from .types import CATEGORY, ImagingDescription, RefinedEmbedding, Trajectory
 
 
@@ -67,8 +67,8 @@ class AttentionMaps(io.ComfyNode):
         image: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> io.NodeOutput:
-        with errors_name("AttentionMaps", text="description", latent="trajectory"):
+        with errors_name("AttentionMaps", text="description", latent="trajectory") as notes:
             if image is not None and mask is not None:
                 mask = check_mask(mask, image)
             maps = read_word_maps(model, clip, trajectory, description, refined, levels)
-            return io.NodeOutput(plot_word_maps(*maps, image, mask))
+            return noted(notes, io.NodeOutput(plot_word_maps(*maps, image, mask)))

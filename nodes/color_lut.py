@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import folder_paths
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -14,8 +11,9 @@ from ..color.fit import fit_lut
 from ..color.lut import ColorLUT as LUT
 from ..color.lut import Interpolation
 from ..color.regions import fit_regions
-from ..host.image import check_mask, check_regions
-from .errors import errors_name
+from ..host.image import check_image, check_mask, check_regions
+from ..host.output import errors_told, output_file
+from .errors import errors_name, noted
 from .types import CATEGORY_COLOR, ColorLUT
 
 
@@ -86,14 +84,16 @@ class FitColorLUT(io.ComfyNode):
         regions: Tensor | None = None,
     ) -> io.NodeOutput:
         before, after = before[..., :3], after[..., :3]
-        with errors_name("FitColorLUT"):
+        with errors_name("FitColorLUT") as notes:
+            check_image(before, "before")
+            check_image(after, "after")
             mask = None if mask is None else check_mask(mask, before)
             if regions is None:
                 lut = fit_lut(before, after, mask, size, smoothness=smoothness, identity_weight=identity_weight)
             else:
                 regions = check_regions(regions, before)
                 lut = fit_regions(before, after, regions, mask, size, smoothness, identity_weight)
-        return io.NodeOutput(lut)
+        return noted(notes, io.NodeOutput(lut))
 
 
 class ApplyColorLUT(io.ComfyNode):
@@ -166,10 +166,12 @@ class ApplyColorLUT(io.ComfyNode):
         region_feather: int = 16,
     ) -> io.NodeOutput:
         image = image[..., :3]
-        with errors_name("ApplyColorLUT"):
+        with errors_name("ApplyColorLUT") as notes:
+            check_image(image)
             mask = None if mask is None else check_mask(mask, image)
             regions = None if regions is None else check_regions(regions, image)
-            return io.NodeOutput(apply_lut(image, lut, mask, amount, feather, interpolation, regions, region_feather))
+            done = apply_lut(image, lut, mask, amount, feather, interpolation, regions, region_feather)
+        return noted(notes, io.NodeOutput(done))
 
 
 class SaveColorLUT(io.ComfyNode):
@@ -196,10 +198,9 @@ class SaveColorLUT(io.ComfyNode):
 
     @classmethod
     def execute(cls, lut: LUT, filename_prefix: str) -> io.NodeOutput:
-        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
-            filename_prefix, folder_paths.get_output_directory()
-        )
-        with errors_name("SaveColorLUT", path="filename_prefix"):
-            paths = save_cubes(lut, Path(folder) / f"{name}_{counter:05}_.cube")
+        with errors_name("SaveColorLUT", path="filename_prefix", prefix="filename_prefix"):
+            file, subfolder = output_file(filename_prefix, ".cube")
+            with errors_told():
+                paths = save_cubes(lut, file)
         saved = [{"filename": path.name, "subfolder": subfolder, "type": "output"} for path in paths]
         return io.NodeOutput(str(paths[0]), ui={"cube": saved, "text": [path.name for path in paths]})

@@ -13,7 +13,7 @@ from ..host.describe.local import describe_locally
 from ..host.image import as_batch, check_mask
 from ..host.model_folders import folder_names
 from ..methods.routed.harmonizer import RoutedHarmonizer as Harmonizer
-from .errors import errors_name
+from .errors import errors_name, noted
 from .types import CATEGORY_DESCRIBE, Descriptions, ImagingDescription, RoutedHarmonizer
 
 STRICT_TOOLTIP = (
@@ -80,6 +80,7 @@ class TextDescribe(io.ComfyNode):
             outputs=[
                 ImagingDescription.Output("description", tooltip="Object, foreground words and background words."),
                 io.String.Output("text", tooltip="The description in its one-line form."),
+                Descriptions.Output("descriptions", tooltip="The same as a list of one, for Harmonize Composite."),
             ],
         )
 
@@ -92,10 +93,11 @@ class TextDescribe(io.ComfyNode):
         background: str = "daylight",
         strict: bool = True,
     ) -> io.NodeOutput:
-        with errors_name("TextDescribe", text="description", name="object"):
+        with errors_name("TextDescribe", text="description", name="object") as notes:
             written = description.strip()
             result = parse(written, strict) if written else make(object, foreground, background, strict)
-        return io.NodeOutput(result, str(result), ui=ui.PreviewText(str(result)))
+        shown = ui.PreviewText(str(result))
+        return noted(notes, io.NodeOutput(result, str(result), (result,), ui=shown))
 
 
 class LocalDescribe(io.ComfyNode):
@@ -189,11 +191,11 @@ class LocalDescribe(io.ComfyNode):
         importance: Tensor | None = None,
         harmonizer: Harmonizer | None = None,
     ) -> io.NodeOutput:
-        with errors_name("LocalDescribe", name="object", model="provider.model"):
+        with errors_name("LocalDescribe", name="object", model="provider.model") as notes:
             name, choice = object_name(object), provider or {"provider": "statistics"}
             weights = None if importance is None else as_batch(importance)[0]
             own_mask = check_mask(mask, image)[0]
             found = describe_locally(
                 image[0, ..., :3], own_mask, name, **choice, importance=weights, harmonizer=harmonizer
             )
-        return picked(found, seed)
+        return noted(notes, picked(found, seed))

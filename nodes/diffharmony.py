@@ -21,7 +21,7 @@ from ..host.diffharmony.harmonizer import (
 )
 from ..host.diffharmony.vae import HostHarmonyVAE, harmony_vae_names, load_harmony_vae
 from ..methods.diffharmony.carry import CARRIES, Carry
-from .errors import errors_name
+from .errors import errors_name, noted
 from .types import CATEGORY_DIFFHARMONY, HARMONIZE_ALIASES, Conditioning, HarmonyEvaluator, HarmonyVAE
 
 DEFAULTS = SamplingSettings()
@@ -78,8 +78,9 @@ class HarmonyVAEDecode(io.ComfyNode):
 
     @classmethod
     def execute(cls, harmony_vae: HostHarmonyVAE, latent: dict[str, Any], image: Tensor, mask: Tensor) -> io.NodeOutput:
-        with errors_name("HarmonyVAEDecode"):
-            return io.NodeOutput(harmony_vae.decode(latent["samples"], image, mask))
+        with errors_name("HarmonyVAEDecode") as notes:
+            decoded = harmony_vae.decode(latent["samples"], image, mask)
+        return noted(notes, io.NodeOutput(decoded))
 
 
 class DiffHarmonyConditioning(io.ComfyNode):
@@ -224,12 +225,12 @@ class DiffHarmonize(io.ComfyNode):
         evaluator: Evaluator | None = None,
     ) -> io.NodeOutput:
         models, settings = Models(model, clip, vae, harmony_vae), SamplingSettings(steps=steps, size=size, seed=seed)
-        with errors_name("DiffHarmonize"):
+        with errors_name("DiffHarmonize") as notes:
             done = harmonize(models, image, mask, settings, count=seeds, judge=evaluator, carry=carry)
         lines = [f"seed {', '.join(map(str, used))}" for used in done.seeds]
         if evaluator is not None:
             lines = [f"{line}, score {score:.3f}" for line, score in zip(lines, done.scores, strict=True)]
-        return io.NodeOutput(done.image, ui=ui.PreviewText("\n".join(lines)))
+        return noted(notes, io.NodeOutput(done.image, ui=ui.PreviewText("\n".join(lines))))
 
 
 class InverseHarmonize(io.ComfyNode):
@@ -281,5 +282,6 @@ class InverseHarmonize(io.ComfyNode):
         harmony_vae: HostHarmonyVAE | None = None,
     ) -> io.NodeOutput:
         models, settings = Models(model, clip, vae, harmony_vae), SamplingSettings(steps=steps, size=size, seed=seed)
-        with errors_name("InverseHarmonize"):
-            return io.NodeOutput(make_composites(models, image, mask, settings, count=candidates))
+        with errors_name("InverseHarmonize") as notes:
+            made = make_composites(models, image, mask, settings, count=candidates)
+        return noted(notes, io.NodeOutput(made))

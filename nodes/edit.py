@@ -7,7 +7,7 @@ from comfy_api.latest import io
 
 from ..host.zero_shot.stages import edit_trajectory
 from ..methods.zero_shot import types as zero_shot
-from .errors import errors_name
+from .errors import errors_name, noted
 from .types import CATEGORY, CONDITIONING_TOOLTIP, Conditioning, NullText, RefinedEmbedding, Trajectory
 
 
@@ -99,7 +99,7 @@ class AttentionControlledEdit(io.ComfyNode):
         conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
         spans = {"cross_steps": "cross_start and cross_end", "self_steps": "self_start and self_end"}
-        with errors_name("AttentionControlledEdit", latent="trajectory", **spans):
+        with errors_name("AttentionControlledEdit", latent="trajectory", **spans) as notes:
             latent = edit_trajectory(
                 model,
                 trajectory,
@@ -111,4 +111,4 @@ class AttentionControlledEdit(io.ComfyNode):
                 guidance_scale=guidance_scale,
                 conditioning=conditioning,
             )
-        return io.NodeOutput({"samples": latent})
+        return noted(notes, io.NodeOutput({"samples": latent}))

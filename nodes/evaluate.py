@@ -8,7 +8,7 @@ from torch import Tensor
 from ..evaluator.model import HarmonyEvaluator as Evaluator
 from ..host.evaluator import EMBEDDED, evaluator_names, load_evaluator
 from ..host.image import check_mask
-from .errors import errors_name
+from .errors import errors_name, noted
 from .types import CATEGORY_EVALUATE, HarmonyEvaluator
 
 
@@ -65,6 +65,7 @@ class HarmonyScore(io.ComfyNode):
 
     @classmethod
     def execute(cls, evaluator: Evaluator, image: Tensor, mask: Tensor) -> io.NodeOutput:
-        with errors_name("HarmonyScore"):
+        with errors_name("HarmonyScore") as notes:
             scores = evaluator.score(image[..., :3], check_mask(mask, image)).tolist()
-        return io.NodeOutput(scores[0], scores, ui=ui.PreviewText(", ".join(f"{score:.3f}" for score in scores)))
+        shown = ui.PreviewText(", ".join(f"{score:.3f}" for score in scores))
+        return noted(notes, io.NodeOutput(scores[0], scores, ui=shown))

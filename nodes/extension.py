@@ -4,6 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from ..host import evaluator
 from ..host.diffharmony import vae
+from ..host.examples import offer_example
 from ..host.folders import register_folder
 from ..host.routed import harmonizer
 from ..host.zero_shot import edges
@@ -28,6 +29,7 @@ from .invert import DDIMInvert
 from .load import LoadMiniHarmonyModel
 from .loop import IterateLoop, IterateLoopEnd, IterateLoopPass
 from .null_text import EdgeNullTextOptimize
+from .object_mask import ObjectMask
 from .refine import RefineEmbedding, RefineEmbeddingTraining
 from .routed_harmonize import LoadRoutedHarmonizer, RoutedHarmonize
 from .sequence import HarmonizeSequence
@@ -38,10 +40,12 @@ class DiffHarmonization(ComfyExtension):
     async def on_load(self) -> None:
         for folder in (edges.FOLDER, evaluator.FOLDER, harmonizer.FOLDER, vae.FOLDER):
             register_folder(folder)
+        offer_example()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [
             LoadMiniHarmonyModel,
+            ObjectMask,
             TextDescribe,
             LocalDescribe,
             GeminiDescribe,

@@ -10,7 +10,7 @@ from ..description.pictures import encode_pictures
 from ..host.describe.gemini import ask_gemini
 from ..host.image import check_mask
 from .describe import STRICT_TOOLTIP, picked
-from .errors import errors_name
+from .errors import errors_name, noted
 from .types import CATEGORY_DESCRIBE, Descriptions, ImagingDescription
 
 
@@ -100,8 +100,8 @@ class GeminiDescribe(io.ComfyNode):
         max_calls: int = 8,
         timeout: int = 60,
     ) -> io.NodeOutput:
-        with errors_name("GeminiDescribe"):
+        with errors_name("GeminiDescribe") as notes:
             pictures = encode_pictures(image[0, ..., :3], check_mask(mask, image)[0])
             question = Question(pictures=pictures, model=model.strip(), count=count, strict=strict)
             found, sent = ask_gemini(question, seed // count, timeout, max_calls)
-        return picked(found, seed % count, f"{sent} of {max_calls} requests sent in this run")
+        return noted(notes, picked(found, seed % count, f"{sent} of {max_calls} requests sent in this run"))

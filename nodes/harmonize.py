@@ -9,15 +9,17 @@ from torch import Tensor
 
 from ..core.types import ImagingDescription
 from ..evaluator.model import HarmonyEvaluator as Evaluator
-from ..host.loop.passes import KeptPasses, shown
+from ..host.loop.passes import KeptPasses, shown, to_pick
+from ..host.loop.remembered import Plain, recall, remember
 from ..host.routed.harmonizer import proposals
 from ..host.zero_shot.edit import Models, PassSettings
-from ..host.zero_shot.harmonize import VIEW_SIZE, doubting, harmonize, harmonize_instances
+from ..host.zero_shot.harmonize import VIEW_SIZE, doubting, harmonize_instances, run_harmonize
+from ..host.zero_shot.harmonize import take as take_state
 from ..loop.policy import MARGIN, LoopPolicy, NewDescriptions
 from ..methods.routed.harmonizer import RoutedHarmonizer as Harmonizer
 from ..methods.zero_shot.refinement import RefinementSettings
-from .errors import errors_name
-from .loop import limit_inputs, margin_input, result_outputs, result_values
+from .errors import errors_name, noted
+from .loop import limit_inputs, margin_input, result_outputs, result_values, take_input, taken
 from .refine import fast_input
 from .types import CATEGORY, HARMONIZE_ALIASES, ColorLUT, Descriptions, HarmonyEvaluator, RoutedHarmonizer
 
@@ -154,8 +156,10 @@ class Harmonize(io.ComfyNode):
                     "passes, and the loop may continue from one. A pass must beat them clearly. Unconnected: the "
                     "described passes alone.",
                 ),
+                take_input(),
                 fast_input(),
             ],
+            hidden=[io.Hidden.unique_id],
             outputs=[
                 io.Image.Output("image", tooltip="The harmonized picture at full resolution."),
                 ColorLUT.Output("lut", tooltip="Its change of color, for Save Color LUT."),
@@ -185,28 +189,42 @@ class Harmonize(io.ComfyNode):
         margin: float = MARGIN,
         paper_loop: bool = False,
         harmonizer: Harmonizer | None = None,
+        take: int = -1,
         fast: bool = False,
     ) -> io.NodeOutput:
         settings, image = _settings(size, steps, strength, amount, steps_per_timestep, fast), image[..., :3]
-        models, kept = Models(model, clip, vae), KeptPasses()
-        with errors_name("Harmonize", **RENAMED):
-            policy = LoopPolicy(k=k, max_passes=max_passes, new_descriptions=new_descriptions)
-            done = harmonize(
-                models,
-                evaluator,
-                image,
-                mask,
-                descriptions,
-                settings,
-                _policy(policy, margin, paper_loop),
-                proposals=() if harmonizer is None or paper_loop else proposals(harmonizer, image, mask),
-                view_size=view_size,
-                after_pass=kept.keep,
-                during=kept.errors_name,
-            )
-        return io.NodeOutput(
-            done.image, done.lut, *result_values(done.states.result()), ui=shown(done.states, kept.files)
-        )
+        models, kept, node = Models(model, clip, vae), KeptPasses(), cls.hidden.unique_id
+        with errors_name("Harmonize", **RENAMED) as notes:
+            limits = LoopPolicy(k=k, max_passes=max_passes, new_descriptions=new_descriptions)
+            policy = _policy(limits, margin, paper_loop)
+            competing = None if paper_loop else harmonizer
+            plain = Plain((tuple(map(str, descriptions)), settings, policy, view_size))
+            made_of = (model, clip, vae, evaluator, competing, image, mask, plain)
+            known = recall(node, made_of)
+            if known is None:
+                run = run_harmonize(
+                    models,
+                    evaluator,
+                    image,
+                    mask,
+                    descriptions,
+                    settings,
+                    policy,
+                    proposals=() if competing is None else proposals(competing, image, mask),
+                    view_size=view_size,
+                    after_pass=kept.keep,
+                    during=kept.errors_name,
+                )
+                known = run, tuple(notes)
+                remember(node, made_of, known)
+            run, said = known
+            if (state := taken(take)) is not None:
+                run.states.require_state(state)
+            with kept.errors_name("final LUT"):
+                done = take_state(run, state)
+        values = done.image, done.lut, *result_values(done.states.result(done.taken))
+        output = io.NodeOutput(*values, ui=to_pick(done.states, done.taken))
+        return noted(list(dict.fromkeys([*said, *notes])), output)
 
 
 class HarmonizeInstances(io.ComfyNode):
@@ -270,11 +288,12 @@ class HarmonizeInstances(io.ComfyNode):
     ) -> io.NodeOutput:
         settings = _settings(size, steps, strength, amount, steps_per_timestep, fast)
         models = Models(model, clip, vae)
-        with errors_name("HarmonizeInstances", **RENAMED):
+        with errors_name("HarmonizeInstances", **RENAMED) as notes:
             policy = _policy(LoopPolicy(k=1, max_passes=max_passes), margin, paper_loop)
             done, kept = harmonize_instances(
                 models, evaluator, image[..., :3], masks, descriptions, settings, policy, view_size=view_size
             )
         shows = [shown(each.states, passes.files) for each, passes in zip(done, kept, strict=True)]
         pictures, texts = (sum((each[key] for each in shows), []) for key in ("images", "text"))
-        return io.NodeOutput(done[-1].image, [each.lut for each in done], ui={"images": pictures, "text": texts})
+        luts = [each.lut for each in done]
+        return noted(notes, io.NodeOutput(done[-1].image, luts, ui={"images": pictures, "text": texts}))

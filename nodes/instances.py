@@ -14,7 +14,7 @@ from ..host.routed.instances import check_instances, instances_of
 from ..methods.routed import instances as routed
 from ..methods.routed.similarity import importance_map
 from ..plots.instances import plot_instances, plot_similarity
-from .errors import errors_name
+from .errors import errors_name, noted
 from .types import CATEGORY_ROUTED, Instances
 
 
@@ -77,7 +77,7 @@ class FindInstances(io.ComfyNode):
 
     @classmethod
     def execute(cls, image: Tensor, mask: Tensor, source: dict[str, Any]) -> io.NodeOutput:
-        with errors_name("FindInstances", masks="source.masks", model="source.model"):
+        with errors_name("FindInstances", masks="source.masks", model="source.model") as notes:
             image = image[..., :3]
             found = instances_of(image, mask, **source)
             own = as_batch(mask).expand(len(image), -1, -1)
@@ -85,7 +85,7 @@ class FindInstances(io.ComfyNode):
                 plot_instances(picture, each.masks, plane)
                 for picture, each, plane in zip(image, found, own, strict=True)
             ]
-        return io.NodeOutput(found, torch.stack(shown))
+        return noted(notes, io.NodeOutput(found, torch.stack(shown)))
 
 
 class InstanceSimilarity(io.ComfyNode):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..host.sampling.denoiser import to_latent_out
 from ..host.zero_shot.stages import invert_latent
-from .errors import errors_name
+from .errors import errors_name, noted
 from .types import CATEGORY, CONDITIONING_TOOLTIP, Conditioning, Trajectory
 
 
@@ -65,7 +65,7 @@ class DDIMInvert(io.ComfyNode):
         fixed_point_iterations: int,
         conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
-        with errors_name("DDIMInvert", sigmas="steps"):
+        with errors_name("DDIMInvert", sigmas="steps") as notes:
             trajectory = invert_latent(
                 model,
                 clip,
@@ -75,4 +75,4 @@ class DDIMInvert(io.ComfyNode):
                 conditioning=conditioning,
             )
         noised = {"samples": to_latent_out(model, trajectory.latents[0])}
-        return io.NodeOutput(trajectory, noised, trajectory.sigmas)
+        return noted(notes, io.NodeOutput(trajectory, noised, trajectory.sigmas))

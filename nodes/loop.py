@@ -15,7 +15,7 @@ from ..host.loop.expansion import LoopFlow as Flow
 from ..host.loop.expansion import NextPass, end_pass, start_loop
 from ..loop.policy import LoopPolicy, NewDescriptions
 from ..loop.states import LoopResult
-from .errors import errors_name
+from .errors import errors_name, noted
 from .types import CATEGORY_LOOP, HarmonyEvaluator, ImagingDescription, LoopFlow
 
 LIMITS = LoopPolicy()
@@ -63,6 +63,24 @@ def margin_input(default: float) -> io.Input:
         tooltip="How much more a later picture must score to become the result. 0 takes any higher score, as the paper "
         "does. A larger value keeps the earlier picture when the judge is in doubt.",
     )
+
+
+def take_input() -> io.Input:
+    """The choice of another state than the loop's own, for every node that runs it."""
+    return io.Int.Input(
+        "take",
+        default=-1,
+        min=-1,
+        max=1000,
+        optional=True,
+        tooltip="Which of the loop's pictures to give, counted as in passes: 0 is the composite. -1 gives the one that "
+        "the loop chose. The buttons on this node set it. Another number does not run the loop again.",
+    )
+
+
+def taken(take: int) -> int | None:
+    """The value of `take_input`."""
+    return None if take < 0 else take
 
 
 def result_outputs(lists: bool = True) -> list[io.Output]:
@@ -133,9 +151,10 @@ class IterateLoop(io.ComfyNode):
     @classmethod
     def execute(cls, image: Tensor, mask: Tensor, seed: int) -> io.NodeOutput:
         image = image[..., :3]
-        with errors_name("IterateLoop"):
+        with errors_name("IterateLoop") as notes:
             mask = check_mask(mask, image)
-            return io.NodeOutput(start_loop(cls.hidden.unique_id, image, mask, seed), image, mask, seed, 1)
+            flow = start_loop(cls.hidden.unique_id, image, mask, seed)
+        return noted(notes, io.NodeOutput(flow, image, mask, seed, 1))
 
 
 def end_schema(node_id: str, display_name: str, lists: bool) -> io.Schema:
@@ -192,6 +211,7 @@ def end_schema(node_id: str, display_name: str, lists: bool) -> io.Schema:
             HarmonyEvaluator.Input(
                 "evaluator", optional=True, tooltip="From Load Harmony Evaluator. It scores the proposals."
             ),
+            take_input(),
         ],
         outputs=[
             io.Image.Output("image", tooltip="The picture that was taken last; the composite if none was."),
@@ -220,9 +240,10 @@ class LoopEnd(io.ComfyNode):
         plausible: bool = False,
         proposals: Tensor | None = None,
         evaluator: Evaluator | None = None,
+        take: int = -1,
     ) -> io.NodeOutput:
         prompt, node_id = cls.hidden.dynprompt, cls.hidden.unique_id
-        with errors_name("IterateLoopEnd", judge="evaluator"):
+        with errors_name("IterateLoopEnd", judge="evaluator") as notes:
             policy = LoopPolicy(
                 k=k,
                 max_passes=max_passes,
@@ -231,11 +252,21 @@ class LoopEnd(io.ComfyNode):
                 farthest=FARTHEST if plausible else math.inf,
             )
             outcome, shown = end_pass(
-                prompt, node_id, flow, image[..., :3], score, first_score, description, policy, proposals, evaluator
+                prompt,
+                node_id,
+                flow,
+                image[..., :3],
+                score,
+                first_score,
+                description,
+                policy,
+                proposals,
+                evaluator,
+                taken(take),
             )
         if isinstance(outcome, NextPass):
-            return io.NodeOutput(*outcome.links, ui=shown, expand=outcome.nodes)
-        return io.NodeOutput(outcome.image, *result_values(outcome), ui=shown)
+            return noted(notes, io.NodeOutput(*outcome.links, ui=shown, expand=outcome.nodes))
+        return noted(notes, io.NodeOutput(outcome.image, *result_values(outcome), ui=shown))
 
 
 class IterateLoopEnd(LoopEnd):

@@ -12,7 +12,7 @@ from ..host.zero_shot.null_text import optimize_null
 from ..methods.zero_shot import types as zero_shot
 from ..methods.zero_shot.null_text import EdgeImage, NullTextSettings
 from ..plots.curves import loss_curve
-from .errors import errors_name
+from .errors import errors_name, noted
 from .types import CATEGORY, CONDITIONING_TOOLTIP, Conditioning, NullText, RefinedEmbedding, Trajectory
 
 DEFAULTS = NullTextSettings()
@@ -154,7 +154,7 @@ class EdgeNullTextOptimize(io.ComfyNode):
         edge_image: EdgeImage,
         conditioning: Conditioning | None = None,
     ) -> io.NodeOutput:
-        with errors_name("EdgeNullTextOptimize", latent="trajectory"):
+        with errors_name("EdgeNullTextOptimize", latent="trajectory") as notes:
             settings = NullTextSettings(
                 guidance_scale=guidance_scale,
                 latent_weight=latent_weight,
@@ -177,4 +177,4 @@ class EdgeNullTextOptimize(io.ComfyNode):
                 conditioning=conditioning,
             )
         curve = loss_curve(null_text.losses, "Null-text optimization")
-        return io.NodeOutput(null_text, curve, ui=ui.PreviewText(notice))
+        return noted(notes, io.NodeOutput(null_text, curve, ui=ui.PreviewText(notice)))

@@ -13,7 +13,7 @@ from ..methods.zero_shot import types as zero_shot
 from ..methods.zero_shot.refinement import RefinementSettings
 from ..methods.zero_shot.training_refinement import TrainingSettings
 from ..plots.curves import loss_curve
-from .errors import errors_name
+from .errors import errors_name, noted
 from .types import CATEGORY, CONDITIONING_TOOLTIP, Conditioning, ImagingDescription, RefinedEmbedding, Trajectory
 
 OPTIMIZING, TRAINING = RefinementSettings(), TrainingSettings()
@@ -170,7 +170,7 @@ class RefineEmbedding(io.ComfyNode):
         importance: Tensor | None = None,
         fast: bool = False,
     ) -> io.NodeOutput:
-        with errors_name("RefineEmbedding", **RENAMED):
+        with errors_name("RefineEmbedding", **RENAMED) as notes:
             settings = RefinementSettings(
                 steps_per_timestep=steps_per_timestep,
                 learning_rate=learning_rate,
@@ -179,9 +179,8 @@ class RefineEmbedding(io.ComfyNode):
                 weight_learning_rate=weight_learning_rate,
                 cached_queries=fast,
             )
-            return _refined(
-                refine_words(model, clip, trajectory, description, mask, settings, conditioning, importance)
-            )
+            refined = refine_words(model, clip, trajectory, description, mask, settings, conditioning, importance)
+        return noted(notes, _refined(refined))
 
 
 class RefineEmbeddingTraining(io.ComfyNode):
@@ -248,7 +247,7 @@ class RefineEmbeddingTraining(io.ComfyNode):
         importance: Tensor | None = None,
         fast: bool = False,
     ) -> io.NodeOutput:
-        with errors_name("RefineEmbeddingTraining", **RENAMED):
+        with errors_name("RefineEmbeddingTraining", **RENAMED) as notes:
             settings = TrainingSettings(
                 epochs=epochs,
                 batch_size=batch_size,
@@ -259,6 +258,5 @@ class RefineEmbeddingTraining(io.ComfyNode):
                 seed=seed,
                 cached_queries=fast,
             )
-            return _refined(
-                refine_words(model, clip, trajectory, description, mask, settings, conditioning, importance)
-            )
+            refined = refine_words(model, clip, trajectory, description, mask, settings, conditioning, importance)
+        return noted(notes, _refined(refined))

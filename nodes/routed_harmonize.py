@@ -8,7 +8,7 @@ from torch import Tensor
 from ..evaluator.model import HarmonyEvaluator as Evaluator
 from ..host.routed.harmonizer import EMBEDDED, harmonize, harmonizer_names, load_harmonizer
 from ..methods.routed.harmonizer import RoutedHarmonizer as Harmonizer
-from .errors import errors_name
+from .errors import errors_name, noted
 from .types import CATEGORY_ROUTED, HARMONIZE_ALIASES, ColorLUT, HarmonyEvaluator, RoutedHarmonizer
 
 
@@ -105,7 +105,7 @@ class RoutedHarmonize(io.ComfyNode):
         importance: Tensor | None = None,
         evaluator: Evaluator | None = None,
     ) -> io.NodeOutput:
-        with errors_name("RoutedHarmonize"):
+        with errors_name("RoutedHarmonize") as notes:
             done = harmonize(
                 harmonizer,
                 image[..., :3],
@@ -115,4 +115,4 @@ class RoutedHarmonize(io.ComfyNode):
                 strength=strength,
                 local=local,
             )
-        return io.NodeOutput(done.image, done.luts[0], ui=ui.PreviewText(done.summary()))
+        return noted(notes, io.NodeOutput(done.image, done.luts[0], ui=ui.PreviewText(done.summary())))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..core.view import ViewMode, working_view
 from ..host.image import check_mask, check_regions
-from .errors import errors_name
+from .errors import errors_name, noted
 from .types import CATEGORY
 
 
@@ -62,8 +62,9 @@ class WorkingView(io.ComfyNode):
         cls, image: Tensor, mask: Tensor, size: int, mode: ViewMode, regions: Tensor | None = None
     ) -> io.NodeOutput:
         image = image[..., :3]
-        with errors_name("WorkingView"):
+        with errors_name("WorkingView") as notes:
             mask = check_mask(mask, image)
             planes = mask if regions is None else torch.cat([mask, check_regions(regions, image)])
             view, planes = working_view(image, planes, size, mode)
-        return io.NodeOutput(view, planes[: len(mask)], None if regions is None else planes[len(mask) :])
+        output = io.NodeOutput(view, planes[: len(mask)], None if regions is None else planes[len(mask) :])
+        return noted(notes, output)

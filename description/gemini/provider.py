@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -36,6 +37,7 @@ MODEL = "gemini-3.8-flash"
 ATTEMPTS = 4  # requests for one answer, the first included
 BACKOFF = wait_exponential_jitter(initial=1, max=30)  # seconds
 KEPT = 64  # questions whose answers are remembered
+LONGEST = 20_000  # characters of a reply; ten descriptions have about a thousand
 REMINDED = 24  # earlier descriptions that a new request is asked not to repeat
 
 Answer = tuple[ImagingDescription, ...]
@@ -52,7 +54,7 @@ class Question:
     strict: bool = True  # only words of the vocabulary
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", self.model):
+        if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)*", self.model) or ".." in self.model:
             raise InputError("model", f"'{self.model}' is no model name, such as '{MODEL}'.")
 
     @property
@@ -114,7 +116,9 @@ class _Asking:
     def __init__(self, question: Question, taken: list[ImagingDescription], session: Session) -> None:
         self.question, self.taken, self.session = question, taken, session
         self.structured = True
+        self.sent = 0  # requests
         self.read = 0  # well-formed replies
+        self.trouble: GeminiError | None = None  # of the latest request
         self.found: list[ImagingDescription] = []
         self.repeated: list[ImagingDescription] = []
 
@@ -133,8 +137,7 @@ class _Asking:
         except GeminiError as error:
             answer = self.found or self.repeated[: self.question.count]  # what was paid for is used
             if not answer:
-                tried = retrying.statistics["attempt_number"]
-                raise GeminiError(f"{error}{f' Asked {tried} times.' if tried > 1 else ''}") from None
+                raise GeminiError(f"{error}{f' Asked {self.sent} times.' if self.sent > 1 else ''}") from None
             logger.warning("Gemini: %s Going on with: %s", error, "; ".join(map(str, answer)))
             # Every request brought a reply, but for the one that showed that there is no structured output.
             return tuple(answer), self.read + (not self.structured) == retrying.statistics["attempt_number"]
@@ -146,31 +149,46 @@ class _Asking:
         known = [*self.taken, *self.found]
         prompt = task_prompt(wanted, known[-REMINDED:], self.structured)
         schema = reply_schema(wanted, self.question.strict) if self.structured else None
-        self.session.spend()
+        _require_safe_address()
+        try:
+            self.session.spend()
+        except GeminiError as error:
+            raise GeminiError(f"{self.trouble} {error}" if self.trouble else str(error)) from None
+        self.sent += 1
         logger.info("Gemini: sending the composite and its mask to %s at %s.", self.question.model, _host())
         try:
             work = _generate(self.question, prompt, schema, self.session)
             response = await_in_thread(work, self.session.check, self.session.timeout)
+            self.keep(reply_text(response))
         except TimeoutError as error:
-            raise explain(error, self.question.model, self.session.key, self.session.timeout) from None
-        except NoStructuredOutput:
-            self.structured = False
+            self.trouble = explain(error, self.question.model, self.session.key, self.session.timeout)
+            raise self.trouble from None
+        except GeminiError as error:
+            self.structured &= not isinstance(error, NoStructuredOutput)
+            self.trouble = error
             raise
-        self.keep(reply_text(response))
 
     def keep(self, reply: str) -> None:
         """Take the descriptions of a reply that are new; raises Malformed unless there are enough now."""
+        if len(reply) > LONGEST:
+            raise GeminiError(
+                f"Gemini's reply has {len(reply)} characters where a few lines were asked for. Use another model "
+                f"(input model)."
+            )
         try:
             descriptions = read_reply(self.session.key.redact(reply), self.question.strict)
         except ValueError as error:
             raise Malformed(f"Gemini's reply is not in the form that was asked for. {error}") from None
         self.read += 1
+        before = len(self.found)
         for description in descriptions:
             if description not in self.found:
                 (self.repeated if description in self.taken else self.found).append(description)
         del self.found[self.question.count :]
         if len(self.found) < self.question.count:
-            raise Malformed("Gemini gave fewer new descriptions than were asked for. Lower input count.")
+            few = "Gemini gave fewer new descriptions than were asked for. Lower input count."
+            # Where a reply brings nothing new, another one would cost as much and bring as little.
+            raise Malformed(few) if len(self.found) > before else GeminiError(few)
 
 
 async def _generate(
@@ -227,10 +245,30 @@ def _host() -> str:
     return (url and urlsplit(url).hostname) or "generativelanguage.googleapis.com"
 
 
+def _require_safe_address() -> None:
+    """Refuse an address at which the key and the pictures would travel in clear to another machine."""
+    address = urlsplit(os.environ.get("GOOGLE_GEMINI_BASE_URL", ""))
+    host = address.hostname or ""
+    if address.scheme.lower() == "http" and not _is_this_machine(host):
+        raise GeminiError(
+            f"The environment variable GOOGLE_GEMINI_BASE_URL names {host} over http: your API key and your picture "
+            "would travel unencrypted. Use https, or an address of this machine."
+        )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def _pause(state: RetryCallState) -> float:
-    """Seconds until the next request: only a service in trouble needs one."""
+    """Seconds until the next request: more and more, and as many as the service wants."""
     error = state.outcome.exception() if state.outcome else None
-    return max(BACKOFF(state), error.pause) if isinstance(error, Unavailable) else 0.0
+    if isinstance(error, NoStructuredOutput):  # the service is well, and the next request is another one
+        return 0.0
+    return max(BACKOFF(state), error.pause if isinstance(error, Unavailable) else 0.0)
 
 
 def _log_retry(state: RetryCallState) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from kornia.color import rgb_to_lab
 from torch import Tensor
+
+from ...core.lab import rgb_to_lab
 
 AXES: tuple[str, ...] = ("lightness", "red_green", "yellow_blue", "chroma", "contrast")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from kornia.color import rgb_to_lab
 from torch import Tensor
 
+from ...core.lab import rgb_to_lab
 from ...core.masks import foreground
 from .norms import load_norms
 

@@ -56,8 +56,8 @@ def _spender(run: Run, max_calls: int) -> Callable[[], None]:
     def spend() -> None:
         if run.requests >= max_calls:
             raise GeminiError(
-                f"This run has sent {run.requests} requests to Gemini, as many as input max_calls allows. Raise it for "
-                "more."
+                f"This run has sent {run.requests} request{'s' * (run.requests != 1)} to Gemini, as many as input "
+                "max_calls allows. Raise it for more."
             )
         run.requests += 1
 

@@ -7,6 +7,7 @@ description is made once.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,8 @@ from ...description.statistics.plausibility import distance_from_plausible
 from ...loop.policy import LoopPolicy
 from ...loop.run import Judge
 from ...loop.states import LoopResult, LoopStates, require_one_picture, require_proposals
-from .passes import save_pass, shown
+from .passes import save_pass, shown, to_pick
+from .remembered import Plain, recall, remember
 
 NODE_CLASSES: dict[str, Any] = host_nodes.NODE_CLASS_MAPPINGS  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -51,6 +53,10 @@ class LoopFlow:
     end: str = ""  # id of the IterateLoopEnd, once the first pass is done
     states: LoopStates | None = None  # once the first pass is done
     files: tuple[ui.SavedResult, ...] = ()  # of the finished passes
+    made_of: tuple[Any, ...] = field(
+        default=(), repr=False
+    )  # all that the result depends on, once the first pass is done
+    take: int | None = None  # the state to give; None for the one that the loop chooses
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,7 @@ def end_pass(
     policy: LoopPolicy,
     proposals: Tensor | None,
     judge: Judge | None,
+    take: int | None = None,
 ) -> tuple[LoopResult | NextPass, dict[str, Any]]:
     """Judges a finished pass: the loop's result or the nodes of the next pass, and the node's UI.
 
@@ -97,10 +104,11 @@ def end_pass(
         policy: the limits; they count in the first pass, and the states carry them on.
         proposals: [n,H,W,3], what other methods made of the composite; they count in the first pass.
         judge: scores the proposals.
+        take: the state to give in place of the one that the loop chooses; it counts in the first pass.
 
     Raises:
-        InputError: when the picture or a proposal has another size, the picture does not depend on the loop, or there
-            are proposals but no judge.
+        InputError: when a picture or a proposal has another size, the picture does not depend on the loop, there are
+            proposals but no judge, or there is no state to take.
     """
     _refuse_list()
     kind = description.object if description else "object"
@@ -110,6 +118,10 @@ def end_pass(
 
     states = flow.states
     if states is None:
+        body = Plain((upstream(prompt, node_id), score, first_score, str(description), policy))
+        flow = replace(flow, made_of=(body, flow.composite, flow.mask, image, proposals, judge), take=take)
+        if (ended := recall(node_id, flow.made_of)) is not None:
+            return _ended(ended, take)
         states = LoopStates(policy, (flow.composite,), (first_score,), distances=(away(flow.composite),))
         if proposals is not None:
             states = _propose(states, proposals, flow.mask, judge, away)
@@ -118,9 +130,30 @@ def end_pass(
         flow = replace(flow, links=links, end=node_id)
     states.require_pass(image)
     states = states.add(image, score, description, away(image))
-    flow = replace(flow, states=states, files=(*flow.files, save_pass(states)))
-    outcome = states.result() if states.concluded else _next_pass(prompt, flow, states)
-    return outcome, shown(states, flow.files)
+    flow = replace(flow, states=states, files=(*flow.files, *save_pass(states)))
+    if not states.concluded:
+        return _next_pass(prompt, flow, states), shown(states, flow.files)
+    remember(flow.end, flow.made_of, states)
+    return _ended(states, flow.take)
+
+
+def _ended(states: LoopStates, take: int | None) -> tuple[LoopResult, dict[str, Any]]:
+    result = states.result(take)
+    return result, to_pick(states, result.chosen)
+
+
+def upstream(prompt: DynamicPrompt, node_id: str) -> str:
+    """All that a loop's end depends on, as text: the nodes before it and their values, but for what it takes."""
+    seen: dict[str, Any] = {}
+    waiting = [node_id]
+    while waiting:
+        current = waiting.pop()
+        if current not in seen:
+            node = prompt.get_node(current)
+            inputs = {name: value for name, value in node["inputs"].items() if current != node_id or name != "take"}
+            seen[current] = (node["class_type"], inputs)
+            waiting.extend(value[0] for value in inputs.values() if is_link(value))
+    return json.dumps(seen, sort_keys=True, default=str)
 
 
 def _propose(
@@ -144,7 +177,7 @@ def _refuse_list() -> None:
     """The host calls a node once for each value of a list; the passes of several pictures would mix."""
     context = get_executing_context()
     if context is not None and context.list_index:
-        raise InputError("image", "got a list of values, expected one picture; loop over pictures one at a time.")
+        raise InputError("image", "got a list of values, expected one picture. Run one after another.")
 
 
 def _next_pass(prompt: DynamicPrompt, flow: LoopFlow, states: LoopStates) -> NextPass:

@@ -11,6 +11,7 @@ from typing import Any
 import comfy.model_management
 import comfy.utils
 import folder_paths
+import torch
 from comfy_api.latest import io, ui
 from PIL import Image
 from torch import Tensor
@@ -41,7 +42,7 @@ class KeptPasses:
 
     def keep(self, states: LoopStates) -> None:
         """Save and show the latest pass."""
-        self.files.append(save_pass(states))
+        self.files.extend(save_pass(states))
 
     @contextmanager
     def errors_name(self, *place: str) -> Iterator[None]:
@@ -60,8 +61,12 @@ class KeptPasses:
             raise PassError(where, error, self.paths) from error
 
 
-def save_pass(states: LoopStates) -> ui.SavedResult:
-    """Save the latest pass as PNG in the host's temp folder, name the file in the log and show it on the node."""
+def save_pass(states: LoopStates) -> tuple[ui.SavedResult, ...]:
+    """Save the latest pass as PNG in the host's temp folder, name the file in the log and show it on the node.
+
+    Returns:
+        The file; none where it cannot be written. The copy is a courtesy: the loop goes on without it.
+    """
     number, image = states.count, states.images[-1]
     if (repeated := states.repeated_trial) is not None:
         logger.warning(
@@ -70,11 +75,16 @@ def save_pass(states: LoopStates) -> ui.SavedResult:
             repeated,
             states.descriptions[-1],
         )
-    (file,) = ui.ImageSaveHelper.save_images(image, f"{PREFIX}_{number:02}", io.FolderType.temp, cls=None)
     first, *_, score = states.scores
-    logger.info("pass %d scores %.4f (composite %.4f), saved as %s", number, score, first, path_of(file))
+    try:
+        files = tuple(ui.ImageSaveHelper.save_images(image, f"{PREFIX}_{number:02}", io.FolderType.temp, cls=None))
+        logger.info("pass %d scores %.4f (composite %.4f), saved as %s", number, score, first, path_of(files[0]))
+    except OSError as error:
+        files = ()
+        logger.info("pass %d scores %.4f (composite %.4f)", number, score, first)
+        logger.warning("A pass could not be saved (%s). The loop goes on; the pass is lost if it fails.", error)
     _show(image, number, states.policy.max_passes)
-    return file
+    return files
 
 
 def path_of(file: ui.SavedResult) -> Path:
@@ -85,6 +95,33 @@ def path_of(file: ui.SavedResult) -> Path:
 def shown(states: LoopStates, files: Sequence[ui.SavedResult]) -> dict[str, Any]:
     """The node's UI: the latest saved pass, in the end all of them; and a line for each state."""
     return {"images": list(files if states.concluded else files[-1:]), "text": [states.summary()]}
+
+
+def to_pick(states: LoopStates, taken: int) -> dict[str, Any]:
+    """The UI of a loop that has ended: every state with its picture, for web/pass_picker.js, and a line for each.
+
+    Args:
+        states: all of them.
+        taken: the one that the node gives.
+    """
+    each = zip(_pictures(states), states.names, states.scores, states.told(), states.reasons(), strict=True)
+    picks = [
+        {"image": file, "name": name, "score": score, "words": words, "why": why}
+        for file, name, score, words, why in each
+    ]
+    return {"passes": picks, "taken": [taken], "chosen": [states.chosen], "text": [states.summary()]}
+
+
+def _pictures(states: LoopStates) -> list[dict[str, Any] | None]:
+    """A file of the host's temp folder for each state; none where it cannot be written."""
+    try:
+        saved = ui.ImageSaveHelper.save_images(
+            torch.cat(states.images), f"{PREFIX}_state", io.FolderType.temp, cls=None
+        )
+    except OSError as error:
+        logger.warning("The passes cannot be shown (%s).", error)
+        return [None] * len(states.images)
+    return [dict(file) for file in saved]
 
 
 def _show(image: Tensor, number: int, total: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import comfy.model_sampling
 import comfy.samplers
-from comfy.ldm.modules.attention import SpatialVideoTransformer
+from comfy.ldm.modules.attention import BasicTransformerBlock, SpatialVideoTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor
@@ -38,6 +38,30 @@ def family(model: ModelPatcher) -> UNetModel:
         f"got {found} ({type(model.model).__name__}), expected an SD1.5/SD2-family UNet with eps- or v-prediction. "
         "Load such a checkpoint, or the pack's own model of 64x64 pixels.",
     )
+
+
+def require_text_width(model: ModelPatcher, width: int, parameter: str = "clip") -> None:
+    """Refuse texts of another width than the MODEL reads.
+
+    Args:
+        model: the host's MODEL, see `family`.
+        width: of the texts, their last dimension.
+        parameter: the name that the calling function has for what made them.
+
+    Raises:
+        InputError: when the widths differ.
+    """
+    expected = next(
+        module.attn2.to_k.in_features
+        for module in family(model).modules()
+        if isinstance(module, BasicTransformerBlock) and module.attn2 is not None
+    )
+    if width != expected:
+        raise InputError(
+            parameter,
+            f"it gives texts {width} numbers wide, and the model reads {expected}. It belongs to another model. Take "
+            f"MODEL, CLIP and VAE from one loader box.",
+        )
 
 
 def sigmas_for(model: ModelPatcher, steps: int) -> Tensor:

@@ -44,6 +44,11 @@ class ClipEncoder:
             )
         self._end_id = empty[self.key][0][_START][0]
 
+    @property
+    def width(self) -> int:
+        """D of `encode`'s contexts."""
+        return self._model().transformer.get_input_embeddings().weight.shape[1]
+
     def tokenize(self, text: str) -> Prompt:
         """Tokens of a prompt and where its words stand. Parentheses are text here, not weights.
 

@@ -32,12 +32,24 @@ def doubting(policy: LoopPolicy, margin: float = MARGIN) -> LoopPolicy:
 
 
 @dataclass(frozen=True)
+class LoopRun:
+    """A loop that has run, with all that is needed to carry any of its states to full size."""
+
+    states: LoopStates
+    pictures: tuple[Tensor, ...]  # the composite and the proposals, each [1,H,W,3] at full size
+    mask: Tensor  # [1,H,W]
+    view: Tensor  # [1,S,S,3], the composite's
+    view_mask: Tensor  # [1,S,S]
+
+
+@dataclass(frozen=True)
 class Harmonized:
     """What the loop made of a composite."""
 
     image: Tensor  # [1,H,W,3], at the composite's size
-    lut: ColorLUT  # from the composite's working view to the chosen state's
+    lut: ColorLUT  # from the composite's working view to the taken state's
     states: LoopStates  # the pictures are the working views
+    taken: int  # the state that the image is
 
 
 def harmonize(
@@ -56,8 +68,63 @@ def harmonize(
 ) -> Harmonized:
     """Describe, edit, judge, repeat (paper sec. 3.3); then carry the chosen state's colors to full size (app. E).
 
+    Args and errors: see `run_harmonize` and `take`.
+    """
+    run = run_harmonize(
+        models,
+        judge,
+        image,
+        mask,
+        descriptions,
+        settings,
+        policy,
+        proposals=proposals,
+        view_size=view_size,
+        after_pass=after_pass,
+        during=during,
+    )
+    with during("final LUT"):
+        return take(run)
+
+
+def take(run: LoopRun, state: int | None = None) -> Harmonized:
+    """One of a loop's states at full size.
+
     The full picture starts from the proposal that the chosen state was made from, so that the proposal's local changes
     stay, or from the composite. A LUT carries only what the passes changed of it.
+
+    Args:
+        run: the loop.
+        state: its number; None for the one that the loop chose.
+
+    Raises:
+        InputError: when there is no such state.
+    """
+    states = run.states
+    taken = states.chosen if state is None else states.require_state(state)
+    origin = states.origin(taken)
+    lut = fit_lut(run.view, states.images[taken], run.view_mask)
+    if origin == taken:
+        return Harmonized(run.pictures[origin].clone(), lut, states, taken)
+    rest = fit_lut(states.images[origin], states.images[taken], run.view_mask) if origin else lut
+    return Harmonized(apply_lut(run.pictures[origin], rest, run.mask), lut, states, taken)
+
+
+def run_harmonize(
+    models: Models,
+    judge: Judge,
+    image: Tensor,
+    mask: Tensor,
+    descriptions: Sequence[ImagingDescription],
+    settings: PassSettings,
+    policy: LoopPolicy,
+    *,
+    proposals: Sequence[tuple[str, Tensor]] = (),
+    view_size: int = VIEW_SIZE,
+    after_pass: Callable[[LoopStates], None] = lambda states: None,
+    during: Callable[[str], AbstractContextManager] = nullcontext,
+) -> LoopRun:
+    """Describe, edit, judge, repeat on the working view (paper sec. 3.3).
 
     Args:
         models: MODEL, CLIP and VAE of one checkpoint.
@@ -96,13 +163,7 @@ def harmonize(
         after_pass=after_pass,
         during=during,
     )
-    with during("final LUT"):
-        chosen, origin = states.chosen, states.origin(states.chosen)
-        lut = fit_lut(view, states.images[chosen], view_mask)
-        if origin == chosen:
-            return Harmonized(pictures[origin].clone(), lut, states)
-        rest = fit_lut(states.images[origin], states.images[chosen], view_mask) if origin else lut
-        return Harmonized(apply_lut(pictures[origin], rest, mask), lut, states)
+    return LoopRun(states, tuple(pictures), mask, view, view_mask)
 
 
 def _views(pictures: Sequence[Tensor], mask: Tensor, size: int) -> tuple[list[Tensor], Tensor]:
@@ -137,6 +198,7 @@ def harmonize_instances(
         InputError: when masks and descriptions differ in number, or a mask does not fit.
         PassError: when a loop fails. It names the object, the pass, and the files of all finished passes.
     """
+    require_one_picture(image)
     masks = check_regions(masks, image, "masks")
     if len(masks) != len(descriptions):
         raise InputError(

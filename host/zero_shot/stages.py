@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
@@ -19,10 +20,13 @@ from ...methods.zero_shot.word_maps import WordMaps, word_maps
 from ..image import as_batch
 from ..sampling.denoiser import Conditioning, to_latent_out, with_denoiser
 from ..sampling.gradients import engine_boundary, owned
-from ..sampling.model import family, sigmas_for
+from ..sampling.model import require_text_width, sigmas_for
 from ..sampling.progress import progress
 from ..sampling.text import ClipEncoder
 
+logger = logging.getLogger(__name__)
+
+LARGEST = 96  # side of the latents that the supported models were trained on, SD2.1-v's; the embedded model's is 64
 _STYLES = {RefinementSettings: refine, TrainingSettings: refine_by_training}
 
 
@@ -48,9 +52,9 @@ def invert_latent(
     Raises:
         InputError: for a model, CLIP or latent of another kind, or a number out of range.
     """
-    family(model)
-    encoder = ClipEncoder(clip)
+    encoder = _encoder_of(model, clip)
     empty = encoder.encode(encoder.tokenize(""))
+    _warn_of_size(latent)
     sigmas = sigmas_for(model, steps)
     callback = progress(len(sigmas) - 1, model)
     return with_denoiser(
@@ -92,8 +96,7 @@ def refine_words(
             without words for one side.
     """
     run = _STYLES[type(settings)]
-    family(model)
-    encoder = ClipEncoder(clip)
+    encoder = _encoder_of(model, clip)
     if settings.evaluations(trajectory.steps) == 0:
         return encode_pair(encoder, description, trajectory)
     callback = progress(settings.evaluations(trajectory.steps))
@@ -135,8 +138,7 @@ def read_word_maps(
     Raises:
         InputError: for a model or CLIP of another kind, or a refined embedding of another trajectory or description.
     """
-    family(model)
-    encoder = ClipEncoder(clip)
+    encoder = _encoder_of(model, clip)
     callback = progress(2 * min(levels, trajectory.steps))
     return with_denoiser(
         model,
@@ -180,7 +182,7 @@ def edit_trajectory(
         InputError: for a model of another kind, values of another trajectory, or a range of steps that is not
             0 <= start <= end <= 1.
     """
-    family(model)
+    require_text_width(model, refined.source.shape[-1], "refined")
     shared = {"cross_steps": cross_steps, "self_steps": self_steps, "callback": progress(trajectory.steps, model)}
 
     def stage(denoise: Any, _: Tensor) -> Tensor:
@@ -190,6 +192,29 @@ def edit_trajectory(
 
     latent = to_latent_out(model, trajectory.latents[-1])
     return to_latent_out(model, with_denoiser(model, latent, stage, trajectory.sigmas, conditioning))
+
+
+def _warn_of_size(latent: Tensor) -> None:
+    """Say that a latent [B,C,h,w] is larger than any model that is supported was made for."""
+    longest = max(latent.shape[-2:])
+    if longest > 4 / 3 * LARGEST:
+        logger.warning(
+            "The model sees %dx%d latents, more than it was made for. That is slow and does not make the result "
+            "sharper. Set size to 64 for the embedded model, 512 for SD1.5 and SD2, 768 for SD2.1-v.",
+            latent.shape[-1],
+            latent.shape[-2],
+        )
+
+
+def _encoder_of(model: ModelPatcher, clip: CLIP) -> ClipEncoder:
+    """The text encoder of a MODEL.
+
+    Raises:
+        InputError: for a model or CLIP of another kind, or a CLIP of another model.
+    """
+    encoder = ClipEncoder(clip)
+    require_text_width(model, encoder.width)
+    return encoder
 
 
 def scheduled_conditioning(contexts: Tensor, sigmas: Tensor) -> Conditioning:

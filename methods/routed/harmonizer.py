@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -101,9 +102,9 @@ class Proposal:
             local: whether the change may differ from place to place; the LUT holds the global change alone.
 
         Raises:
-            InputError: when the strength is below 0.
+            InputError: when the strength is below 0 or no number.
         """
-        if strength < 0:
+        if not 0 <= strength < math.inf:
             raise InputError("strength", f"got {strength}, expected 0 or more.")
         scaled = self.transform.scaled(strength)
         lut = global_lut(scaled)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from kornia.color import rgb_to_lab
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from ...core.efficientnet import BLOCK_WIDTHS, EfficientNetLite0
+from ...core.lab import rgb_to_lab
 from .blocks import PlainBlock, RoutedBlock
 from .transform import LOCAL, TERMS, UNIT, ColorTransform
 

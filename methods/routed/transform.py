@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from kornia.color import lab_to_rgb, rgb_to_lab
 from torch import Tensor
 from torch.nn.functional import interpolate
+
+from ...core.lab import lab_to_rgb, rgb_to_lab
 
 UNIT = 25.0  # of Lab, in which the transform is written
 TERMS = 8  # of the polynomial that each channel's change is

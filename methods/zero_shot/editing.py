@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import torch
 from torch import Tensor
@@ -51,8 +52,11 @@ def edit_direct(
         The edited latent [B, C, h, w].
 
     Raises:
-        InputError: when `refined` belongs to another trajectory, or a range of steps is not 0 <= start <= end <= 1.
+        InputError: when `refined` belongs to another trajectory, the strength is no number, or a range of steps is not
+            0 <= start <= end <= 1.
     """
+    if not math.isfinite(strength):
+        raise InputError("strength", f"got {strength}, expected a number; 0 changes nothing.")
     require_refined(trajectory, refined)
     latents, steps, batch = trajectory.latents, trajectory.steps, trajectory.latent_shape[0]
     sigmas = trajectory.sigmas.to(latents.device)

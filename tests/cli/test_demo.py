@@ -19,6 +19,7 @@ from diff_harmonization.cli.demo import (
     compare,
     main,
     run_example,
+    safe_name,
     shipped_example,
     with_inputs,
 )
@@ -186,3 +187,8 @@ def test_the_folder_holds_every_pass_and_what_came_of_them(host_path, pictures, 
         assert compared.width > 2.9 * compared.height * composite.width / composite.height
     with Image.open(folder / "result.png") as result, Image.open(folder / "composite.png") as composite:
         assert result.size == composite.size
+
+
+@pytest.mark.parametrize(("name", "folder"), [("cat.png", "cat"), ("...png", "picture"), (". .jpg", "picture")])
+def test_a_pictures_name_does_not_lead_out_of_the_output_folder(name, folder):
+    assert safe_name(Path(name)) == folder

@@ -5,6 +5,7 @@ from comfy_execution.utils import CurrentNodeContext
 
 from diff_harmonization.description.statistics.words import LEVELS, SPELLED_OUT
 from diff_harmonization.description.vocabulary import OBJECT_SYNONYMS, OBJECTS, SYNONYMS, WORDS
+from diff_harmonization.host.notes import collected
 from diff_harmonization.mini import text as mini
 from diff_harmonization.mini.text import CONFIG, KNOWN, MiniTokenizer, known_word
 
@@ -105,18 +106,28 @@ def warnings(tokenizer, caplog, monkeypatch):
 def test_unknown_words_are_logged_and_known_ones_are_not(warnings):
     assert warnings("Tree bright SUMMER") == []
     assert warnings("Dog moody bright") == [
-        "The embedded model does not know 'Dog' (read as 'horse'), 'moody' (read as 'object')."
+        "The embedded model has no word of its own for 'dog': it reads 'horse', its word for all animals.",
+        "The embedded model has no word of its own for 'moody': it reads 'object', its word for whatever has no near "
+        "kind.",
     ]
 
 
 def test_a_run_logs_a_word_once(warnings):
-    horse = "The embedded model does not know 'cat' (read as 'horse')."
+    horse = "The embedded model has no word of its own for 'cat': it reads 'horse', its word for all animals."
     for run in ("a", "b"):
         for node, expected in (("7", [horse]), ("8", [])):
             with CurrentNodeContext(run, node):
                 assert warnings("cat dim", "cat", "Cat bright", "dim") == expected
     with CurrentNodeContext("b", "9"):
-        assert warnings("cat moody") == ["The embedded model does not know 'moody' (read as 'object')."]
+        (moody,) = warnings("cat moody")
+        assert "'moody'" in moody
+
+
+def test_every_node_shows_the_words_and_the_log_says_them_once(warnings):
+    for node, logged in (("7", 1), ("8", 0)):
+        with CurrentNodeContext("of notes", node), collected() as notes:
+            assert len(warnings("cat dim", "Cat bright")) == logged
+        assert len(notes) == 1 and "'horse', its word for all animals" in notes[0]
 
 
 def test_outside_of_a_run_the_process_logs_a_word_once(warnings):

@@ -50,7 +50,7 @@ def rising_scores(graph: Workflow) -> Workflow:
 def edit_graph(composite: str, mask: str, steps: int = 4, per_timestep: int = 1) -> Workflow:
     """The shipped graph up to the edit, whose latent is saved in full precision; described by hand."""
     graph = shorten(shipped("harmonize"), steps, per_timestep)
-    kept = ("composite", "mask", "describe", "view", "model", "encode", "invert", "refine", "edit")
+    kept = ("composite", "mask", "object", "describe", "view", "model", "encode", "invert", "refine", "edit")
     graph = {key: graph[key] for key in kept}
     graph["composite"]["inputs"]["image"], graph["mask"]["inputs"]["image"] = composite, mask
     add(graph, "describe", "TextDescribe", description=DESCRIPTION)

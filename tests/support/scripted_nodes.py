@@ -142,6 +142,55 @@ class ScriptedEnd:
         os._exit(9)
 
 
+class ScriptedPicture:
+    """A picture like another with a flaw: a number that is none in one pixel, one channel, or no picture at all."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "Tests", "run", ("IMAGE",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"like": ("IMAGE",), "value": ("STRING", {})}}
+
+    def run(self, like, value):
+        if value == "gray":
+            return (like[..., :1],)
+        if value == "none":
+            return (like[:0],)
+        flawed = like.clone()
+        flawed[0, 0, 0, 0] = float(value)
+        return (flawed,)
+
+
+class ScriptedMask:
+    """A mask like another with a number that is none outside of the object, or of truth values."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "Tests", "run", ("MASK",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"like": ("MASK",), "value": ("STRING", {})}}
+
+    def run(self, like, value):
+        if value == "bool":
+            return (like > 0.5,)
+        flawed = like.clone()
+        flawed[0, 0, 0] = float(value)
+        return (flawed,)
+
+
+class ScriptedNumber:
+    """A number that no widget takes, such as nan."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "Tests", "run", ("FLOAT",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"value": ("STRING", {})}}
+
+    def run(self, value):
+        return (float(value),)
+
+
 KINDS = (
     ScriptedScore,
     ScriptedTint,
@@ -152,5 +201,8 @@ KINDS = (
     ScriptedList,
     ImageAsLatent,
     ScriptedEnd,
+    ScriptedPicture,
+    ScriptedMask,
+    ScriptedNumber,
 )
 NODE_CLASS_MAPPINGS = {kind.__name__: kind for kind in KINDS}

@@ -52,7 +52,7 @@ def test_instances_go_through_the_loop_one_by_one(server, composite_name, halves
     changed_pixels(saved_picture(server, outputs, "save"), pixels)
     assert len(outputs["save_lut"]["cube"]) == 2
     first, second = outputs["apply"]["text"]
-    assert "pass 1" in first and "cat & (foreground)" in first and "person & (foreground)" in second
+    assert "pass 1" in first and "person & (foreground)" in first and "object & (foreground)" in second
 
 
 def two_passes(composite, mask, halves):

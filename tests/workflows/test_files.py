@@ -3,13 +3,15 @@
 import json
 
 import pytest
+from drawings import all_nodes, definitions, sources
 from graphs import WORKFLOWS
 from PIL import Image
 
+from diff_harmonization.host.examples import OFFERED
 from diff_harmonization.tools.workflows import build
 
 NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
-WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3"}
+WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3", "IMAGECOMPARE"}
 TITLE_BAR = 30  # pixels above a node's position
 
 
@@ -47,16 +49,19 @@ def widget_names(info, kind):
     yield from (None for _, options in widgets if options.get("image_upload"))
 
 
-def inputs_of(node, info, keys, links):
+def inputs_of(node, info, keys, feeds):
     """A drawn node's inputs in the API's form."""
     names, values = list(widget_names(info, node["type"])), node["widgets_values"]
     assert len(values) == len(names), f"{node['type']} has {len(values)} widget values for {names}"
-    inputs = {name: value for name, value in zip(names, values, strict=True) if name}
-    for slot, drawn_input in enumerate(node["inputs"]):
-        if drawn_input["link"] is not None:
-            _, source, output, target, target_slot, _ = links[drawn_input["link"]]
-            assert (target, target_slot) == (node["id"], slot)
-            inputs[drawn_input["name"]] = [keys[source], output]
+    # The browser marks a value that is a list: bare it would be a link.
+    inputs = {
+        name: {"__value__": value} if isinstance(value, list) else value
+        for name, value in zip(names, values, strict=True)
+        if name
+    }
+    for drawn_input in node["inputs"]:
+        if feed := feeds.get((node["id"], drawn_input["name"])):
+            inputs[drawn_input["name"]] = [keys[feed[0]], feed[1]]
     return inputs
 
 
@@ -92,13 +97,53 @@ def test_each_has_a_thumbnail():
 
 def prompted(drawn):
     """The nodes that go into a prompt: all but the browser's notes."""
-    return [node for node in drawn["nodes"] if node["type"] != "MarkdownNote"]
+    return [node for node in all_nodes(drawn) if node["type"] != "MarkdownNote"]
 
 
 def test_a_note_says_what_to_do_first(drawn):
     (note,) = (node for node in drawn["nodes"] if node["type"] == "MarkdownNote")
     assert note["title"] == "Start here"
-    assert note["widgets_values"][0].splitlines()[0].startswith(("1. Composite", "1. Picture"))
+    assert note["widgets_values"][0].splitlines()[0].startswith(("1. Composite", "1. Picture", "1. Background"))
+
+
+def test_its_pictures_are_those_that_the_pack_offers(api):
+    """A fresh template finds them in the input folder, so nothing is missing."""
+    loaded = [node["inputs"]["image"] for node in api.values() if node["class_type"].startswith("LoadImage")]
+    assert loaded and set(loaded) <= set(OFFERED)
+
+
+def test_a_mask_may_be_painted_on_the_picture(api, request):
+    """Where there is one mask, the one that is painted comes first and a file's is the other way."""
+    masks = [node["inputs"] for node in api.values() if node["class_type"] == "ObjectMask"]
+    if request.node.callspec.params["drawn"] not in ("instances", "paste_object"):
+        (mask,) = masks
+        assert api[mask["painted"][0]]["class_type"] == "LoadImage" and mask["painted"][1] == 1
+        assert mask["image"] == [mask["painted"][0], 0] and api[mask["file"][0]]["class_type"] == "LoadImageMask"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("harmonize_loop", "regions")])
+def test_titles_are_readable_when_it_opens(name):
+    """The browser shows the whole graph with a margin; the two that draw the whole loop are too large for that."""
+    drawn = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
+    width, height = (max(group["bounding"][n] + group["bounding"][n + 2] for group in drawn["groups"]) for n in (0, 1))
+    assert min(0.75 * 1920 / width, 0.75 * 937 / height) > 8 / 14  # letters of 14 units, 8 pixels at least
+
+
+def test_every_template_compares_before_and_after(api):
+    if "InverseHarmonize" not in {node["class_type"] for node in api.values()}:
+        assert "ImageCompare" in {node["class_type"] for node in api.values()}
+
+
+def test_blueprints_are_what_the_builder_writes_and_the_host_offers_them(server):
+    info = build.NodeInfo(server.url)
+    written = build.blueprints(info)
+    assert len(written) == 2
+    for name, form in written.items():
+        shipped = json.loads((build.SUBGRAPHS / f"{name}.json").read_text(encoding="utf-8"))
+        assert json.loads(json.dumps(form)) == shipped, "run tools.workflows"
+    offered = server.get_json("/global_subgraphs").values()
+    ours = {each["name"] for each in offered if each["info"]["node_pack"] == "custom_nodes.diff_harmonization"}
+    assert ours == set(written)
 
 
 def test_every_node_and_input_exists(api, info):
@@ -116,26 +161,28 @@ def test_every_node_and_input_exists(api, info):
 
 def test_drawing_and_api_agree(drawn, api, info):
     """The drawn graph, converted as the browser does it, is the API's graph."""
-    nodes = sorted(prompted(drawn), key=lambda node: node["order"])
+    nodes = prompted(drawn)
     keys = {node["id"]: key for node, key in zip(nodes, api, strict=True)}
-    links = {link[0]: link for link in drawn["links"]}
+    feeds = sources(drawn)
     for node in nodes:
         expected = api[keys[node["id"]]]
         assert node["type"] == expected["class_type"]
         assert node.get("title", info[node["type"]]["display_name"]) == expected["_meta"]["title"]
-        assert inputs_of(node, info, keys, links) == expected["inputs"]
+        assert inputs_of(node, info, keys, feeds) == expected["inputs"]
 
 
 def test_links_join_their_slots(drawn, info):
     nodes = {node["id"]: node for node in drawn["nodes"]}
-    assert len({link[0] for link in drawn["links"]}) == len(drawn["links"])
+    inner = [link["id"] for each in definitions(drawn).values() for link in each["links"]]
+    assert len({link[0] for link in drawn["links"]} | {*inner}) == len(drawn["links"]) + len(inner)
     for link, source, output, target, slot, type_ in drawn["links"]:
         assert link in nodes[source]["outputs"][output]["links"]
         assert nodes[target]["inputs"][slot]["link"] == link
         assert nodes[source]["outputs"][output]["type"] == type_
         assert nodes[target]["inputs"][slot]["type"] in (type_, "*")
     for node in prompted(drawn):
-        assert [slot["name"] for slot in node["inputs"]] == [name for name, *_ in declared_inputs(info, node["type"])]
+        slots = [name for name, *_, options in declared_inputs(info, node["type"]) if not options.get("socketless")]
+        assert [slot["name"] for slot in node["inputs"]] == slots
         assert [slot["type"] for slot in node["outputs"]] == info[node["type"]]["output"]
 
 

@@ -12,15 +12,18 @@ from .graphs import (
     Node,
     compare_group,
     composite_group,
-    edit_columns,
     loop_graph,
+    nodes_of,
+    one_pass,
     save_image,
+    save_lut,
     start_note,
     working_view,
 )
 
-TWO_LINES = """cat & (foreground) warm indoor & (background) snowy winter cold
-person & (foreground) bright & (background) snowy winter cold"""
+TWO_LINES = """person & (foreground) indoor warm & (background) mountain cold clear
+object & (foreground) bright & (background) mountain cold clear"""
+PERSON, PERSON_MASK = "harmonize_example_person.jpg", "harmonize_example_person_mask.png"
 
 
 def painterly_graph(size: int, steps: int, model: list[Node], handles: Handles) -> list[Group]:
@@ -34,8 +37,8 @@ def painterly_graph(size: int, steps: int, model: list[Node], handles: Handles) 
         working_view(IMAGE, MASK, size, "whole"),
         *model,
     ]
-    edit = edit_columns("view", "describe", steps, 1.0, handles)
-    (restyle,) = (node for column in edit for node in column if node.id == "edit")
+    edit = one_pass("view", "describe", steps, 1.0, handles)
+    (restyle,) = (node for node in edit.nodes if node.id == "edit")
     restyle.inputs["self_start"] = 0.4
     pasted = {"destination": IMAGE, "source": ("decode", 0), "mask": MASK, "x": 0, "y": 0, "resize_source": True}
     paste = [
@@ -45,17 +48,19 @@ def painterly_graph(size: int, steps: int, model: list[Node], handles: Handles) 
     return [
         composite_group(CHECKPOINT),
         Group("2  Describe and frame", "#b58b2a", [described]),
-        Group("3  Invert, refine, edit", "#8a5a9e", edit),
-        Group("4  Paste", "#3f9e6a", [paste]),
-        compare_group("5  Compare"),
+        Group("3  Edit", "#8a5a9e", [[edit]]),
+        compare_group("4  Paste and compare", paste),
     ]
 
 
 def instances_graph(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
     """Several pasted objects, one after another."""
     m, c, v = handles
-    composite = Node("composite", "LoadImage", {"image": "composite.png"}, "Composite")
-    note = start_note("One for each object.", "A line for each object: its name, its look, the scene's.")
+    composite = Node("composite", "LoadImage", {"image": PERSON}, "Composite")
+    note = start_note(
+        "A line for each object: its name, its look, the scene's.",
+        mask="Masks: one for each object, white on the object and black elsewhere.",
+    )
     described = [
         Node("describe", "DescribePicker", {"text": TWO_LINES}, "A line for each object"),
         Node("evaluator", "LoadHarmonyEvaluator"),
@@ -63,38 +68,41 @@ def instances_graph(size: int, steps: int, strength: float, model: list[Node], h
     ]
     inputs = {"model": m, "clip": c, "vae": v, "evaluator": ("evaluator", 0), "image": IMAGE, "masks": ("masks", 0)}
     settings = {"descriptions": ("describe", 2), "size": size, "steps": steps, "strength": strength}
-    saved = [
-        save_image("save", ("apply", 0), "result"),
-        Node("save_lut", "SaveColorLUT", {"lut": ("apply", 1), "filename_prefix": "harmonize/lut"}, "Save the LUTs"),
-    ]
+    saved = [save_image("save", ("apply", 0), "result"), save_lut(("apply", 1), "Save the LUTs")]
+    masks = _two_masks("object", "harmonize_example_astronaut.png", "harmonize_example_helmet.png")
     return [
-        Group("1  The composite and its objects", "#3f789e", [[composite, note], *_two_masks("object")]),
+        Group("1  The composite and its objects", "#3f789e", [[note, composite], masks]),
         Group("2  Describe", "#b58b2a", [described]),
-        Group("3  Harmonize", "#8a5a9e", [[Node("apply", "HarmonizeInstances", inputs | settings)], saved]),
-        compare_group("4  Compare"),
+        Group("3  Harmonize", "#8a5a9e", [[Node("apply", "HarmonizeInstances", inputs | settings)]]),
+        compare_group("4  Compare and save", saved),
     ]
 
 
 def regions_graph(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
     """The loop with an own LUT for each of the object's two parts, in every pass and for the result."""
     groups = loop_graph(size, steps, strength, model, handles, "Masks of regions 1 and 2: the object's two parts.")
-    groups[0] = Group("1  The composite and the object's parts", "#3f789e", groups[0].columns + _two_masks("region"))
+    parts = _two_masks("region", "harmonize_example_head.png", "harmonize_example_body.png")
+    groups[0] = Group("1  The composite and the object's parts", "#3f789e", [*groups[0].columns, parts])
+    named = {node.id: node for node in nodes_of(groups)}
+    named["composite"].inputs["image"], named["mask"].inputs["image"] = PERSON, PERSON_MASK
     views = {"fit_pass": ("square", 2), "apply_pass": ("view", 2), "square": ("view", 2), "fit": ("view", 2)}
     regions = {"view": ("masks", 0), "apply": ("masks", 0)} | views
-    for node in (node for group in groups for column in group.columns for node in column):
+    for node in nodes_of(groups):
         if node.id in regions:
             node.inputs["regions"] = regions[node.id]
     return groups
 
 
-def _two_masks(name: str) -> list[list[Node]]:
+def _two_masks(name: str, *files: str) -> list[Node]:
     """Two black-and-white pictures as one batch of masks."""
-    pictures = [Node(f"{name}{n}", "LoadImage", {"image": f"{name}_{n}.png"}, f"Mask of {name} {n}") for n in (1, 2)]
-    batch = [
+    pictures = [
+        Node(f"{name}{n}", "LoadImage", {"image": file}, f"Mask of {name} {n}") for n, file in enumerate(files, 1)
+    ]
+    return [
+        *pictures,
         Node("both", "ImageBatch", {"image1": (f"{name}1", 0), "image2": (f"{name}2", 0)}),
         Node("masks", "ImageToMask", {"image": ("both", 0), "channel": "red"}, "Masks"),
     ]
-    return [pictures, batch]
 
 
 def workflows() -> dict[str, list[Group]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .graphs import IMAGE, MASK, Group, Node, compare_group, composite_group, save_image, start_note
+from .graphs import IMAGE, MASK, Group, Node, compare_group, composite_group, picture_and_mask, save_image, start_note
 
 MODELS = "Load Diffusion Model, Load Checkpoint, Load Harmony-VAE: your files, see `docs/diffharmony.md`."
 CHECKPOINT = "v1-5-pruned-emaonly.safetensors"
@@ -28,17 +28,21 @@ def harmonize_graph() -> list[Group]:
     return [
         composite_group(MODELS, name_it=False),
         Group("2  DiffHarmony's files", "#b58b2a", [released("diffharmony")]),
-        Group("3  Harmonize", "#8a5a9e", [[Node("apply", "DiffHarmonize", links())], saved]),
-        compare_group("4  Compare"),
+        Group("3  Harmonize", "#8a5a9e", [[Node("apply", "DiffHarmonize", links())]]),
+        compare_group("4  Compare and save", saved),
     ]
 
 
 def inverse_graph() -> list[Group]:
     """Composites of a real picture."""
+    note = start_note(
+        MODELS,
+        picture="Picture: choose a real picture, in which everything belongs.",
+        mask="Paint an object: right-click Picture, *Open in Mask Editor*. Or choose a file in Mask.",
+    )
     chosen = [
-        Node("composite", "LoadImage", {"image": "picture.png"}, "Picture"),
-        Node("mask", "LoadImageMask", {"image": "mask.png", "channel": "red"}, "Mask"),
-        start_note(MODELS, picture="Picture: choose a real picture, in which everything belongs."),
+        note,
+        *picture_and_mask("Picture", "harmonize_example_background.jpg", "harmonize_example_background_mask.png"),
     ]
     saved = [save_image("save", ("make", 0), "composites")]
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,14 +20,36 @@ class Node:
 
 
 @dataclass
+class Subgraph:
+    """Several boxes that are drawn as one; the HTTP API sees them as they are."""
+
+    name: str
+    columns: Sequence[Sequence[Node]]
+    widgets: list[tuple[str, str]] = field(default_factory=list)  # (node's id, widget) that the box shows
+
+    @property
+    def nodes(self) -> list[Node]:
+        return [node for column in self.columns for node in column]
+
+
+@dataclass
 class Group:
     title: str
     color: str
-    columns: list[list[Node]]
+    columns: Sequence[Sequence[Node | Subgraph]]
+
+
+def nodes_of(groups: list[Group]) -> Iterator[Node]:
+    """All boxes, those inside of subgraphs in their place."""
+    for item in (item for group in groups for column in group.columns for item in column):
+        yield from item.nodes if isinstance(item, Subgraph) else [item]
 
 
 Handles = tuple[tuple, tuple, tuple]  # links to MODEL, CLIP and VAE
-IMAGE, MASK = ("composite", 0), ("mask", 0)
+IMAGE, MASK = ("composite", 0), ("object", 0)
+EXAMPLE, EXAMPLE_MASK = "harmonize_example.jpg", "harmonize_example_mask.png"  # host/examples.py
+WORDS = "Your words: a line for each trial, `OBJECT & (foreground) its look & (background) the scene's look`."
+GEMINI = "Set the environment variable `GEMINI_API_KEY` before ComfyUI starts. Two small pictures go to Google."
 NAME_IT = "Describe: type the object's name, such as `tree`."
 CHECKPOINT = "Load Checkpoint: a Stable Diffusion 1.5 or 2 checkpoint of yours."
 EMBEDDED = 64, 10, 0.7  # size, steps and strength, the embedded model's own tuning
@@ -36,16 +59,18 @@ def main_graph(size: int, steps: int, strength: float, model: list[Node], handle
     """One pass of the paper's figure 3, without the loop."""
     describe = Node("describe", "LocalDescribe", {"image": IMAGE, "mask": MASK, "object": "object"}, "Describe")
     words = Node("words", "PreviewAny", {"source": ("describe", 1)}, "Its words")
-    edit = edit_columns("view", "describe", steps, strength, handles)
-    edit[1].append(Node("curve", "PreviewImage", {"images": ("refine", 3)}, "Refinement's loss"))
-    edit[2].append(save_image("save_edit", ("decode", 0), "edit"))
-    edit.insert(2, attention_maps("view", handles))
+    curve = Node("curve", "PreviewImage", {"images": ("refine", 3)}, "Refinement's loss")
+    shown = [
+        one_pass("view", "describe", steps, strength, handles),
+        curve,
+        save_image("save_edit", ("decode", 0), "edit"),
+    ]
+    carried = result_nodes(("view", 0), ("decode", 0), ("view", 1))
     return [
         composite_group(*to_do),
         Group("2  Describe and frame", "#b58b2a", [[describe, words, working_view(IMAGE, MASK, size, "crop"), *model]]),
-        Group("3  Invert, refine, edit", "#8a5a9e", edit),
-        result_group("4  Carry it to full resolution", ("view", 0), ("decode", 0), ("view", 1)),
-        compare_group("5  Compare"),
+        Group("3  Edit", "#8a5a9e", [shown, attention_maps("view", handles)]),
+        compare_group("4  Carry it to full resolution, and compare", carried),
     ]
 
 
@@ -65,7 +90,7 @@ def loop_graph(size: int, steps: int, strength: float, model: list[Node], handle
         Node("describe", "LocalDescribe", described_by() | seed, "Describe"),
         working_view(("loop", 1), ("loop", 2), size, "whole", "square", "What the model sees"),
     ]
-    judged = [
+    judge = [
         Node("fit_pass", "FitColorLUT", {"before": ("square", 0), "after": ("decode", 0), "mask": ("square", 1)}),
         Node(
             "apply_pass",
@@ -74,6 +99,7 @@ def loop_graph(size: int, steps: int, strength: float, model: list[Node], handle
         ),
         Node("judge", "HarmonyScore", {**scored, "image": ("apply_pass", 0), "mask": ("loop", 2)}, "The pass's score"),
     ]
+    judged = Subgraph("Judge the pass", [[node] for node in judge], [("apply_pass", "amount")])
     end = Node(
         "end",
         "IterateLoopEnd",
@@ -87,53 +113,73 @@ def loop_graph(size: int, steps: int, strength: float, model: list[Node], handle
             "plausible": True,
         },
     )
-    edit = edit_columns("square", "describe", steps, strength, handles)
-    edit.insert(2, attention_maps("square", handles))
-    result = result_group("6  Carry it to full resolution", ("view", 0), ("end", 0), ("view", 1))
-    result.columns[1].append(save_image("save_passes", ("end", 1), "pass", "Save every pass"))
+    edit = [one_pass("square", "describe", steps, strength, handles), *attention_maps("square", handles)]
+    carried = result_nodes(("view", 0), ("end", 0), ("view", 1))
+    passes = [save_image("save_passes", ("end", 1), "pass", "Save every pass"), *filmstrip(("end", 1))]
     return [
         composite_group(*to_do),
         Group("2  Frame and judge", "#b58b2a", [framed]),
-        Group("3  The loop begins: describe", "#a33f3f", [begin]),
-        Group("4  Invert, refine, edit", "#8a5a9e", edit),
-        Group("5  The loop ends: judge and decide", "#a33f3f", [judged, [end]]),
-        result,
-        compare_group("7  Compare", filmstrip(("end", 1))),
+        Group("3  Every pass: describe, edit, judge", "#a33f3f", [begin, [*edit, judged], [end]]),
+        compare_group("4  Carry it to full resolution, and compare", carried, passes),
     ]
 
 
-def one_box_graph(size: int, steps: int, strength: float, model: list[Node], handles: Handles) -> list[Group]:
-    """The same loop in one box, where the routed network's results compete, too."""
+def one_box_graph(
+    size: int,
+    steps: int,
+    strength: float,
+    model: list[Node],
+    handles: Handles,
+    describe: list[Node] | None = None,
+    *to_do: str,
+) -> list[Group]:
+    """The same loop in one box, where the routed network's results compete, too.
+
+    Args:
+        size, steps, strength: of a pass.
+        model: the box that loads MODEL, CLIP and VAE.
+        handles: its outputs.
+        describe: the boxes that describe, the last one "describe"; None: by statistics.
+        to_do: steps of the note in place of the object's name.
+    """
     m, c, v = handles
     inputs = {"model": m, "clip": c, "vae": v, "evaluator": ("evaluator", 0), "image": IMAGE, "mask": MASK}
     inputs["harmonizer"] = ("harmonizer", 0)
     settings = {"size": size, "steps": steps, "strength": strength}
     described = [
         Node("harmonizer", "LoadRoutedHarmonizer"),
-        Node("describe", "LocalDescribe", described_by(), "Describe"),
+        *(describe or [Node("describe", "LocalDescribe", described_by(), "Describe")]),
         Node("evaluator", "LoadHarmonyEvaluator"),
         *model,
     ]
+    words = ("describe", 2)
     saved = [
         save_image("save", ("apply", 0), "result"),
-        Node("save_lut", "SaveColorLUT", {"lut": ("apply", 1), "filename_prefix": "harmonize/lut"}, "Save the LUT"),
+        save_lut(("apply", 1)),
         save_image("save_passes", ("apply", 2), "pass", "Save every pass"),
     ]
     return [
-        composite_group(),
+        composite_group(*to_do, name_it=not to_do),
         Group("2  Describe", "#b58b2a", [described]),
-        Group(
-            "3  Harmonize",
-            "#8a5a9e",
-            [[Node("apply", "Harmonize", inputs | settings | {"descriptions": ("describe", 2)})], saved],
-        ),
-        compare_group("4  Compare", filmstrip(("apply", 2))),
+        Group("3  Harmonize", "#8a5a9e", [[Node("apply", "Harmonize", inputs | settings | {"descriptions": words})]]),
+        compare_group("4  Compare and save", saved, filmstrip(("apply", 2))),
     ]
 
 
 def described_by() -> dict[str, Any]:
     """The inputs of a describe node whose words lead to the look that the routed network expects."""
     return {"image": IMAGE, "mask": MASK, "object": "object", "harmonizer": ("harmonizer", 0)}
+
+
+def written() -> Node:
+    """Words by hand; every line is tried."""
+    lines = "table & (foreground) dusk dark & (background) daylight autumn cloudy\n"
+    lines += "table & (foreground) sunset shaded & (background) bright daylight forest"
+    return Node("describe", "DescribePicker", {"text": lines}, "Describe: your words")
+
+
+def gemini() -> Node:
+    return Node("describe", "GeminiDescribe", {"image": IMAGE, "mask": MASK}, "Describe")
 
 
 def routed_graph() -> list[Group]:
@@ -145,24 +191,68 @@ def routed_graph() -> list[Group]:
     inputs = {"image": IMAGE, "mask": MASK, "importance": ("similar", 0)}
     inputs |= {name: (name, 0) for name in ("harmonizer", "evaluator")}
     loaded = [Node("harmonizer", "LoadRoutedHarmonizer"), Node("evaluator", "LoadHarmonyEvaluator")]
-    saved = [
-        save_image("save", ("apply", 0), "result"),
-        Node("save_lut", "SaveColorLUT", {"lut": ("apply", 1), "filename_prefix": "harmonize/lut"}, "Save the LUT"),
-    ]
+    found = [instances, similar, save_image("save_similar", ("similar", 1), "who_looks_like_it", "Save the map")]
+    saved = [save_image("save", ("apply", 0), "result"), save_lut(("apply", 1))]
     return [
         composite_group(name_it=False),
-        Group(
-            "2  Find who looks like the object",
-            "#b58b2a",
-            [[instances, similar], [save_image("save_similar", ("similar", 1), "who_looks_like_it", "Save the map")]],
-        ),
-        Group(
-            "3  Harmonize",
-            "#8a5a9e",
-            [loaded, [Node("apply", "RoutedHarmonize", inputs)], saved],
-        ),
-        compare_group("4  Compare"),
+        Group("2  Find who looks like the object", "#b58b2a", [found]),
+        Group("3  Harmonize", "#8a5a9e", [[*loaded, Node("apply", "RoutedHarmonize", inputs)]]),
+        compare_group("4  Compare and save", saved),
     ]
+
+
+def paste_graph() -> list[Group]:
+    """An object on transparency placed on a background and harmonized by the routed network."""
+    background = Node("background", "LoadImage", {"image": "harmonize_example_background.jpg"}, "Background")
+    cut_out = Node("cut_out", "LoadImage", {"image": "harmonize_example_object.png"}, "Object on transparency")
+    note = start_note(
+        "Place it: left and top in pixels of the background, and the scale.",
+        picture="Background: choose your picture.",
+        mask="Object: choose a picture with a transparent ground (PNG or WebP).",
+    )
+    inputs = {"image": ("composite", 0), "mask": ("object", 0), "harmonizer": ("harmonizer", 0)}
+    inputs |= {"evaluator": ("evaluator", 0)}
+    loaded = [Node("harmonizer", "LoadRoutedHarmonizer"), Node("evaluator", "LoadHarmonyEvaluator")]
+    saved = [save_image("save", ("apply", 0), "result"), save_lut(("apply", 1))]
+    return [
+        Group("1  Background and object", "#3f789e", [[note, background, cut_out]]),
+        Group("2  Paste", "#b58b2a", [[paste(), Node("pasted", "PreviewImage", {"images": IMAGE}, "Pasted")]]),
+        Group("3  Harmonize", "#8a5a9e", [[*loaded, Node("apply", "RoutedHarmonize", inputs)]]),
+        compare_group("4  Compare and save", saved),
+    ]
+
+
+def paste() -> Subgraph:
+    """The object over the background, "composite", and its mask, "object"."""
+    at = {"x": ("left", 0), "y": ("top", 0), "resize_source": False}
+    scale = {"upscale_method": "area", "scale_by": ("scale", 0)}
+    settings = [
+        Node("left", "PrimitiveInt", {"value": 640}, "left"),
+        Node("top", "PrimitiveInt", {"value": 390}, "top"),
+        Node("scale", "PrimitiveFloat", {"value": 0.85}, "scale"),
+    ]
+    scaled = [
+        Node("opaque", "InvertMask", {"mask": ("cut_out", 1)}),
+        Node("shape", "MaskToImage", {"mask": ("opaque", 0)}),
+        Node("scaled", "ImageScaleBy", {"image": ("cut_out", 0), **scale}),
+        Node("scaled_shape", "ImageScaleBy", {"image": ("shape", 0), **scale}),
+        Node("edge", "ImageToMask", {"image": ("scaled_shape", 0), "channel": "red"}),
+    ]
+    ground = [
+        Node("size", "GetImageSize", {"image": ("background", 0)}),
+        Node("black", "EmptyImage", {"width": ("size", 0), "height": ("size", 1)}),
+    ]
+    laid = [
+        Node(
+            "composite",
+            "ImageCompositeMasked",
+            {"destination": ("background", 0), "source": ("scaled", 0), "mask": ("edge", 0), **at},
+        ),
+        Node("place", "ImageCompositeMasked", {"destination": ("black", 0), "source": ("scaled_shape", 0), **at}),
+        Node("object", "ImageToMask", {"image": ("place", 0), "channel": "red"}),
+    ]
+    shown = [("left", "value"), ("top", "value"), ("scale", "value")]
+    return Subgraph("Paste an object", [settings, scaled, ground, laid], shown)
 
 
 def composite_group(*more: str, name_it: bool = True) -> Group:
@@ -172,21 +262,35 @@ def composite_group(*more: str, name_it: bool = True) -> Group:
         more: further steps of the note.
         name_it: whether the object's name is to be typed.
     """
-    image = Node("composite", "LoadImage", {"image": "composite.png"}, "Composite")
-    mask = Node("mask", "LoadImageMask", {"image": "mask.png", "channel": "red"}, "Mask")
-    return Group("1  The composite", "#3f789e", [[image, mask, start_note(*([NAME_IT] if name_it else []), *more)]])
+    note = start_note(*([NAME_IT] if name_it else []), *more)
+    return Group("1  The composite", "#3f789e", [[note, *picture_and_mask("Composite", EXAMPLE, EXAMPLE_MASK)]])
 
 
-def start_note(*steps: str, picture: str = "Composite: choose your picture, with the object pasted into it.") -> Node:
+def picture_and_mask(title: str, picture: str, mask: str) -> list[Node]:
+    """The picture, and the mask that is painted on it or comes from a file."""
+    return [
+        Node("composite", "LoadImage", {"image": picture}, title),
+        Node("mask", "LoadImageMask", {"image": mask, "channel": "red"}, "Mask"),
+        Node("object", "ObjectMask", {"image": ("composite", 0), "painted": ("composite", 1), "file": ("mask", 0)}),
+    ]
+
+
+def start_note(
+    *steps: str,
+    picture: str = "Composite: choose your picture, with the object pasted into it.",
+    mask: str = "Paint the object: right-click Composite, *Open in Mask Editor*. Or choose a file in Mask, white on "
+    "the object and black elsewhere.",
+) -> Node:
     """A note that tells a new user what to do.
 
     Args:
         steps: those between choosing the pictures and running.
         picture: the first step.
+        mask: the second step.
     """
     lines = (
         picture,
-        "Mask: a picture of its size, white on the object and black elsewhere.",
+        mask,
         *steps,
         "Run. What it makes is saved in `output/harmonize`.",
     )
@@ -205,6 +309,17 @@ def save_image(name: str, image: tuple, file: str, title: str | None = None) -> 
         {"images": image, "filename_prefix": f"harmonize/{file}"},
         title or f"Save {'side by side' if file == 'side_by_side' else f'the {file}'}",
     )
+
+
+def save_lut(lut: tuple, title: str = "Save the LUT") -> Node:
+    return Node("save_lut", "SaveColorLUT", {"lut": lut, "filename_prefix": "harmonize/lut"}, title)
+
+
+def one_pass(view: str, describe: str, steps: int, strength: float, handles: Handles) -> Subgraph:
+    """From a view's picture and mask to the edited picture, as one box."""
+    columns = edit_columns(view, describe, steps, strength, handles)
+    shown = [("invert", "steps"), ("refine", "steps_per_timestep"), ("edit", "strength")]
+    return Subgraph("One pass: invert, refine, edit", columns, shown)
 
 
 def edit_columns(view: str, describe: str, steps: int, strength: float, handles: Handles) -> list[list[Node]]:
@@ -241,14 +356,14 @@ def attention_maps(view: str, handles: Handles) -> list[Node]:
     return [maps, save_image("save_maps", ("maps", 0), "attention")]
 
 
-def result_group(title: str, before: tuple, after: tuple, mask: tuple) -> Group:
+def result_nodes(before: tuple, after: tuple, mask: tuple) -> list[Node]:
     """From an edit at working size to the full picture."""
-    carried = [
+    return [
         Node("fit", "FitColorLUT", {"before": before, "after": after, "mask": mask}),
         Node("apply", "ApplyColorLUT", {"image": IMAGE, "lut": ("fit", 0), "mask": MASK}),
-        Node("save_lut", "SaveColorLUT", {"lut": ("fit", 0), "filename_prefix": "harmonize/lut"}, "Save the LUT"),
+        save_lut(("fit", 0)),
+        save_image("save", ("apply", 0), "result"),
     ]
-    return Group(title, "#3f9e6a", [carried, [save_image("save", ("apply", 0), "result")]])
 
 
 def filmstrip(passes: tuple) -> list[Node]:
@@ -259,8 +374,13 @@ def filmstrip(passes: tuple) -> list[Node]:
     return [Node("strip", "HarmonyFilmstrip", links), save_image("save_strip", ("strip", 0), "filmstrip")]
 
 
-def compare_group(title: str, told: list[Node] | None = None) -> Group:
-    """The composite and what "apply" made of it."""
+def compare_group(title: str, *columns: Sequence[Node | Subgraph]) -> Group:
+    """What "apply" made of the composite, under a slider and side by side.
+
+    Args:
+        title: of the group.
+        columns: what else stands there, before the comparison.
+    """
     small = {"upscale_method": "area", "largest_size": 1024}
     stitched = {"direction": "right", "match_image_size": True, "spacing_width": 8, "spacing_color": "white"}
     pictures = {"image1": ("small_before", 0), "image2": ("small_after", 0)}
@@ -269,8 +389,12 @@ def compare_group(title: str, told: list[Node] | None = None) -> Group:
         Node("small_after", "ImageScaleToMaxDimension", {"image": ("apply", 0), **small}),
         Node("stitch", "ImageStitch", pictures | stitched, "Side by side"),
     ]
-    saved = [save_image("save_side", ("stitch", 0), "side_by_side")]
-    return Group(title, "#7a7a7a", [compared, saved, *([told] if told else [])])
+    shown = [
+        Node("compare", "ImageCompare", {"image_a": IMAGE, "image_b": ("apply", 0)}, "Before and after"),
+        Subgraph("Side by side", [compared[:2], compared[2:]]),
+        save_image("save_side", ("stitch", 0), "side_by_side"),
+    ]
+    return Group(title, "#3f9e6a", [*columns, shown])
 
 
 def workflows() -> dict[str, list[Group]]:
@@ -283,5 +407,8 @@ def workflows() -> dict[str, list[Group]]:
         "harmonize_loop": loop_graph(*EMBEDDED, mini, handles),
         "harmonize_one_node": one_box_graph(*EMBEDDED, mini, handles),
         "harmonize_routed": routed_graph(),
+        "harmonize_words": one_box_graph(*EMBEDDED, mini, handles, [written()], WORDS),
+        "harmonize_gemini": one_box_graph(*EMBEDDED, mini, handles, [gemini()], GEMINI),
+        "paste_object": paste_graph(),
         "harmonize_sd2": main_graph(512, 50, 1.0, sd2, handles, CHECKPOINT),
     }

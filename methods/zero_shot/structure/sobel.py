@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kornia.filters import sobel
 from torch import Tensor
 
 
@@ -24,4 +23,6 @@ def sobel_edges(image: Tensor) -> Tensor:
         >>> [round(x, 2) for x in sobel_edges(ramp)[0, 0, 2].tolist()]
         [0.13, 0.25, 0.25, 0.25, 0.13]
     """
+    from kornia.filters import sobel  # takes longer to load than the rest of the pack
+
     return sobel(image)

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import random
 import time
 import traceback
 
@@ -19,6 +20,7 @@ from diff_harmonization.description.gemini.api_key import ApiKey
 from diff_harmonization.description.gemini.errors import GeminiError
 from diff_harmonization.description.gemini.provider import ATTEMPTS, Question, Session, describe
 from diff_harmonization.description.pictures import encode_pictures
+from diff_harmonization.description.prompt import read_reply
 from diff_harmonization.description.vocabulary import WORDS
 
 KEY = "AIzaSy-planted.for_tests-0123456789abcdef"
@@ -289,7 +291,10 @@ def test_names_of_the_newest_model_go_to_the_beta_version(endpoint, ask):
     assert endpoint.requests[0].version == "v1beta"
 
 
-@pytest.mark.parametrize("model", ["", "gemini 3", "gemini?key=x", "https://example.com"])
+@pytest.mark.parametrize(
+    "model",
+    ["", "gemini 3", "gemini?key=x", "https://example.com", "../../v1/models/x", "models/../x", ".hidden", "a..b"],
+)
 def test_what_is_no_model_name_is_not_asked(endpoint, ask, model):
     with pytest.raises(InputError, match="`model`: .* is no model name"):
         ask(model=model)
@@ -363,9 +368,9 @@ def test_an_answer_that_an_error_cut_short_is_used_and_not_remembered(endpoint, 
 def test_all_that_a_model_can_give_is_remembered(endpoint, ask):
     endpoint.script(fails(400, "INVALID_ARGUMENT", "JSON mode is not enabled"), says(LINES[0]))
     assert list(map(str, ask())) == LINES[:1]
-    assert len(endpoint.requests) == ATTEMPTS
+    assert len(endpoint.requests) == 3  # the third brings nothing new
     assert ask() is ask()
-    assert len(endpoint.requests) == ATTEMPTS
+    assert len(endpoint.requests) == 3
 
 
 def test_a_new_number_asks_for_something_new(endpoint, ask):
@@ -389,7 +394,7 @@ def test_a_model_without_new_ideas_repeats_itself_and_says_so(endpoint, ask, cap
     ask()
     with caplog.at_level(logging.WARNING):
         assert list(map(str, ask(number=1))) == LINES
-    assert len(endpoint.requests) == 1 + ATTEMPTS
+    assert len(endpoint.requests) == 2  # another request would cost as much and bring as little
     assert "fewer new descriptions than were asked for" in caplog.text and "Going on with: cat" in caplog.text
 
 
@@ -397,8 +402,84 @@ def test_fewer_descriptions_are_used_with_a_warning(endpoint, ask, caplog):
     endpoint.script(describes(THREE[0], "cat:indoor warm:winter snowy"))
     with caplog.at_level(logging.WARNING):
         assert list(map(str, ask())) == LINES[:1]
-    assert len(endpoint.requests) == ATTEMPTS
+    assert len(endpoint.requests) == 2
     assert "Going on with: cat" in caplog.text
+
+
+def test_a_reply_that_does_not_serve_earns_a_pause(endpoint, ask, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(gemini, "BACKOFF", REAL_BACKOFF)
+    monkeypatch.setattr(gemini, "sleep", lambda seconds, check: pauses.append(seconds))
+    endpoint.script(describes(THREE[0]), describes(THREE[1]), describes(THREE[2]))
+    assert list(map(str, ask())) == LINES
+    assert len(pauses) == 2 and min(pauses) >= 1
+
+
+def test_a_limit_on_requests_does_not_hide_why_another_was_needed(endpoint, ask):
+    def spend():
+        if endpoint.requests:
+            raise GeminiError("This run has sent 1 request.")
+
+    endpoint.script(BUSY)
+    message = refused(lambda: ask(spend=spend))
+    assert message.startswith("Gemini is not available (503") and message.endswith("This run has sent 1 request.")
+
+
+def test_a_huge_reply_is_refused_once_and_in_short(endpoint, ask):
+    endpoint.script(says("cat " * 1_000_000))
+    message = refused(ask)
+    assert "has 4000000 characters" in message and len(message) < 300
+    assert len(endpoint.requests) == 1
+
+
+@pytest.mark.parametrize("address", ["http://198.51.100.7", "http://gemini.example", "HTTP://10.0.0.2:8080"])
+def test_the_key_does_not_travel_in_clear_to_another_machine(endpoint, ask, monkeypatch, address):
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", address)
+    sent = []
+    message = refused(lambda: ask(spend=lambda: sent.append(1)))
+    assert "GOOGLE_GEMINI_BASE_URL" in message and "unencrypted" in message and sent == []
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:9", "http://localhost:9", "http://[::1]:9", "https://127.0.0.1:9"]
+)
+def test_this_machine_and_encrypted_addresses_are_asked(endpoint, ask, monkeypatch, address):
+    monkeypatch.setattr(gemini, "ATTEMPTS", 1)
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", address)
+    assert "No connection to Gemini" in refused(ask)
+
+
+def fuzzed(number):
+    """A good reply with some of its characters cut, repeated or replaced."""
+    chance = random.Random(number)
+    text = chance.choice([json.dumps(json.loads(GOOD.body)), GOOD.body.decode(), "\n".join(LINES)])
+    for _ in range(chance.randint(1, 12)):
+        start = chance.randrange(len(text))
+        piece = chance.choice(
+            ["", text[start : start + 40] * 3, "\0", "{", '"', "\\", "null", "[[[", "𝕏", "&", "1e999"]
+        )
+        text = text[:start] + piece + text[start + chance.randint(0, 8) :]
+    return text
+
+
+def test_a_thousand_spoilt_replies_are_read_or_refused_in_short():
+    for number in range(1000):
+        try:
+            assert read_reply(fuzzed(number))
+        except ValueError as error:
+            assert len(str(error)) < 1500
+
+
+def test_spoilt_bodies_are_an_answer_or_a_short_sentence(endpoint, ask, monkeypatch):
+    monkeypatch.setattr(gemini, "ATTEMPTS", 1)
+    for number in range(60):
+        spoilt = fuzzed(number)
+        endpoint.script(Reply(200, spoilt.encode()) if number % 2 else says(spoilt))
+        monkeypatch.setattr(gemini, "_answers", {})
+        try:
+            assert ask()
+        except GeminiError as error:
+            assert len(str(error)) < 1500
 
 
 def test_more_descriptions_than_asked_for_are_cut(endpoint, ask):

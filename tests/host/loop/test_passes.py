@@ -31,9 +31,18 @@ def first():
 
 def test_a_pass_is_saved_and_named_in_the_log(first, temp, caplog):
     caplog.set_level("INFO")
-    path = path_of(save_pass(first))
+    (file,) = save_pass(first)
+    path = path_of(file)
     assert path.is_file() and path.is_relative_to(temp)
     assert caplog.messages == [f"pass 1 scores 0.5000 (composite 0.2500), saved as {path}"]
+
+
+def test_a_pass_that_cannot_be_saved_is_told_and_the_loop_goes_on(first, temp, monkeypatch, caplog):
+    monkeypatch.setattr(folder_paths, "temp_directory", str(temp / "file"))
+    (temp / "file").write_text("where the folder should be")
+    kept = KeptPasses()
+    kept.keep(first)
+    assert kept.files == [] and "could not be saved" in caplog.text and "The loop goes on" in caplog.text
 
 
 def test_a_repeated_trial_is_told(first, caplog):

@@ -1,0 +1,136 @@
+"""A user's own picture on the canvas: the mask painted in the host's editor, errors in its box, passes to pick from."""
+
+import io
+import time
+
+import numpy as np
+import pytest
+from driving import click, complaints, load, visible
+from graphs import WORKFLOWS
+from PIL import Image
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.support.ui import WebDriverWait
+
+RUNS = "window.runs = 0; app.api.addEventListener('execution_success', () => window.runs++)"
+TITLED = "app.graph.nodes.find(node => node.title == arguments[0])"
+WIDGET = f"{TITLED}.widgets.find(widget => widget.name == arguments[1])"
+OUTPUT = f"return app.nodeOutputs[{TITLED}.id]"
+EDIT_MASK = f"""app.canvas.selectNode({TITLED})
+app.extensionManager.command.execute('Comfy.MaskEditor.OpenMaskEditor')"""
+EDITOR = "[...document.querySelectorAll('canvas.absolute.top-0')]"
+LOADED = f"return {EDITOR}.filter(canvas => canvas.width > 600).length >= 2"
+PLACE = f"const box = {EDITOR}[0].getBoundingClientRect(); return [box.left, box.top, box.width, box.height]"
+MAKE_SMALL = """for (const [name, value] of Object.entries({steps: 2, k: 1, max_passes: 1, steps_per_timestep: 0}))
+    app.graph.nodes.find(node => node.type == 'Harmonize').widgets.find(widget => widget.name == name).value = value"""
+PICKER = "return document.querySelector('[data-testid=pass_picker]')?.innerText ?? ''"
+
+
+def run(page, patience=300):
+    before = page.execute_script("return window.runs")
+    click(page, "[data-testid=queue-button]")
+    done = lambda _: page.execute_script("return window.runs") > before or complaints(page)  # noqa: E731
+    WebDriverWait(page, patience).until(done)
+    assert not complaints(page)
+
+
+@pytest.fixture
+def routed(page):
+    load(page, "harmonize_routed")
+    page.execute_script(RUNS)
+    return page
+
+
+def test_a_fresh_template_runs_on_the_example(routed, server):
+    assert not complaints(routed)
+    run(routed)
+    assert routed.execute_script(OUTPUT, "Object Mask")["text"] == ["The mask is the one of the file."]
+
+
+def test_a_mask_painted_in_the_hosts_editor_is_the_one_that_counts(routed, server):
+    routed.execute_script(EDIT_MASK, "Composite")
+    WebDriverWait(routed, 120).until(lambda page: page.execute_script(LOADED))
+    time.sleep(2)  # the editor shows a spinner over the loaded picture for a while
+    left, top, width, height = routed.execute_script(PLACE)
+    stroke = ActionChains(routed)
+    pointer = stroke.w3c_actions.pointer_action
+    pointer.move_to_location(int(left + 0.35 * width), int(top + 0.7 * height))
+    pointer.pointer_down()
+    for share in np.linspace(0.35, 0.6, 8):
+        pointer.move_to_location(int(left + share * width), int(top + 0.72 * height))
+    pointer.pointer_up()
+    stroke.perform()
+    next(button for button in visible(routed, "button") if button.text == "Save").click()
+    saved = lambda page: "clipspace" in page.execute_script(f"return {WIDGET}.value", "Composite", "image")  # noqa: E731
+    WebDriverWait(routed, 60).until(saved)
+    run(routed)
+    assert (
+        routed.execute_script(OUTPUT, "Object Mask")["text"][0] == "The mask is the one that is painted on the picture."
+    )
+    (file,) = routed.execute_script(OUTPUT, "Save the result")["images"]
+    with Image.open(io.BytesIO(server.view(file))) as picture:
+        result = np.asarray(picture.convert("RGB")).astype(int)
+    with Image.open(WORKFLOWS / "examples" / "table_meadow" / "composite.jpg") as picture:
+        changed = (np.abs(result - np.asarray(picture.convert("RGB"))) > 2).any(-1)
+    rows, columns = np.nonzero(changed)
+    assert 0 < len(rows) < 0.02 * changed.size  # the stroke, not the object of the file
+    assert 0.6 < rows.mean() / len(changed) < 0.8 and 0.3 < columns.mean() / changed.shape[1] < 0.65
+
+
+def told(page):
+    """What the host's error box says after a run that fails."""
+    click(page, "[data-testid=queue-button]")
+    return WebDriverWait(page, 120).until(lambda _: "\n".join(complaints(page)))
+
+
+def test_a_mask_of_another_size_opens_the_hosts_error_box(routed):
+    routed.execute_script(f"{WIDGET}.value = arguments[2]", "Mask", "image", "harmonize_example_background_mask.png")
+    message = told(routed)
+    assert "ObjectMask, input file: nothing is painted on the picture" in message, message
+    assert "Open in Mask Editor" in message and "custom_nodes" not in message
+
+
+def test_a_clip_of_another_model_opens_the_hosts_error_box(page, server_base):
+    from checkpoints import write_sd1
+
+    folder = server_base / "models" / "checkpoints"
+    if not (folder / "tiny_sd1.ckpt").exists():
+        write_sd1(folder / "tiny_sd1.ckpt")
+    load(page, "harmonize_one_node")
+    page.execute_script(MAKE_SMALL)
+    page.execute_script("""const loader = LiteGraph.createNode('CheckpointLoaderSimple')
+        app.graph.add(loader)
+        loader.widgets[0].value = 'tiny_sd1.ckpt'
+        loader.connect(1, app.graph.nodes.find(node => node.type == 'Harmonize'), 'clip')""")
+    message = told(page)
+    assert "input clip: it gives texts 768 numbers wide, and the model reads 256" in message, message
+
+
+def test_missing_weights_open_the_hosts_error_box(page):
+    load(page, "harmonize_one_node")
+    page.execute_script(f"{WIDGET}.value = 'nowhere.safetensors'", "Load Harmony Evaluator", "name")
+    message = told(page)
+    assert "nowhere.safetensors" in message or "Value not in list" in message or "error" in message, message
+
+
+def test_the_passes_can_be_flipped_through_and_one_taken(page):
+    load(page, "harmonize_one_node")
+    page.execute_script(RUNS)
+    page.execute_script(MAKE_SMALL)
+    run(page)
+    page.execute_script("""const node = app.graph.nodes.find(node => node.type == 'Harmonize')
+        Object.assign(app.canvas.ds, {scale: 0.8, offset: [300 - node.pos[0], 60 - node.pos[1]]})
+        app.canvas.setDirty(true, true)""")
+    WebDriverWait(page, 30).until(lambda _: "score" in page.execute_script(PICKER))
+    first = page.execute_script(PICKER)
+    assert "this is the result, the loop's choice" in first and "of 3: " in first  # composite, two proposals, one pass
+    back, on, take, own = visible(page, "[data-testid=pass_picker] button")
+    on.click()
+    second = page.execute_script(PICKER)
+    assert second.splitlines()[0] != first.splitlines()[0] and "this is the result" not in second
+    number = int(second.split(" of ")[0])
+    before = page.execute_script("return window.runs")
+    take.click()
+    WebDriverWait(page, 120).until(lambda _: page.execute_script("return window.runs") > before)
+    picked = lambda _: page.execute_script(PICKER).startswith(f"{number} of 3: ")  # noqa: E731
+    WebDriverWait(page, 30).until(picked)
+    assert "(this is the result)" in page.execute_script(PICKER)
