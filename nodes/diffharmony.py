@@ -10,6 +10,7 @@ from comfy.sd import CLIP, VAE
 from comfy_api.latest import io, ui
 from torch import Tensor
 
+from ..core.view import ViewMode
 from ..evaluator.model import HarmonyEvaluator as Evaluator
 from ..host.diffharmony.harmonizer import (
     Models,
@@ -145,10 +146,27 @@ def _sampling() -> list[io.Input]:
             min=64,
             max=2048,
             step=64,
-            tooltip="Side of the square to which the picture is squashed for the model, in pixels. The paper uses 512 "
-            "and, with better figures, 1024.",
+            tooltip="Side of the square that the model sees, in pixels. The paper uses 512 and, with better figures, "
+            "1024; the embedded model was trained on 64.",
+        ),
+        io.Combo.Input(
+            "view",
+            options=["whole", "crop"],
+            default=DEFAULTS.view,
+            tooltip="What the square shows. whole: the whole picture, squashed, as in the paper. crop: a square around "
+            "the object, twice its size where the picture allows, as the embedded model needs it.",
         ),
     ]
+
+
+def _carry() -> io.Input:
+    return io.Combo.Input(
+        "carry",
+        options=list(CARRIES),
+        default=CARRIES[0],
+        tooltip="How the result comes to the picture's size. pixels: the model's own pixels, enlarged and pasted "
+        "inside the mask. lut: only their change of colors, so that every detail of the object stays.",
+    )
 
 
 def _harmony_vae() -> io.Input:
@@ -184,14 +202,7 @@ class DiffHarmonize(io.ComfyNode):
                     tooltip="How many seeds to try for each picture. 1 takes the first. More take longer, and are "
                     "averaged, or judged by the evaluator.",
                 ),
-                io.Combo.Input(
-                    "carry",
-                    options=list(CARRIES),
-                    default=CARRIES[0],
-                    tooltip="How the result comes to the picture's size. pixels: the model's own pixels, enlarged and "
-                    "pasted inside the mask. lut: only their change of colors, so that every detail of the object "
-                    "stays.",
-                ),
+                _carry(),
                 _harmony_vae(),
                 HarmonyEvaluator.Input(
                     "evaluator",
@@ -214,12 +225,14 @@ class DiffHarmonize(io.ComfyNode):
         seed: int,
         steps: int,
         size: int,
+        view: ViewMode,
         seeds: int,
         carry: Carry,
         harmony_vae: HostHarmonyVAE | None = None,
         evaluator: Evaluator | None = None,
     ) -> io.NodeOutput:
-        models, settings = Models(model, clip, vae, harmony_vae), SamplingSettings(steps=steps, size=size, seed=seed)
+        models = Models(model, clip, vae, harmony_vae)
+        settings = SamplingSettings(steps=steps, size=size, seed=seed, view=view)
         with errors_name("DiffHarmonize"):
             done = harmonize(models, image, mask, settings, count=seeds, judge=evaluator, carry=carry)
         lines = [f"seed {', '.join(map(str, used))}" for used in done.seeds]
@@ -250,6 +263,7 @@ class InverseHarmonize(io.ComfyNode):
                     tooltip="How many composites to make of each picture, each from a seed of its own. The paper makes "
                     "10.",
                 ),
+                _carry(),
                 _harmony_vae(),
             ],
             outputs=[
@@ -272,9 +286,12 @@ class InverseHarmonize(io.ComfyNode):
         seed: int,
         steps: int,
         size: int,
+        view: ViewMode,
         candidates: int,
+        carry: Carry,
         harmony_vae: HostHarmonyVAE | None = None,
     ) -> io.NodeOutput:
-        models, settings = Models(model, clip, vae, harmony_vae), SamplingSettings(steps=steps, size=size, seed=seed)
+        models = Models(model, clip, vae, harmony_vae)
+        settings = SamplingSettings(steps=steps, size=size, seed=seed, view=view)
         with errors_name("InverseHarmonize"):
-            return io.NodeOutput(make_composites(models, image, mask, settings, count=candidates))
+            return io.NodeOutput(make_composites(models, image, mask, settings, count=candidates, carry=carry))

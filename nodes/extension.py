@@ -25,7 +25,7 @@ from .gemini import GeminiDescribe
 from .harmonize import Harmonize, HarmonizeInstances
 from .instances import FindInstances, InstanceSimilarity
 from .invert import DDIMInvert
-from .load import LoadMiniHarmonyModel
+from .load import LoadMiniDiffHarmony, LoadMiniHarmonyModel
 from .loop import IterateLoop, IterateLoopEnd, IterateLoopPass
 from .null_text import EdgeNullTextOptimize
 from .refine import RefineEmbedding, RefineEmbeddingTraining
@@ -67,6 +67,7 @@ class DiffHarmonization(ComfyExtension):
             InstanceSimilarity,
             LoadRoutedHarmonizer,
             RoutedHarmonize,
+            LoadMiniDiffHarmony,
             LoadHarmonyVAE,
             HarmonyVAEDecode,
             DiffHarmonyConditioning,
