@@ -149,21 +149,26 @@ def _sampling() -> list[io.Input]:
             tooltip="Side of the square that the model sees, in pixels. The paper uses 512 and, with better figures, "
             "1024; the embedded model was trained on 64.",
         ),
-        io.Combo.Input(
-            "view",
-            options=["whole", "crop"],
-            default=DEFAULTS.view,
-            tooltip="What the square shows. whole: the whole picture, squashed, as in the paper. crop: a square around "
-            "the object, twice its size where the picture allows, as the embedded model needs it.",
-        ),
     ]
 
 
-def _carry() -> io.Input:
+def _view() -> io.Input:
+    return io.Combo.Input(
+        "view",
+        options=["whole", "crop"],
+        default=DEFAULTS.view,
+        optional=True,
+        tooltip="What the square shows. whole: the whole picture, squashed, as in the paper. crop: a square around the "
+        "object, twice its size where the picture allows, as the embedded model needs it.",
+    )
+
+
+def _carry(*, optional: bool = False) -> io.Input:
     return io.Combo.Input(
         "carry",
         options=list(CARRIES),
         default=CARRIES[0],
+        optional=optional,
         tooltip="How the result comes to the picture's size. pixels: the model's own pixels, enlarged and pasted "
         "inside the mask. lut: only their change of colors, so that every detail of the object stays.",
     )
@@ -210,6 +215,7 @@ class DiffHarmonize(io.ComfyNode):
                     tooltip="From Load Harmony Evaluator. Connected: the result with the best score is taken. "
                     "Unconnected: the results of all seeds are averaged.",
                 ),
+                _view(),
             ],
             outputs=[io.Image.Output("image", tooltip="The harmonized picture. Outside the mask nothing changes.")],
         )
@@ -225,11 +231,11 @@ class DiffHarmonize(io.ComfyNode):
         seed: int,
         steps: int,
         size: int,
-        view: ViewMode,
         seeds: int,
         carry: Carry,
         harmony_vae: HostHarmonyVAE | None = None,
         evaluator: Evaluator | None = None,
+        view: ViewMode = DEFAULTS.view,
     ) -> io.NodeOutput:
         models = Models(model, clip, vae, harmony_vae)
         settings = SamplingSettings(steps=steps, size=size, seed=seed, view=view)
@@ -263,8 +269,9 @@ class InverseHarmonize(io.ComfyNode):
                     tooltip="How many composites to make of each picture, each from a seed of its own. The paper makes "
                     "10.",
                 ),
-                _carry(),
                 _harmony_vae(),
+                _view(),
+                _carry(optional=True),
             ],
             outputs=[
                 io.Image.Output(
@@ -286,10 +293,10 @@ class InverseHarmonize(io.ComfyNode):
         seed: int,
         steps: int,
         size: int,
-        view: ViewMode,
         candidates: int,
-        carry: Carry,
         harmony_vae: HostHarmonyVAE | None = None,
+        view: ViewMode = DEFAULTS.view,
+        carry: Carry = CARRIES[0],
     ) -> io.NodeOutput:
         models = Models(model, clip, vae, harmony_vae)
         settings = SamplingSettings(steps=steps, size=size, seed=seed, view=view)

@@ -203,6 +203,10 @@ def diffharmony(
     pairs: Annotated[int, typer.Option(help="Pairs of photograph and composite to learn from.")] = (
         DiffHarmonySettings.pairs
     ),
+    made: Annotated[
+        Path | None, typer.Option(help="A data set of `data build`, or iHarmony4, to learn from besides.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Learn from the first so many photos only.")] = None,
     initial: Initial = None,
     steps: int = 3000,
     batch: Annotated[int, typer.Option(help="Pairs in a batch.")] = DiffHarmonySettings.batch,
@@ -216,7 +220,14 @@ def diffharmony(
     from .diffharmony.unet import train
 
     settings = DiffHarmonySettings(
-        pairs=pairs, initial=initial, steps=steps, batch=batch, learning_rate=learning_rate, minutes=minutes
+        pairs=pairs,
+        made=made,
+        limit=limit,
+        initial=initial,
+        steps=steps,
+        batch=batch,
+        learning_rate=learning_rate,
+        minutes=minutes,
     )
     train(photos, work, vae, settings, inverse=inverse)
 

@@ -76,6 +76,8 @@ class DiffHarmonySettings:
     learning_rate: float = 5e-4
     per_photo: int = 8  # squares cut around each object
     pairs: int = 16_000  # of a photograph and a composite, that a UNet learns from
+    made: Path | None = None  # a data set in iHarmony4's layout, whose pairs come beside those
+    limit: int | None = None  # only so many photographs
     initial: Path | None = None  # exported weights to start from, where there is no checkpoint
     minutes: float = math.inf
 

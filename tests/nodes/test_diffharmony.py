@@ -11,7 +11,7 @@ from PIL import Image
 from diff_harmonization.host.diffharmony.vae import FOLDER
 
 SIDE = 64
-SETTINGS = {"seed": 5, "steps": 5, "size": SIDE, "view": "whole", "carry": "pixels"}
+SETTINGS = {"seed": 5, "steps": 5, "size": SIDE}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,7 +73,7 @@ def links(*names, **more):
 
 
 def in_one_box(graph, **changes):
-    add(graph, "harmonize", "DiffHarmonize", **links(), **SETTINGS | {"seeds": 1} | changes)
+    add(graph, "harmonize", "DiffHarmonize", **links(), **SETTINGS | {"seeds": 1, "carry": "pixels"} | changes)
     return add(graph, "save", "SaveImage", images=["harmonize", 0], filename_prefix="tests/diffharmony")
 
 
@@ -147,7 +147,7 @@ def test_composites_of_a_real_picture(server, graph, inputs):
 
 @pytest.mark.parametrize(
     ("node", "said"),
-    [("DiffHarmonize", {"seeds": 1}), ("InverseHarmonize", {"candidates": 1})],
+    [("DiffHarmonize", {"seeds": 1, "carry": "pixels"}), ("InverseHarmonize", {"candidates": 1})],
 )
 def test_a_plain_checkpoint_is_refused(server, graph, node, said):
     graph["model"]["inputs"]["ckpt_name"] = "plain.ckpt"

@@ -21,7 +21,7 @@ from ..runner import train as run_training
 from ..settings import HarmonyVAESettings
 from .setup import as_pixels, open_sampler, start_run
 from .unet import inside
-from .vae import moments, read_vae
+from .vae import PARTS, moments, random_part, read_vae
 
 logger = logging.getLogger(__name__)
 
@@ -46,13 +46,16 @@ def train(photos: Path, work: Path, vae: Path, settings: HarmonyVAESettings, *, 
     device = training_device()
     encoder = read_vae(vae).to(device)
     network = start(encoder, settings).to(device)
-    sampler = open_sampler(photos, work, settings.per_photo)
+    sampler = open_sampler(photos, work, settings)
     logger.info("%s, %d squares", parameter_count(network), len(sampler.crops.objects))
 
     def step_losses(step: int) -> dict[str, Tensor]:
-        batch = sampler.batch(step, settings.batch)
+        given = torch.cat(planes(sampler.batch(step, settings.batch), inverse=inverse), dim=1)
+        if step < PARTS * settings.steps:
+            given = random_part(given, torch.Generator().manual_seed(step))
+        condition, target, mask = given.to(device).split((3, 3, 1), dim=1)
         with torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device)):
-            return losses(network, encoder, *planes(batch, device, inverse=inverse))
+            return losses(network, encoder, condition.contiguous(), target.contiguous(), mask)
 
     run_training(
         start_run(network, settings),
@@ -82,10 +85,10 @@ def start(vae: Any, settings: HarmonyVAESettings) -> HarmonyVAE:
     return network
 
 
-def planes(batch: Batch, device: torch.device, *, inverse: bool) -> tuple[Tensor, Tensor, Tensor]:
+def planes(batch: Batch, *, inverse: bool) -> tuple[Tensor, Tensor, Tensor]:
     """What is given and what is to be decoded, [B,3,S,S] in [-1,1], and the mask [B,1,S,S], 0 or 1."""
-    composite, truth = (as_pixels(images).contiguous().to(device) for images in (batch.composite, batch.truth))
-    mask = foreground(batch.mask).float().to(device)
+    composite, truth = (as_pixels(images) for images in (batch.composite, batch.truth))
+    mask = foreground(batch.mask).float()
     return (truth, composite, mask) if inverse else (composite, truth, mask)
 
 

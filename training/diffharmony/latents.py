@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ...core.masks import foreground
-from ...mini.diffharmony.unet import HarmonyLatent
+from ...core.view import cut, find_view
+from ...data.pairs import Pair
+from ...mini.diffharmony.unet import SIZE, HarmonyLatent
 from ...mini.diffharmony.vae import SCALE
 from ..files import replacing
 from ..mini.network import has_fast_bf16
@@ -37,6 +40,11 @@ class Latents:
         """Some of the pairs, float32."""
         rows = torch.randint(len(self.mask), (size,), generator=generator)
         return Latents(*(values[rows].float().to(device) for values in (self.condition, self.target, self.mask)))
+
+    def joined(self, other: Latents) -> Latents:
+        """The pairs of both."""
+        both = ((values, vars(other)[name].to(values)) for name, values in vars(self).items())
+        return Latents(*(torch.cat(parts) for parts in both))
 
     def exchanged(self) -> Latents:
         """The pairs the other way around."""
@@ -68,14 +76,37 @@ def cached_latents(path: Path, sampler: Sampler, encoder: Any, count: int) -> La
     return Latents(**{name: torch.cat(values) for name, values in parts.items()})
 
 
-@torch.no_grad()
 def encoded(sampler: Sampler, step: int, encoder: Any) -> Latents:
-    """A step's batch; pairs whose object lies between the latent's pixels, such as a rod, are left out."""
-    device, batch = next(encoder.parameters()).device, sampler.batch(step, AT_ONCE)
-    masks = interpolate(foreground(batch.mask).float(), scale_factor=1 / SCALE, mode="nearest")
+    """A step's batch."""
+    batch = sampler.batch(step, AT_ONCE)
+    return encoded_squares(batch.composite, batch.truth, batch.mask, encoder)
+
+
+def encoded_pairs(found: Iterable[Pair], encoder: Any) -> Latents:
+    """The squares around the objects of pairs, one at a time."""
+    made = []
+    for pair in found:
+        view = find_view(foreground(pair.mask), "crop")
+        composite, mask = cut(pair.composite[None], pair.mask[None], view, SIZE)
+        truth, _ = cut(pair.truth[None], pair.mask[None], view, SIZE)
+        made.append(encoded_squares(composite.movedim(-1, 1), truth.movedim(-1, 1), mask[:, None], encoder))
+    return Latents(*(torch.cat(parts) for parts in zip(*(vars(each).values() for each in made), strict=True)))
+
+
+@torch.no_grad()
+def encoded_squares(composite: Tensor, truth: Tensor, mask: Tensor, encoder: Any) -> Latents:
+    """Pairs as the VAE encodes them; those whose object lies between the latent's pixels, such as a rod, are left out.
+
+    Args:
+        composite, truth: [B,3,S,S] in 0-1.
+        mask: [B,1,S,S] in 0-1.
+        encoder: the VAE.
+    """
+    device = next(encoder.parameters()).device
+    masks = interpolate(foreground(mask).float(), scale_factor=1 / SCALE, mode="nearest")
     seen = masks.amax((1, 2, 3)) > 0
-    pictures = as_pixels(torch.cat((batch.composite[seen], batch.truth[seen]))).contiguous().to(device)
+    pictures = as_pixels(torch.cat((composite[seen], truth[seen]))).contiguous().to(device)
     with torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device)):
         modes, _ = moments(encoder, pictures)
-    composite, truth = (modes * HarmonyLatent.scale_factor).chunk(2)
-    return Latents(composite.cpu(), truth.cpu(), masks[seen])
+    given, target = (modes * HarmonyLatent.scale_factor).chunk(2)
+    return Latents(given.cpu(), target.cpu(), masks[seen])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ...data.photos import read_photos
-from ..crops import cached_crops
+from ..crops import Crops, cached_crops
 from ..routed.sampler import Sampler
 from ..runner import Run, RunSettings
 from ..schedules import warmup_then_cosine
@@ -21,15 +21,14 @@ WARMUP, LEAST_RATE = 100, 0.02  # steps; share of the full learning rate at the 
 LOG_EVERY, SAVE_EVERY = 50, 200
 
 
-def open_sampler(photos: Path, work: Path, per_photo: int) -> Sampler:
+def open_sampler(photos: Path, work: Path, settings: DiffHarmonySettings) -> Sampler:
     """Batches of recolored photographs of the split "train"; the squares are kept in the folder for the work."""
-    crops = cached_crops(
-        work / f"squares-{per_photo}.pt",
-        lambda: cut_crops(
-            [photo for photo in read_photos(photos, "train") if photo.natural], per_photo, random.Random(0)
-        ),
-    )
-    return Sampler(crops, seed=1)
+
+    def cut() -> Crops:
+        natural = [photo for photo in read_photos(photos, "train") if photo.natural][: settings.limit]
+        return cut_crops(natural, settings.per_photo, random.Random(0))
+
+    return Sampler(cached_crops(work / f"squares-{settings.per_photo}.pt", cut), seed=1)
 
 
 def start_run(network: nn.Module, settings: DiffHarmonySettings) -> Run:

@@ -11,13 +11,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ...data.iharmony4 import pairs, read_samples
 from ...mini.diffharmony.unet import SPREAD, HarmonyConfig, HarmonyUNet
 from ..files import weights_of, write_weights
 from ..mini.network import has_fast_bf16, initialize
 from ..runner import parameter_count, training_device
 from ..runner import train as run_training
 from ..settings import DiffHarmonySettings
-from .latents import Latents, cached_latents
+from .latents import Latents, cached_latents, encoded_pairs
 from .setup import open_sampler, start_run
 from .vae import read_vae
 
@@ -43,8 +44,11 @@ def train(photos: Path, work: Path, vae: Path, settings: DiffHarmonySettings, *,
     torch.manual_seed(0)
     device = training_device()
     network = start(settings).to(device)
-    sampler = open_sampler(photos, work, settings.per_photo)
-    latents = cached_latents(work / "latents.pt", sampler, read_vae(vae).to(device), settings.pairs)
+    sampler = open_sampler(photos, work, settings)
+    encoder = read_vae(vae).to(device)
+    latents = cached_latents(work / "latents.pt", sampler, encoder, settings.pairs)
+    if settings.made is not None:
+        latents = latents.joined(encoded_pairs(pairs(read_samples(settings.made, "train"), None), encoder))
     latents = latents.exchanged() if inverse else latents
     logger.info("%s, %d pairs", parameter_count(network), len(latents.mask))
 

@@ -46,7 +46,7 @@ def train(photos: Path, work: Path, settings: DiffHarmonySettings) -> None:
     network = empty_vae()
     start_with_colors(network)
     network = network.to(device)
-    sampler = open_sampler(photos, work, settings.per_photo)
+    sampler = open_sampler(photos, work, settings)
     logger.info("%s, %d squares", parameter_count(network), len(sampler.crops.objects))
 
     def step_losses(step: int) -> dict[str, Tensor]:

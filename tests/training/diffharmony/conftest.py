@@ -1,0 +1,17 @@
+import random
+
+import pytest
+
+from diff_harmonization.data.photos import read_photos
+from diff_harmonization.training.diffharmony.crops import cut_crops
+from diff_harmonization.training.routed.sampler import Sampler
+
+
+@pytest.fixture(scope="session")
+def squares(photo_set):
+    return cut_crops([photo for photo in read_photos(photo_set, "train") if photo.natural], 2, random.Random(0))
+
+
+@pytest.fixture(scope="session")
+def sampler(squares):
+    return Sampler(squares, seed=0)
