@@ -9,7 +9,7 @@ IHD_test.txt                            SUBSET/composite_images/NAME_M_C.jpg, a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -109,7 +109,7 @@ def read_samples(folder: Path, part: Part) -> list[Sample]:
     return [Sample(path.parent, Path(line).name) for path in lists for line in _lines(path)]
 
 
-def write_lists(folder: Path, subset: str, parts: dict[Part, Sequence[str]]) -> None:
+def write_lists(folder: Path, subset: str, parts: Mapping[Part, Sequence[str]]) -> None:
     """Write the lists of a data set of one subset.
 
     Args:

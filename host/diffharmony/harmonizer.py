@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import comfy.sample
 import node_helpers
@@ -87,7 +88,7 @@ def encoded(vae: VAE, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     mask = check_mask(mask, image)
     latent = encode(vae, image)
     grid = (latent.shape[-2], latent.shape[-1])
-    return latent, latent_mask(latent_frame(mask, grid, vae.spacial_compression_encode()), grid)
+    return latent, latent_mask(latent_frame(mask, grid, scale_of(vae)), grid)
 
 
 def require_unet(model: ModelPatcher) -> None:
@@ -112,7 +113,7 @@ def require_vae(vae: VAE, model: ModelPatcher | None = None) -> None:
         InputError: when their channels or their size are others.
     """
     vae.throw_exception_if_invalid()
-    found, scale = type(vae.first_stage_model).__name__, vae.spacial_compression_encode()
+    found, scale = type(vae.first_stage_model).__name__, scale_of(vae)
     if (vae.latent_dim, vae.latent_channels) != (2, LATENT):
         raise InputError(
             "vae",
@@ -126,6 +127,11 @@ def require_vae(vae: VAE, model: ModelPatcher | None = None) -> None:
             f"got {found}, which makes pictures {scale} times smaller; this model's latents are {expected} times "
             "smaller. Take model and VAE from the same loader.",
         )
+
+
+def scale_of(vae: VAE) -> int:
+    """Pixels of a side for one of a VAE's latents."""
+    return cast(int, vae.spacial_compression_encode())
 
 
 def candidates(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import comfy.model_management
 import comfy.sd
 import torch
 from comfy.model_patcher import ModelPatcher
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...core.errors import InputError
 from ...core.weights import shipped_weights
@@ -71,7 +71,7 @@ def load_vae(weights: Mapping[str, Tensor]) -> comfy.sd.VAE:
     vae = comfy.sd.VAE(
         sd=part(weights, "vae."), config={"params": {"ddconfig": SIZES, "embed_dim": LATENT}}, dtype=torch.float32
     )
-    with_wide_groups(vae.first_stage_model)
+    with_wide_groups(cast(nn.Module, vae.first_stage_model))
     vae.downscale_ratio = vae.upscale_ratio = SCALE
     return vae
 

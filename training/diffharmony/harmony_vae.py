@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...core.masks import foreground
 from ...methods.diffharmony.network import HarmonyVAE
@@ -78,7 +78,7 @@ def start(vae: Any, settings: HarmonyVAESettings) -> HarmonyVAE:
         network.load_state_dict({name: value.float() for name, value in load_file(settings.initial).items()})
     if not settings.zero:
         for skip in (network.mask_conv, *network.skips, network.mid_skip, network.latent_skip):
-            skip.reset_parameters()
+            cast(nn.Conv2d, skip).reset_parameters()
     network.quant_conv.requires_grad_(False)
     network.post_quant_conv.requires_grad_(False)
     network.decoder.requires_grad_(settings.decoder)
