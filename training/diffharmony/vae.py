@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 DIVERGENCE = 1e-4  # weight of the latents' divergence from a normal distribution, for each number
 COARSE = 1.0  # weight of the error of the means over the latent's pixels: colors must survive above all
 PARTS = 0.85  # share of the steps, from the first, on parts of the squares: a quarter of the work
-MEASURED = 64  # batches for the statistics of the latents
+MEASURED = 8  # batches of 32 for the statistics of the latents
 
 
 def train(photos: Path, work: Path, settings: DiffHarmonySettings) -> None:
@@ -111,7 +111,7 @@ def with_unit_latents(network: Any, sampler: Sampler) -> dict[str, Tensor]:
     The convolutions behind the encoder and before the decoder take the change.
     """
     device = next(network.parameters()).device
-    means = torch.cat([moments(network, pictures(sampler, step, 32).to(device))[0] for step in range(MEASURED // 8)])
+    means = torch.cat([moments(network, pictures(sampler, step, 32).to(device))[0] for step in range(MEASURED)])
     center, spread = means.mean((0, 2, 3)), means.std((0, 2, 3))
     state = {name: value.clone() for name, value in network.state_dict().items()}
     after, before = "quant_conv", "post_quant_conv"
