@@ -256,6 +256,63 @@ def routed(
 
 
 @app.command()
+def iharmony4(
+    folder: Annotated[Path, typer.Option(help="iHarmony4, one of its subsets, or a data set of `data build`.")],
+    part: Annotated[Literal["train", "test"], typer.Option(help="Which list to measure.")] = "test",
+    limit: Annotated[int | None, typer.Option(help="Only the first so many composites.")] = None,
+    methods: Annotated[
+        list[str] | None, typer.Option(help="A method to measure; give it once for each. By default all of them.")
+    ] = None,
+    json: ScoresFile = None,
+) -> None:
+    """MSE, PSNR and fMSE at 256x256, by subset and by the object's share of the picture, as the papers print them."""
+    prepare_host()
+    from ..data.iharmony4 import pairs, read_samples
+    from .iharmony4 import METHODS, subset_table
+    from .quality import area_table, measure, table
+
+    chosen = ["nothing", *(name for name in methods or METHODS if name != "nothing")]
+    if unknown := sorted(set(chosen) - set(METHODS)):
+        raise typer.BadParameter(f"no method {', '.join(unknown)}; there are {', '.join(METHODS)}")
+    samples = read_samples(folder, part)[:limit]
+    results = measure(pairs(samples), {name: METHODS[name]() for name in chosen}, len(samples), json)
+    Console().print(subset_table(results), area_table(results), table(results))
+
+
+@app.command()
+def diffharmony(
+    pairs: PairsOption = None,
+    photos: Annotated[Path | None, PHOTOS] = None,
+    split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
+    limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = None,
+    recipe: RecipeOption = "looks",
+    weights: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files of `training bundle` with a VAE, to measure beside the embedded one."),
+    ] = None,
+    sides: Annotated[list[int] | None, typer.Option(help="Sides of the squares that are decoded, pixels.")] = None,
+    decoders: Annotated[bool, typer.Option(help="Harmony-VAE against the plain VAE alone, which is quick.")] = False,
+    variants: Annotated[
+        bool, typer.Option(help="Also one seed, the plain VAE, the model's own pixels, and the routed network.")
+    ] = False,
+    json: ScoresFile = None,
+) -> None:
+    """DiffHarmony: its quality beside the routed network, what Harmony-VAE brings, and its seconds."""
+    prepare_host()
+    from .diffharmony import bundles, decoder_table, measure_decoders, quality_methods, seconds
+    from .quality import area_table, measure, table
+
+    networks = bundles(weights or [])
+    source, count = _source(pairs, photos, split, limit, recipe)
+    if decoders:
+        Console().print(decoder_table(measure_decoders(source, networks, sides or [64, 128], count)))
+        return
+    results = measure(source, quality_methods(networks, variants), count, json)
+    Console().print(table(results), area_table(results))
+    Console().print(f"Seconds for a picture: {seconds(next(iter(networks.values()))):.2f}")
+
+
+@app.command()
 def memory(
     prompts: Annotated[int, typer.Option(help="Prompts, one after the other.")] = 30,
     classic: Annotated[bool, typer.Option(help="With the server's --cache-classic.")] = False,

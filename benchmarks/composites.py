@@ -18,9 +18,11 @@ from ..description.pictures import composite_and_mask, to_picture
 from ..host.evaluator import EMBEDDED, load_evaluator
 from ..host.routed.harmonizer import load_harmonizer
 from ..host.zero_shot.edit import Models
+from ..mini.diffharmony.loader import load_diffharmony
 from ..mini.loader import load_mini
 from ..plots.contact_sheet import CELL, plot_contact_sheet
 from .baselines import Method, nothing
+from .diffharmony import diffharmony
 from .methods import DOUBTING_LOOP, LOOP, LOOP_PASS, ONE_PASS, describe_by_statistics, one_pass, whole_loop
 from .routed import routed
 from .vote_page import Shown, vote_page
@@ -33,6 +35,7 @@ METHODS: dict[str, Callable[[], Method]] = {
     "one_pass": lambda: one_pass(Models(*load_mini()), describe_by_statistics, ONE_PASS),
     "routed": lambda: routed(load_harmonizer(EMBEDDED)),
     "routed_judged": lambda: routed(load_harmonizer(EMBEDDED), load_evaluator(EMBEDDED)),
+    "diffharmony": lambda: diffharmony(load_diffharmony()),
     "loop": lambda: whole_loop(Models(*load_mini()), load_evaluator(EMBEDDED), LOOP_PASS, LOOP),
     "one_box": lambda: whole_loop(
         Models(*load_mini()), load_evaluator(EMBEDDED), LOOP_PASS, DOUBTING_LOOP, load_harmonizer(EMBEDDED)

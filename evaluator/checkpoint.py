@@ -10,8 +10,9 @@ from torch import Tensor
 from ..core.errors import InputError
 from ..core.view import ViewMode
 from ..core.weights import misfit, read_table
-from .networks import HarmonyNetwork, RegionNetwork, ResNet50
+from .networks import HarmonyNetwork, RegionNetwork, ResNet50, WholePictureClassifier
 
+PROBE = Path(__file__).with_name("classifier.json")  # of the whole picture's classifier; its body is the evaluator's
 MANIFEST = Path(__file__).with_name("weights.json")  # of the evaluator that ships
 NETWORKS: dict[str, type[HarmonyNetwork]] = {"lite0": RegionNetwork, "resnet50": ResNet50}
 
@@ -62,6 +63,20 @@ def read_network(state: dict[str, Tensor], source: str) -> tuple[HarmonyNetwork,
         raise InputError("state", f"{source} is not a harmony evaluator: {wrong}; {EXPECTED}.")
     network.load_state_dict({**own, **{name: value.float() for name, value in state.items()}})
     return network.eval().requires_grad_(False), view
+
+
+def read_classifier(probe: dict[str, Tensor], evaluator: dict[str, Tensor]) -> tuple[HarmonyNetwork, ViewMode]:
+    """The whole picture's classifier in evaluation mode, float32, and what it looks at.
+
+    Args:
+        probe: weights that the training exported.
+        evaluator: those of the embedded evaluator, whose body it was fitted on.
+    """
+    network = WholePictureClassifier()
+    body = {name: value for name, value in evaluator.items() if name.startswith("body.")}
+    counters = {name: value for name, value in network.state_dict().items() if name.endswith("num_batches_tracked")}
+    network.load_state_dict({name: value.float() for name, value in (probe | body).items()} | counters)
+    return network.eval().requires_grad_(False), "whole"
 
 
 def _from_reference(name: str) -> str:

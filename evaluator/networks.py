@@ -1,6 +1,6 @@
-"""The two classifiers: the paper's ResNet-50, and the small embedded one on EfficientNet-Lite0.
+"""The classifiers: the paper's ResNet-50, the small embedded one on EfficientNet-Lite0, and a probe on its features.
 
-Both take [B,4,256,256], RGB in [-1,1] and the mask, and return logits [B,2] of (inharmonious, harmonious).
+All take [B,4,256,256], RGB in [-1,1] and the mask, and return logits [B,2] of (inharmonious, harmonious).
 """
 
 from __future__ import annotations
@@ -65,6 +65,30 @@ def region_means(values: Tensor, mask: Tensor) -> Tensor:
     inside = adaptive_avg_pool2d(mask, (values.shape[-2], values.shape[-1]))
     means = [(values * part).sum((2, 3)) / part.sum((2, 3)).clamp_min(1e-3) for part in (inside, 1 - inside)]
     return torch.cat(means, dim=1)
+
+
+class WholePictureClassifier(HarmonyNetwork):
+    """DiffHarmony's harmony classifier (Zhou et al., ACM MM 2024): a linear probe on the whole picture's features.
+
+    The backbone is frozen: here the body of the embedded evaluator, which is shown no mask. Of each of its maps the
+    probe sees mean and deviation. Its classes are (harmonious, unharmonious), as in the paper.
+    """
+
+    reduction = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = EfficientNetLite0(CHANNELS)
+        self.probe = nn.Linear(2 * sum(BLOCK_WIDTHS[tap] for tap in TAPS), CLASSES)
+
+    def classify(self, reduced: Tensor) -> Tensor:
+        return self.probe(self.features(reduced)).flip(-1)
+
+    def features(self, reduced: Tensor) -> Tensor:
+        """Mean and deviation [B,F] of the maps of pictures [B,4,128,128]; their mask is not looked at."""
+        maps = self.body(torch.cat((reduced[:, :3], torch.zeros_like(reduced[:, 3:])), dim=1))
+        pooled = (torch.std_mean(maps[tap], dim=(2, 3), correction=0) for tap in TAPS)
+        return torch.cat([moment for pair in pooled for moment in pair], dim=1)
 
 
 class ResNet50(HarmonyNetwork):

@@ -7,17 +7,18 @@ from pathlib import Path
 import folder_paths
 
 from ..core.weights import shipped_weights
-from ..evaluator.checkpoint import MANIFEST, read_network, read_state
+from ..evaluator.checkpoint import MANIFEST, PROBE, read_classifier, read_network, read_state
 from ..evaluator.model import HarmonyEvaluator
 from .network import HostNetwork
 
 EMBEDDED = "embedded"
+CLASSIFIER = "embedded, whole picture"  # DiffHarmony's classifier
 FOLDER = "harmony_evaluator"
 
 
 def evaluator_names() -> list[str]:
-    """What can be loaded: the embedded evaluator and the files of the models folder."""
-    return [EMBEDDED, *folder_paths.get_filename_list(FOLDER)]
+    """What can be loaded: the embedded networks and the files of the models folder."""
+    return [EMBEDDED, CLASSIFIER, *folder_paths.get_filename_list(FOLDER)]
 
 
 def load_evaluator(name: str) -> HarmonyEvaluator:
@@ -27,6 +28,9 @@ def load_evaluator(name: str) -> HarmonyEvaluator:
         FileNotFoundError: when its file is missing.
         ValueError: when its file is damaged or holds something else.
     """
+    if name == CLASSIFIER:
+        network, view = read_classifier(*(read_state(shipped_weights(manifest)) for manifest in (PROBE, MANIFEST)))
+        return HarmonyEvaluator(name, HostNetwork(network), view)
     if name == EMBEDDED:
         path = shipped_weights(MANIFEST)
     else:

@@ -10,6 +10,7 @@ from comfy.sd import CLIP, VAE
 from comfy_api.latest import io, ui
 from torch import Tensor
 
+from ..core.view import ViewMode
 from ..evaluator.model import HarmonyEvaluator as Evaluator
 from ..host.diffharmony.harmonizer import (
     Models,
@@ -149,10 +150,32 @@ def _sampling() -> list[io.Input]:
             min=64,
             max=2048,
             step=64,
-            tooltip="Side of the square to which the picture is squashed for the model, in pixels. The paper uses 512 "
-            "and, with better figures, 1024.",
+            tooltip="Side of the square that the model sees, in pixels. The paper uses 512 and, with better figures, "
+            "1024; the embedded model was trained on 64.",
         ),
     ]
+
+
+def _view() -> io.Input:
+    return io.Combo.Input(
+        "view",
+        options=["whole", "crop"],
+        default=DEFAULTS.view,
+        optional=True,
+        tooltip="What the square shows. whole: the whole picture, squashed, as in the paper. crop: a square around the "
+        "object, twice its size where the picture allows, as the embedded model needs it.",
+    )
+
+
+def _carry(*, optional: bool = False) -> io.Input:
+    return io.Combo.Input(
+        "carry",
+        options=list(CARRIES),
+        default=CARRIES[0],
+        optional=optional,
+        tooltip="How the result comes to the picture's size. pixels: the model's own pixels, enlarged and pasted "
+        "inside the mask. lut: only their change of colors, so that every detail of the object stays.",
+    )
 
 
 def _harmony_vae() -> io.Input:
@@ -189,14 +212,7 @@ class DiffHarmonize(io.ComfyNode):
                     tooltip="How many seeds to try for each picture. 1 takes the first. More take longer, and are "
                     "averaged, or judged by the evaluator.",
                 ),
-                io.Combo.Input(
-                    "carry",
-                    options=list(CARRIES),
-                    default=CARRIES[0],
-                    tooltip="How the result comes to the picture's size. pixels: the model's own pixels, enlarged and "
-                    "pasted inside the mask. lut: only their change of colors, so that every detail of the object "
-                    "stays.",
-                ),
+                _carry(),
                 _harmony_vae(),
                 HarmonyEvaluator.Input(
                     "evaluator",
@@ -204,6 +220,7 @@ class DiffHarmonize(io.ComfyNode):
                     tooltip="From Load Harmony Evaluator. Connected: the result with the best score is taken. "
                     "Unconnected: the results of all seeds are averaged.",
                 ),
+                _view(),
             ],
             outputs=[io.Image.Output("image", tooltip="The harmonized picture. Outside the mask nothing changes.")],
         )
@@ -223,8 +240,10 @@ class DiffHarmonize(io.ComfyNode):
         carry: Carry,
         harmony_vae: HostHarmonyVAE | None = None,
         evaluator: Evaluator | None = None,
+        view: ViewMode = DEFAULTS.view,
     ) -> io.NodeOutput:
-        models, settings = Models(model, clip, vae, harmony_vae), SamplingSettings(steps=steps, size=size, seed=seed)
+        models = Models(model, clip, vae, harmony_vae)
+        settings = SamplingSettings(steps=steps, size=size, seed=seed, view=view)
         with errors_name("DiffHarmonize") as notes:
             done = harmonize(models, image, mask, settings, count=seeds, judge=evaluator, carry=carry)
         lines = [f"seed {', '.join(map(str, used))}" for used in done.seeds]
@@ -257,6 +276,8 @@ class InverseHarmonize(io.ComfyNode):
                     "10.",
                 ),
                 _harmony_vae(),
+                _view(),
+                _carry(optional=True),
             ],
             outputs=[
                 io.Image.Output(
@@ -280,8 +301,11 @@ class InverseHarmonize(io.ComfyNode):
         size: int,
         candidates: int,
         harmony_vae: HostHarmonyVAE | None = None,
+        view: ViewMode = DEFAULTS.view,
+        carry: Carry = CARRIES[0],
     ) -> io.NodeOutput:
-        models, settings = Models(model, clip, vae, harmony_vae), SamplingSettings(steps=steps, size=size, seed=seed)
+        models = Models(model, clip, vae, harmony_vae)
+        settings = SamplingSettings(steps=steps, size=size, seed=seed, view=view)
         with errors_name("InverseHarmonize") as notes:
-            made = make_composites(models, image, mask, settings, count=candidates)
+            made = make_composites(models, image, mask, settings, count=candidates, carry=carry)
         return noted(notes, io.NodeOutput(made))

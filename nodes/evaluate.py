@@ -26,7 +26,8 @@ class LoadHarmonyEvaluator(io.ComfyNode):
                     "name",
                     options=evaluator_names(),
                     default=EMBEDDED,
-                    tooltip="embedded: the small one that ships with the pack. The others are files in "
+                    tooltip="embedded: the small one that ships with the pack. embedded, whole picture: it does not "
+                    "look at the mask, and serves to pick composites for training. The others are files in "
                     "models/harmony_evaluator: one that you trained, or the paper's ResNet-50.",
                 )
             ],

@@ -26,7 +26,7 @@ from .gemini import GeminiDescribe
 from .harmonize import Harmonize, HarmonizeInstances
 from .instances import FindInstances, InstanceSimilarity
 from .invert import DDIMInvert
-from .load import LoadMiniHarmonyModel
+from .load import LoadMiniDiffHarmony, LoadMiniHarmonyModel
 from .loop import IterateLoop, IterateLoopEnd, IterateLoopPass
 from .null_text import EdgeNullTextOptimize
 from .object_mask import ObjectMask
@@ -73,6 +73,7 @@ class DiffHarmonization(ComfyExtension):
             LoadRoutedHarmonizer,
             RoutedHarmonize,
             HarmonizeSequence,
+            LoadMiniDiffHarmony,
             LoadHarmonyVAE,
             HarmonyVAEDecode,
             DiffHarmonyConditioning,

@@ -11,7 +11,14 @@ from typing import Annotated
 import typer
 
 from ..core.errors import InputError
-from .settings import Architecture, EvaluatorSettings, MiniSettings, RoutedSettings
+from .settings import (
+    Architecture,
+    DiffHarmonySettings,
+    EvaluatorSettings,
+    HarmonyVAESettings,
+    MiniSettings,
+    RoutedSettings,
+)
 
 Photos = Annotated[Path, typer.Option(help="Photo set (images/, masks/, index.csv).")]
 Work = Annotated[
@@ -19,6 +26,8 @@ Work = Annotated[
 ]
 Initial = Annotated[Path | None, typer.Option(help="Exported weights to start from, when there is no checkpoint yet.")]
 Minutes = Annotated[float, typer.Option(help="Stop after this many minutes. Run the same command again to continue.")]
+VAEFile = Annotated[Path, typer.Option(help="The trained VAE, vae.safetensors.")]
+Inverse = Annotated[bool, typer.Option(help="The other way around: composites of photographs.")]
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
@@ -134,6 +143,104 @@ def routed(
 
 
 @app.command()
+def vae(
+    photos: Photos,
+    work: Work,
+    steps: int = 2000,
+    batch: Annotated[int, typer.Option(help="Pictures in a batch.")] = 8,
+    learning_rate: float = 8e-4,
+    minutes: Minutes = DiffHarmonySettings.minutes,
+) -> None:
+    """Train the embedded DiffHarmony's VAE, which the three others need. Needs ComfyUI, see `mini`."""
+    from ..host.headless import prepare_host
+
+    prepare_host()
+    from .diffharmony.vae import train
+
+    train(photos, work, DiffHarmonySettings(steps=steps, batch=batch, learning_rate=learning_rate, minutes=minutes))
+
+
+@app.command("harmony_vae")
+def harmony_vae(
+    photos: Photos,
+    work: Work,
+    vae: VAEFile,
+    inverse: Inverse = False,
+    zero: Annotated[bool, typer.Option(help="The skips start at zero, else at random.")] = HarmonyVAESettings.zero,
+    decoder: Annotated[
+        bool, typer.Option(help="The decoder learns, too, not the conditional encoder and the skips alone.")
+    ] = HarmonyVAESettings.decoder,
+    initial: Initial = None,
+    steps: int = 1000,
+    batch: Annotated[int, typer.Option(help="Pictures in a batch.")] = 8,
+    learning_rate: float = 4e-4,
+    minutes: Minutes = DiffHarmonySettings.minutes,
+) -> None:
+    """Train the embedded Harmony-VAE. Needs the trained VAE alone."""
+    from ..host.headless import prepare_host
+
+    prepare_host()
+    from .diffharmony.harmony_vae import train
+
+    settings = HarmonyVAESettings(
+        zero=zero,
+        decoder=decoder,
+        initial=initial,
+        steps=steps,
+        batch=batch,
+        learning_rate=learning_rate,
+        minutes=minutes,
+    )
+    train(photos, work, vae, settings, inverse=inverse)
+
+
+@app.command()
+def diffharmony(
+    photos: Photos,
+    work: Work,
+    vae: VAEFile,
+    inverse: Inverse = False,
+    pairs: Annotated[int, typer.Option(help="Pairs of photograph and composite to learn from.")] = (
+        DiffHarmonySettings.pairs
+    ),
+    made: Annotated[
+        Path | None, typer.Option(help="A data set of `data build`, or iHarmony4, to learn from besides.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Learn from the first so many photos only.")] = None,
+    initial: Initial = None,
+    steps: int = 3000,
+    batch: Annotated[int, typer.Option(help="Pairs in a batch.")] = DiffHarmonySettings.batch,
+    learning_rate: float = DiffHarmonySettings.learning_rate,
+    minutes: Minutes = DiffHarmonySettings.minutes,
+) -> None:
+    """Train the embedded DiffHarmony's UNet. Needs the trained VAE alone."""
+    from ..host.headless import prepare_host
+
+    prepare_host()
+    from .diffharmony.unet import train
+
+    settings = DiffHarmonySettings(
+        pairs=pairs,
+        made=made,
+        limit=limit,
+        initial=initial,
+        steps=steps,
+        batch=batch,
+        learning_rate=learning_rate,
+        minutes=minutes,
+    )
+    train(photos, work, vae, settings, inverse=inverse)
+
+
+@app.command()
+def classifier(photos: Photos, output: Annotated[Path, typer.Option(help="File to write.")]) -> None:
+    """Fit DiffHarmony's harmony classifier, which picks composites for training. Takes minutes, needs no ComfyUI."""
+    from .classifier.fit import fit
+
+    fit(photos, output)
+
+
+@app.command()
 def norms(
     photos: Photos,
     output: Annotated[Path | None, typer.Option(help="File to write; by default the one that the pack ships.")] = None,
@@ -154,6 +261,20 @@ def mean(
 
     with _refusals():
         write_weights(mean_weights(files), output)
+
+
+@app.command()
+def bundle(
+    unet: Annotated[Path, typer.Option(help="unet.safetensors of `diffharmony`.")],
+    harmony_vae: Annotated[Path, typer.Option(help="harmony_vae.safetensors of `harmony_vae`.")],
+    output: Annotated[Path, typer.Option(help="File to write.")],
+    vae: Annotated[Path | None, typer.Option(help="vae.safetensors; the inverse networks share the others'.")] = None,
+) -> None:
+    """Put the embedded DiffHarmony's networks of one direction into one file."""
+    from .files import write_bundle
+
+    parts = {"unet": unet, "harmony_vae": harmony_vae} | ({} if vae is None else {"vae": vae})
+    write_bundle(parts, output)
 
 
 @contextmanager

@@ -36,6 +36,12 @@ def write_weights(state: Mapping[str, Tensor], path: Path) -> None:
         save_file(tensors, temporary)
 
 
+def write_bundle(parts: Mapping[str, Path], path: Path) -> None:
+    """Write several exported files as one; the tensors of each get its name as a prefix."""
+    tensors = {f"{name}.{key}": value for name, file in parts.items() for key, value in load_file(file).items()}
+    write_weights(tensors, path)
+
+
 def mean_weights(files: Sequence[Path]) -> dict[str, Tensor]:
     """The mean of the weights of several exported files, float32.
 

@@ -65,3 +65,26 @@ class RoutedSettings:
     learning_rate: float = 6e-4
     per_photo: int = 4  # squares cut around each object
     minutes: float = math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffHarmonySettings:
+    """Of one of the trainings of the embedded DiffHarmony."""
+
+    steps: int
+    batch: int = 24  # pictures
+    learning_rate: float = 5e-4
+    per_photo: int = 8  # squares cut around each object
+    pairs: int = 16_000  # of a photograph and a composite, that a UNet learns from
+    made: Path | None = None  # a data set in iHarmony4's layout, whose pairs come beside those
+    limit: int | None = None  # only so many photographs
+    initial: Path | None = None  # exported weights to start from, where there is no checkpoint
+    minutes: float = math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class HarmonyVAESettings(DiffHarmonySettings):
+    """Of the embedded Harmony-VAE's training."""
+
+    zero: bool = True  # the skips start at zero, else at random
+    decoder: bool = True  # the decoder learns, too, not the conditional encoder and the skips alone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import comfy.sample
 import node_helpers
@@ -14,10 +15,10 @@ from torch import Tensor
 
 from ...core.errors import InputError
 from ...core.masks import foreground
-from ...core.view import working_view
+from ...core.view import Rectangle, ViewMode, cut, find_view
 from ...evaluator.model import HarmonyEvaluator
 from ...methods.diffharmony.carry import Carry, carried
-from ...methods.diffharmony.conditioning import SCALE, latent_frame, latent_mask
+from ...methods.diffharmony.conditioning import latent_frame, latent_mask
 from ..image import check_mask, decode, encode
 from ..sampling.denoiser import Conditioning
 from ..sampling.model import family
@@ -46,6 +47,7 @@ class SamplingSettings:
     steps: int = 5
     size: int = 512  # side of the square that the model sees, pixels
     seed: int = 0  # of the first candidate; each further one has the next
+    view: ViewMode = "whole"  # what the square shows: the picture, squashed, or a square around the object
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def encoded(vae: VAE, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """What the UNet sees of composites.
 
     Args:
-        vae: of Stable Diffusion 1.5.
+        vae: of Stable Diffusion 1.5, or the embedded one.
         image: IMAGE [B,H,W,3].
         mask: MASK, one or one for each picture, 1 on the object.
 
@@ -86,7 +88,7 @@ def encoded(vae: VAE, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     mask = check_mask(mask, image)
     latent = encode(vae, image)
     grid = (latent.shape[-2], latent.shape[-1])
-    return latent, latent_mask(latent_frame(mask, grid), grid)
+    return latent, latent_mask(latent_frame(mask, grid, scale_of(vae)), grid)
 
 
 def require_unet(model: ModelPatcher) -> None:
@@ -104,20 +106,32 @@ def require_unet(model: ModelPatcher) -> None:
         )
 
 
-def require_vae(vae: VAE) -> None:
-    """Refuse a VAE whose latents are not Stable Diffusion's.
+def require_vae(vae: VAE, model: ModelPatcher | None = None) -> None:
+    """Refuse a VAE whose latents are not Stable Diffusion's, or not those of a UNet.
 
     Raises:
         InputError: when their channels or their size are others.
     """
     vae.throw_exception_if_invalid()
-    scale = vae.spacial_compression_encode()
-    if (vae.latent_dim, vae.latent_channels, scale) != (2, LATENT, SCALE):
+    found, scale = type(vae.first_stage_model).__name__, scale_of(vae)
+    if (vae.latent_dim, vae.latent_channels) != (2, LATENT):
         raise InputError(
             "vae",
-            f"got {type(vae.first_stage_model).__name__} with latents of {vae.latent_channels} channels, expected the "
-            f"VAE of Stable Diffusion 1.5, with {LATENT} channels.",
+            f"got {found} with latents of {vae.latent_channels} channels, expected the VAE of Stable Diffusion 1.5, "
+            f"with {LATENT} channels, or the one that comes with the model.",
         )
+    expected = scale if model is None else model.model.latent_format.spacial_downscale_ratio
+    if scale != expected:
+        raise InputError(
+            "vae",
+            f"got {found}, which makes pictures {scale} times smaller; this model's latents are {expected} times "
+            "smaller. Take model and VAE from the same loader.",
+        )
+
+
+def scale_of(vae: VAE) -> int:
+    """Pixels of a side for one of a VAE's latents."""
+    return cast(int, vae.spacial_compression_encode())
 
 
 def candidates(
@@ -138,6 +152,7 @@ def candidates(
     Raises:
         InputError: when a model or the mask does not fit.
     """
+    require_vae(models.vae, models.model)
     latent, small = encoded(models.vae, image, mask)
     text = conditioned(empty_prompt(models.clip), latent, small)
     for number in range(count):
@@ -200,14 +215,14 @@ def harmonize(
     require_unet(models.model)
     done = []
     for picture, plane in _pictures(image, mask):
-        square, own = _square(picture, plane, settings.size)
+        view, square, own = _square(picture, plane, settings)
         edits = candidates(models, square, own, settings, count)
         if judge is None:
             seeds, squares = zip(*edits, strict=True)
             mean = torch.stack(squares).mean(0)
-            done.append((carried(picture, plane, square, mean, own, carry), seeds, ()))
+            done.append((carried(picture, plane, view, square, mean, own, carry), seeds, ()))
         else:
-            results = ((seed, carried(picture, plane, square, edit, own, carry)) for seed, edit in edits)
+            results = ((seed, carried(picture, plane, view, square, edit, own, carry)) for seed, edit in edits)
             scored = [(float(judge.score(result, plane)), seed, result) for seed, result in results]
             score, seed, result = max(scored, key=lambda entry: entry[0])
             done.append((result, (seed,), (score,)))
@@ -215,7 +230,9 @@ def harmonize(
     return Harmonized(torch.cat(images), seeds, tuple(score for row in scores for score in row))
 
 
-def make_composites(models: Models, image: Tensor, mask: Tensor, settings: SamplingSettings, *, count: int) -> Tensor:
+def make_composites(
+    models: Models, image: Tensor, mask: Tensor, settings: SamplingSettings, *, count: int, carry: Carry = "pixels"
+) -> Tensor:
     """Composites of real pictures, by a model that was trained the other way around: the object no longer belongs.
 
     Args:
@@ -224,6 +241,7 @@ def make_composites(models: Models, image: Tensor, mask: Tensor, settings: Sampl
         mask: MASK of its size, one or one for each picture, 1 on the object to change.
         settings: of the sampling.
         count: composites of each picture, at least 1, each from a seed of its own.
+        carry: see `carried`.
 
     Returns:
         IMAGE [B*count,H,W,3], the composites of the first picture first. Outside the mask they are the picture.
@@ -234,9 +252,9 @@ def make_composites(models: Models, image: Tensor, mask: Tensor, settings: Sampl
     require_unet(models.model)
     made = []
     for picture, plane in _pictures(image, mask):
-        square, own = _square(picture, plane, settings.size)
+        view, square, own = _square(picture, plane, settings)
         edits = candidates(models, square, own, settings, count)
-        made += [carried(picture, plane, square, edit, own, "pixels") for _, edit in edits]
+        made += [carried(picture, plane, view, square, edit, own, carry) for _, edit in edits]
     return torch.cat(made)
 
 
@@ -245,7 +263,8 @@ def _pictures(image: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     return zip(image[..., :3].split(1), check_mask(mask, image).split(1), strict=True)
 
 
-def _square(picture: Tensor, mask: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """The whole picture, squashed to a square as in the paper, and its mask."""
-    square, plane = working_view(picture, mask.to(picture), size, "whole")
-    return square, foreground(plane).to(picture)
+def _square(picture: Tensor, mask: Tensor, settings: SamplingSettings) -> tuple[Rectangle, Tensor, Tensor]:
+    """What of the picture the model sees: where that is, the square, and the square's mask."""
+    view = find_view(foreground(mask[0]), settings.view)
+    square, plane = cut(picture, mask.to(picture), view, settings.size)
+    return view, square, foreground(plane).to(picture)

@@ -83,6 +83,7 @@ class HostHarmonyVAE:
         self.dtype = management.vae_dtype(self.device, [torch.bfloat16, torch.float32])
         network = network.to(self.dtype).eval().requires_grad_(False)
         self.patcher = ModelPatcher(network, self.device, management.vae_offload_device())
+        self.scale = 2 ** (len(network.decoder.up) - 1)  # pixels of a side for one of the latent's
 
     def decode(self, latent: Tensor, image: Tensor, mask: Tensor) -> Tensor:
         """Pictures of latents, each by itself, with the details of the composite.
@@ -95,12 +96,12 @@ class HostHarmonyVAE:
             mask: MASK of the image's size, one or one for each picture, 1 on the object.
 
         Returns:
-            IMAGE [B,8h,8w,3] in 0-1.
+            IMAGE [B,8h,8w,3] in 0-1; other VAEs than Stable Diffusion's enlarge by `scale`.
 
         Raises:
             InputError: when the latent is of another kind, or sizes or numbers do not fit.
         """
-        latent, condition, plane = _checked(latent, image, mask)
+        latent, condition, plane = _checked(latent, image, mask, self.scale)
         rows = zip(latent.split(1), condition.split(1), plane.split(1), strict=True)
         return torch.cat([self._picture(*row) for row in rows])
 
@@ -134,8 +135,8 @@ class HostHarmonyVAE:
         management.load_models_gpu([self.patcher], memory_required=needed, force_full_load=True)
 
 
-def _checked(latent: Tensor, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Latent [B,4,h,w], composite [B,3,8h,8w] in [-1,1], binary mask [B,1,8h,8w]."""
+def _checked(latent: Tensor, image: Tensor, mask: Tensor, scale: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Latent [B,4,h,w], composite [B,3,scale*h,scale*w] in [-1,1], binary mask [B,1,scale*h,scale*w]."""
     if latent.ndim != 4 or latent.shape[1] != LATENT:
         raise InputError(
             "latent",
@@ -144,8 +145,8 @@ def _checked(latent: Tensor, image: Tensor, mask: Tensor) -> tuple[Tensor, Tenso
     batch, grid = len(latent), (latent.shape[-2], latent.shape[-1])
     if len(image) not in (1, batch):
         raise InputError("image", f"got {len(image)} pictures for {batch} latents. Give one picture, or one for each.")
-    condition = latent_frame(image[..., :3], grid).movedim(-1, 1).to(latent).contiguous() * 2 - 1
-    plane = foreground(latent_frame(check_mask(mask, image), grid))[:, None].to(latent)
+    condition = latent_frame(image[..., :3], grid, scale).movedim(-1, 1).to(latent).contiguous() * 2 - 1
+    plane = foreground(latent_frame(check_mask(mask, image), grid, scale))[:, None].to(latent)
     return latent, condition.expand(batch, -1, -1, -1), plane.expand(batch, -1, -1, -1)
 
 

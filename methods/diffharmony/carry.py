@@ -11,21 +11,25 @@ from torch.nn.functional import interpolate
 from ...color.apply import apply_lut
 from ...color.fit import fit_lut
 from ...core.errors import InputError
+from ...core.view import Rectangle
 
 Carry = Literal["pixels", "lut"]
 CARRIES: tuple[Carry, ...] = get_args(Carry)
 
 
-def carried(image: Tensor, mask: Tensor, before: Tensor, after: Tensor, weights: Tensor, carry: Carry) -> Tensor:
+def carried(
+    image: Tensor, mask: Tensor, view: Rectangle, before: Tensor, after: Tensor, weights: Tensor, carry: Carry
+) -> Tensor:
     """A picture with its object edited. Where the mask is 0 it is bit-identical.
 
     Args:
         image: [1,H,W,3] in 0-1.
         mask: [1,H,W] in 0-1.
-        before: the whole picture as a square [1,S,S,3].
+        view: the rectangle of the picture that was edited.
+        before: what it shows, as a square [1,S,S,3].
         after: the square after the edit.
         weights: the square's mask [1,S,S].
-        carry: "pixels": the edited pixels, brought to the picture's size. "lut": the change of colors alone, so that
+        carry: "pixels": the edited pixels, brought to the view's size. "lut": the change of colors alone, so that
             the picture keeps its details.
 
     Returns:
@@ -38,7 +42,10 @@ def carried(image: Tensor, mask: Tensor, before: Tensor, after: Tensor, weights:
         return apply_lut(image, fit_lut(before, after, weights), mask)
     if carry != "pixels":
         raise InputError("carry", f"got '{carry}', expected one of {', '.join(CARRIES)}.")
-    return pasted(image, mask, resized(after, *image.shape[1:3]))
+    edited = image.clone()
+    rows, columns = slice(view.top, view.top + view.height), slice(view.left, view.left + view.width)
+    edited[:, rows, columns] = resized(after, view.height, view.width).to(image)
+    return pasted(image, mask, edited)
 
 
 def resized(image: Tensor, height: int, width: int) -> Tensor:

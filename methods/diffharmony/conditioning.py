@@ -9,38 +9,37 @@ from torch.nn.functional import interpolate
 from ...core.errors import InputError
 from ...core.masks import foreground
 
-SCALE = 8  # pixels of a side for one of the latent's
 
-
-def latent_frame(picture: Tensor, grid: tuple[int, int]) -> Tensor:
-    """The part of pictures that a latent shows: the host cuts sides to a multiple of 8, evenly at both ends.
+def latent_frame(picture: Tensor, grid: tuple[int, int], scale: int) -> Tensor:
+    """The part of pictures that a latent shows: the host cuts sides to a multiple of `scale`, evenly at both ends.
 
     Args:
         picture: [B,H,W,C] or [B,H,W].
         grid: (h, w) of the latent.
+        scale: pixels of a side for one of the latent's; Stable Diffusion's VAE has 8.
 
     Returns:
-        [B,8h,8w,C] or [B,8h,8w].
+        [B,scale*h,scale*w,C] or [B,scale*h,scale*w].
 
     Raises:
         InputError: when the pictures have another size than the one that was encoded.
     """
     (height, width), (rows, columns) = picture.shape[1:3], grid
-    if (height // SCALE, width // SCALE) != (rows, columns):
+    if (height // scale, width // scale) != (rows, columns):
         raise InputError(
             "image",
-            f"got {width}x{height} (width x height) for a latent of {columns}x{rows}, expected {columns * SCALE}x"
-            f"{rows * SCALE}. Give the picture at the size at which it was encoded.",
+            f"got {width}x{height} (width x height) for a latent of {columns}x{rows}, expected {columns * scale}x"
+            f"{rows * scale}. Give the picture at the size at which it was encoded.",
         )
-    top, left = (height - rows * SCALE) // 2, (width - columns * SCALE) // 2
-    return picture[:, top : top + rows * SCALE, left : left + columns * SCALE]
+    top, left = (height - rows * scale) // 2, (width - columns * scale) // 2
+    return picture[:, top : top + rows * scale, left : left + columns * scale]
 
 
 def latent_mask(mask: Tensor, grid: tuple[int, int]) -> Tensor:
     """A mask as the UNet was trained with it: made binary, then sampled at the nearest pixels. Nothing is blurred.
 
     Args:
-        mask: [B,8h,8w] in 0-1, 1 on the object.
+        mask: [B,H,W] in 0-1, 1 on the object.
         grid: (h, w) of the latent.
 
     Returns:

@@ -18,7 +18,6 @@ from itertools import count
 import torch
 from torch import Tensor, nn
 
-from .conditioning import SCALE
 from .network import HarmonyVAE
 
 TILE = 48  # side of a tile, in the latent's pixels
@@ -64,7 +63,7 @@ def decode_in_tiles(
     Args:
         network: on its device; tiles are brought there.
         latent: [1,4,h,w].
-        condition: [1,3,8h,8w] in [-1,1].
+        condition: [1,3,8h,8w] in [-1,1]; other VAEs than Stable Diffusion's shrink by another factor than 8.
         mask: [1,1,8h,8w], 0 or 1.
         tile: side of a tile, in the latent's pixels.
         halo: what a tile sees around itself, likewise.
@@ -76,19 +75,20 @@ def decode_in_tiles(
         [1,3,8h,8w] in about [-1,1], float32, on the latent's device.
     """
     device, (height, width) = next(network.parameters()).device, latent.shape[-2:]
+    scale = condition.shape[-1] // width
     tiles = [Tile(*cut) for cut in _cuts((height, width), tile, halo)]
     rows, columns = (_sampled(side, sample, latent.device) for side in (height, width))
     numbers, total = count(1), 2 * len(tiles)
 
-    def sampled(values: Tensor, scale: int = 1) -> Tensor:
-        return values[..., _pixels(rows, scale), :][..., _pixels(columns, scale)].to(device)
+    def sampled(values: Tensor, times: int = 1) -> Tensor:
+        return values[..., _pixels(rows, times), :][..., _pixels(columns, times)].to(device)
 
     def features_of(part: Tile) -> list[Tensor]:
-        return network.descend(*(part.seen(values, SCALE).to(device) for values in (condition, mask)))
+        return network.descend(*(part.seen(values, scale).to(device) for values in (condition, mask)))
 
     down = Moments(_norms(network.conditional_encoder.down))
     with down.measured():
-        features = network.descend(sampled(condition, SCALE), sampled(mask, SCALE))
+        features = network.descend(sampled(condition, scale), sampled(mask, scale))
     with down.frozen():
         deepest = latent.new_empty(1, network.mid_skip.in_channels, height, width)
         for part in tiles:
@@ -98,10 +98,10 @@ def decode_in_tiles(
         up = Moments(_norms(network.decoder.up, network.decoder.norm_out))
         with up.measured():
             network.ascend(sampled(hidden), features)
-        out = torch.empty(1, 3, SCALE * height, SCALE * width, dtype=torch.float32, device=latent.device)
+        out = torch.empty(1, 3, scale * height, scale * width, dtype=torch.float32, device=latent.device)
         with up.frozen():
             for part in tiles:
-                part.keep(out, network.ascend(part.seen(hidden).to(device), features_of(part)), SCALE)
+                part.keep(out, network.ascend(part.seen(hidden).to(device), features_of(part)), scale)
                 report(next(numbers), total)
     return out
 

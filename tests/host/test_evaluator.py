@@ -13,7 +13,7 @@ from diff_harmonization.data.pairs import jitter_tone
 from diff_harmonization.data.photos import read_image, read_mask
 from diff_harmonization.evaluator.networks import ResNet50
 from diff_harmonization.host import evaluator as host_evaluator
-from diff_harmonization.host.evaluator import EMBEDDED, FOLDER, evaluator_names, load_evaluator
+from diff_harmonization.host.evaluator import CLASSIFIER, EMBEDDED, FOLDER, evaluator_names, load_evaluator
 from diff_harmonization.host.folders import register_folder
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "workflows" / "examples"
@@ -44,6 +44,24 @@ def test_the_embedded_weights_are_small_and_half_precision():
     assert {value.dtype for value in load_file(path).values()} == {torch.float16}
 
 
+def test_the_classifier_s_probe_was_fitted_on_the_embedded_evaluator():
+    """Another body needs another fit: `training classifier`."""
+    probe, evaluator = (json.loads(m.read_text()) for m in (host_evaluator.PROBE, host_evaluator.MANIFEST))
+    assert probe["evaluator_sha256"] == evaluator["sha256"]
+
+
+def test_the_classifier_looks_at_the_whole_picture_and_not_at_the_mask(example, executor):
+    classifier, (image, mask) = load_evaluator(CLASSIFIER), example
+    assert classifier.view == "whole"
+    other = torch.zeros_like(mask)
+    other[:, :40, :40] = 1
+    scores = [classifier.score(image, plane).item() for plane in (mask, other)]
+    assert 0 < scores[0] < 1 and scores[0] == scores[1]
+    edge = image.clone()
+    edge[:, :20] = torch.tensor([1.0, 0.0, 1.0])
+    assert classifier.score(edge, mask).item() != scores[0]
+
+
 def test_the_folder_is_registered_once(folder):
     assert folder_paths.get_folder_paths(FOLDER) == [str(folder)]
     folder_paths.folder_names_and_paths[FOLDER] = (["/elsewhere"], {".pth"})
@@ -54,7 +72,7 @@ def test_the_folder_is_registered_once(folder):
 def test_names_are_the_embedded_one_and_the_users_files(folder):
     save_file({"a": torch.zeros(1)}, folder / "mine.safetensors")
     (folder / "notes.txt").write_text("no weights")
-    assert evaluator_names() == [EMBEDDED, "mine.safetensors"]
+    assert evaluator_names() == [EMBEDDED, CLASSIFIER, "mine.safetensors"]
 
 
 def test_a_users_file_scores(folder, example, executor):

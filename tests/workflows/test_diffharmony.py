@@ -1,4 +1,7 @@
-"""DiffHarmony's workflows as they are shipped, on narrow files of random weights under the names that they ask for."""
+"""DiffHarmony's workflows as they are shipped.
+
+Those for the released weights run on narrow files of random weights under the names that they ask for.
+"""
 
 import numpy as np
 import pytest
@@ -41,8 +44,37 @@ def pixels(example):
         return np.asarray(composite), np.asarray(mask.convert("L"))
 
 
+@pytest.fixture
+def embedded(server, composite_name, mask_name):
+    """Runs a shipped workflow with the embedded networks."""
+
+    def run(name, node, **changes):
+        graph = shipped(name)
+        graph["composite"]["inputs"]["image"], graph["mask"]["inputs"]["image"] = composite_name, mask_name
+        graph[node]["inputs"] |= changes
+        return server.run(graph)
+
+    yield run
+    server.free()
+
+
+def test_the_embedded_model_harmonizes(server, embedded, pixels):
+    outputs, (composite, mask) = embedded("diffharmony", "apply"), pixels
+    result = saved_picture(server, outputs, "save")
+    assert (result[mask == 0] == composite[mask == 0]).all()
+    assert (result[mask == 255] != composite[mask == 255]).any(-1).mean() > 0.5
+    assert outputs["apply"]["text"] == ["seed 0, 1, 2, 3"]
+
+
+def test_the_embedded_model_makes_composites(server, embedded, pixels):
+    outputs, (picture, mask) = embedded("inverse_harmonization", "make", candidates=3), pixels
+    made = [saved_picture(server, outputs, "save", index) for index in range(3)]
+    assert len(outputs["save"]["images"]) == 3 and len({each.tobytes() for each in made}) == 3
+    assert all((each[mask == 0] == picture[mask == 0]).all() for each in made)
+
+
 def test_a_composite_is_harmonized(server, run, pixels):
-    outputs, (composite, mask) = run("diffharmony", "apply"), pixels
+    outputs, (composite, mask) = run("diffharmony_released", "apply"), pixels
     result = saved_picture(server, outputs, "save")
     assert (result[mask == 0] == composite[mask == 0]).all()
     assert (result[mask == 255] != composite[mask == 255]).any(-1).mean() > 0.5
@@ -51,7 +83,7 @@ def test_a_composite_is_harmonized(server, run, pixels):
 
 
 def test_composites_are_made_of_a_picture(server, run, pixels):
-    outputs, (picture, mask) = run("inverse_harmonization", "make", candidates=2), pixels
+    outputs, (picture, mask) = run("inverse_harmonization_released", "make", candidates=2), pixels
     made = [saved_picture(server, outputs, "save", index) for index in range(2)]
     assert len(outputs["save"]["images"]) == 2 and (made[0] != made[1]).any()
     assert all((each[mask == 0] == picture[mask == 0]).all() for each in made)

@@ -1,4 +1,4 @@
-"""The shipped workflows' graphs for DiffHarmony, with the files of its release that the user has put in place."""
+"""The shipped workflows' graphs for DiffHarmony: with the embedded networks, and with the files of its release."""
 
 from __future__ import annotations
 
@@ -6,37 +6,44 @@ from .graphs import IMAGE, MASK, Group, Node, compare_group, composite_group, pi
 
 MODELS = "Load Diffusion Model, Load Checkpoint, Load Harmony-VAE: your files, see `docs/diffharmony.md`."
 CHECKPOINT = "v1-5-pruned-emaonly.safetensors"
+EMBEDDED = {"size": 64, "view": "crop", "carry": "lut"}  # what the embedded networks were trained for
+Links = dict[str, tuple[str, int]]
 
 
-def released(way: str) -> list[Node]:
-    """The loaders. `way`: what the files' names begin with."""
-    return [
+def embedded(direction: str) -> tuple[list[Node], Links]:
+    """The embedded networks, and what they give."""
+    names = ("model", "clip", "vae", "harmony_vae")
+    loader = Node("models", "LoadMiniDiffHarmony", {"direction": direction})
+    return [loader], {name: ("models", output) for output, name in enumerate(names)}
+
+
+def released(way: str) -> tuple[list[Node], Links]:
+    """The files that the user has put in place, and what they give. `way`: what the files' names begin with."""
+    loaders = [
         Node("unet", "UNETLoader", {"unet_name": f"{way}_unet.bin", "weight_dtype": "default"}),
         Node("sd15", "CheckpointLoaderSimple", {"ckpt_name": CHECKPOINT}, "Load Checkpoint: Stable Diffusion 1.5"),
         Node("details", "LoadHarmonyVAE", {"name": f"{way}_vae.safetensors"}),
     ]
+    return loaders, {"model": ("unet", 0), "clip": ("sd15", 1), "vae": ("sd15", 2), "harmony_vae": ("details", 0)}
 
 
-def links() -> dict[str, tuple[str, int]]:
-    models = {"model": ("unet", 0), "clip": ("sd15", 1), "vae": ("sd15", 2), "harmony_vae": ("details", 0)}
-    return models | {"image": IMAGE, "mask": MASK}
-
-
-def harmonize_graph() -> list[Group]:
+def harmonize_graph(models: tuple[list[Node], Links], notes: tuple[str, ...], settings: dict) -> list[Group]:
     """A composite harmonized in one box."""
-    saved = [save_image("save", ("apply", 0), "result")]
+    loaders, links = models
+    box = Node("apply", "DiffHarmonize", links | {"image": IMAGE, "mask": MASK} | settings)
     return [
-        composite_group(MODELS, name_it=False),
-        Group("2  DiffHarmony's files", "#b58b2a", [released("diffharmony")]),
-        Group("3  Harmonize", "#8a5a9e", [[Node("apply", "DiffHarmonize", links())]]),
-        compare_group("4  Compare and save", saved),
+        composite_group(*notes, name_it=False),
+        Group("2  DiffHarmony", "#b58b2a", [loaders]),
+        Group("3  Harmonize", "#8a5a9e", [[box]]),
+        compare_group("4  Compare and save", [save_image("save", ("apply", 0), "result")]),
     ]
 
 
-def inverse_graph() -> list[Group]:
+def inverse_graph(models: tuple[list[Node], Links], notes: tuple[str, ...], settings: dict) -> list[Group]:
     """Composites of a real picture."""
+    loaders, links = models
     note = start_note(
-        MODELS,
+        *notes,
         picture="Picture: choose a real picture, in which everything belongs.",
         mask="Paint an object: right-click Picture, *Open in Mask Editor*. Or choose a file in Mask.",
     )
@@ -44,13 +51,18 @@ def inverse_graph() -> list[Group]:
         note,
         *picture_and_mask("Picture", "harmonize_example_background.jpg", "harmonize_example_background_mask.png"),
     ]
-    saved = [save_image("save", ("make", 0), "composites")]
+    box = Node("make", "InverseHarmonize", links | {"image": IMAGE, "mask": MASK} | settings)
     return [
         Group("1  The real picture", "#3f789e", [chosen]),
-        Group("2  DiffHarmony's inverse files", "#b58b2a", [released("diffharmony_inverse")]),
-        Group("3  Make composites", "#8a5a9e", [[Node("make", "InverseHarmonize", links())], saved]),
+        Group("2  DiffHarmony, the other way around", "#b58b2a", [loaders]),
+        Group("3  Make composites", "#8a5a9e", [[box], [save_image("save", ("make", 0), "composites")]]),
     ]
 
 
 def workflows() -> dict[str, list[Group]]:
-    return {"diffharmony": harmonize_graph(), "inverse_harmonization": inverse_graph()}
+    return {
+        "diffharmony": harmonize_graph(embedded("harmonize"), (), EMBEDDED | {"seeds": 4}),
+        "diffharmony_released": harmonize_graph(released("diffharmony"), (MODELS,), {}),
+        "inverse_harmonization": inverse_graph(embedded("inverse"), (), EMBEDDED),
+        "inverse_harmonization_released": inverse_graph(released("diffharmony_inverse"), (MODELS,), {}),
+    }

@@ -9,7 +9,7 @@ import torch
 from checkpoints import SD1, UNET, unet_shapes, write_sd1
 from tiny_models import pixel_vae, tiny_model
 
-from diff_harmonization.core.view import Rectangle, cut
+from diff_harmonization.core.view import Rectangle, cut, find_view
 from diff_harmonization.evaluator.model import HarmonyEvaluator
 from diff_harmonization.host.diffharmony.harmonizer import (
     SCHEDULER,
@@ -45,7 +45,7 @@ def square():
 
 
 def test_the_paper_s_settings():
-    assert SamplingSettings() == SamplingSettings(steps=5, size=512, seed=0)
+    assert SamplingSettings() == SamplingSettings(steps=5, size=512, seed=0, view="whole")
 
 
 def test_the_steps_are_those_of_the_training_s_timesteps(models):
@@ -117,11 +117,25 @@ def test_each_picture_of_a_batch_is_harmonized_by_itself(models, photos, setting
 
 def test_seeds_are_averaged(models, photos, settings, executor):
     image, mask = (part[:1] for part in photos)
-    square, plane = cut(image, mask, Rectangle(0, 0, 75, 101), 64)
+    whole = Rectangle(0, 0, 75, 101)
+    square, plane = cut(image, mask, whole, 64)
     plane = (plane >= 100 / 255).float()
     squares = torch.cat([edit for _, edit in candidates(models, square, plane, settings, 3)])
-    expected = carried(image, mask, square, squares.mean(0, keepdim=True), plane, "pixels")
+    expected = carried(image, mask, whole, square, squares.mean(0, keepdim=True), plane, "pixels")
     torch.testing.assert_close(harmonize(models, image, mask, settings, count=3).image, expected)
+
+
+def test_the_view_is_the_square_around_the_object(models, photos, executor):
+    image, mask = (part[:1] for part in photos)
+    settings = SamplingSettings(size=64, seed=3, view="crop")
+    view = find_view(mask[0] >= 100 / 255)
+    square, plane = cut(image, mask, view, 64)
+    plane = (plane >= 100 / 255).float()
+    _, edit = next(candidates(models, square, plane, settings, 1))
+    for carry in ("pixels", "lut"):
+        expected = carried(image, mask, view, square, edit, plane, carry)
+        assert torch.equal(harmonize(models, image, mask, settings, carry=carry).image, expected)
+        assert torch.equal(make_composites(models, image, mask, settings, count=1, carry=carry), expected)
 
 
 def test_the_judge_takes_the_best(models, photos, executor):

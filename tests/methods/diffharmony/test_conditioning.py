@@ -25,11 +25,12 @@ def test_an_object_that_falls_between_the_pixels_is_refused():
 def test_the_frame_is_even_at_both_ends(channels):
     picture = torch.arange(21 * 27.0).reshape(1, 21, 27)
     picture = picture[..., None].expand(1, 21, 27, 3) if channels else picture
-    frame = latent_frame(picture, (2, 3))
+    frame = latent_frame(picture, (2, 3), 8)
     assert torch.equal(frame, picture[:, 2:18, 1:25])
-    assert latent_frame(frame, (2, 3)).shape == frame.shape
+    assert latent_frame(frame, (2, 3), 8).shape == frame.shape
+    assert torch.equal(latent_frame(picture, (5, 6), 4), picture[:, :20, 1:25])
 
 
 def test_another_size_is_refused():
     with pytest.raises(ValueError, match="^`image`: got 64x48 .* for a latent of 8x8, expected 64x64"):
-        latent_frame(torch.zeros(1, 48, 64), (8, 8))
+        latent_frame(torch.zeros(1, 48, 64), (8, 8), 8)

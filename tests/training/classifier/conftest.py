@@ -1,0 +1,1 @@
+from photo_sets import photo_set  # noqa: F401

@@ -1,0 +1,1 @@
+"""The fit of the whole picture's harmony classifier."""
