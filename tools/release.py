@@ -46,7 +46,7 @@ def whats_new(version: str, changelog: str) -> str:
 
 
 def main(tag: str) -> int:
-    import tomllib
+    import tomllib  # pyright: ignore[reportMissingImports]  # since Python 3.11, which the publishing job has
 
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

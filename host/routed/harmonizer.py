@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -153,13 +153,15 @@ def _version(proposal: Proposal, image: Tensor, mask: Tensor, strength: float, l
 def _judged(
     judge: HarmonyEvaluator, made: Callable[[float], Version], mask: Tensor, strength: float
 ) -> tuple[float, tuple[float, ...]]:
-    """The share of the strength to take, and the scores at all of JUDGED. One version is in memory at a time.
-
-    As in the loop, the weakest change that gains enough is taken, where it gains more than the margin.
-    """
+    """The share of the strength to take, and the scores at all of JUDGED. One version is in memory at a time."""
     pictures = (made(share * strength).image for share in JUDGED)
     scores = tuple(float(judge.score(picture[None], mask[None])) for picture in pictures)
-    return JUDGED[answer(scores, CHOICE, proposals=len(JUDGED) - 1)], scores
+    return share_of(scores), scores
+
+
+def share_of(scores: Sequence[float]) -> float:
+    """Which of JUDGED to take by their scores: as in the loop, the weakest that gains enough, if any gains enough."""
+    return JUDGED[answer(scores, CHOICE, proposals=len(JUDGED) - 1)]
 
 
 def importance_of(image: Tensor, mask: Tensor) -> Tensor:

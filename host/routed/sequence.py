@@ -13,12 +13,11 @@ from ...color.sequence import CutFinder, Shot, smoothed
 from ...core.errors import InputError
 from ...core.masks import foreground
 from ...evaluator.model import HarmonyEvaluator
-from ...loop.policy import answer
 from ...methods.routed.apply import LUT_SIZE, global_lut
 from ...methods.routed.harmonizer import Proposal, RoutedHarmonizer
 from ..image import as_batch
 from ..sampling.progress import progress
-from .harmonizer import CLIMB, JUDGED, importance_of
+from .harmonizer import JUDGED, importance_of, share_of
 
 INTERVAL = 12  # frames from key frame to key frame
 LEAST_SHARE = 1e-4  # of a frame, that a key frame's object covers
@@ -139,7 +138,7 @@ class SequenceReader:
         strength, scores = self.strength, ()
         if self.judge is not None:
             scores = tuple(sum(several) / len(keys) for several in zip(*(key.scores for key in keys), strict=True))
-            strength *= JUDGED[answer(scores, CLIMB)]
+            strength *= share_of(scores)
         if strength == 0:
             return UNCHANGED, 0.0, scores
         luts = smoothed(lambda place: global_lut(keys[place].proposal.transform.scaled(strength)), len(keys))
