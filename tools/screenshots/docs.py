@@ -84,12 +84,10 @@ def search(page: Chrome, url: str) -> None:
 
 
 def chinese(page: Chrome, url: str) -> None:
-    try:
-        help_page(page, url, Comfy_Locale="zh")
-    finally:
-        page.execute_script("app.extensionManager.setting.set('Comfy.Locale', 'en')")
+    help_page(page, url, Comfy_Locale="zh")
 
 
+# The language stays as it was set last, so the Chinese page comes last.
 SCREENS: tuple[Callable[[Chrome, str], None], ...] = (templates, run, help_page, search, chinese)
 
 
