@@ -84,7 +84,7 @@ class Cluster:
         size = max(1, min(LARGEST_BLOCK, len(rows) // (BLOCKS * count)))
         source = ray.data.from_items(list(rows), override_num_blocks=-(-len(rows) // size))
         done = source.map(
-            RayWorker,
+            RayWorker,  # pyright: ignore[reportArgumentType]  (Ray takes a class as well, its hints do not)
             fn_constructor_args=(make,),
             compute=ray.data.ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=2),
             num_cpus=threads,
