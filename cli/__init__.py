@@ -1,1 +1,1 @@
-"""The command line: the demo on a real ComfyUI server."""
+"""The command line: one picture, folders here and on Ray, clips, and the demo on a real ComfyUI server."""

@@ -108,6 +108,8 @@ def _picture_worker(job: Job) -> Callable[[Row], Row]:
 
 
 def _ray() -> Any:
+    # Ray gives its own processes half a minute to start, which a busy machine does not keep.
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
     try:
         import ray
         import ray.data
