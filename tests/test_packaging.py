@@ -180,8 +180,8 @@ def test_the_registry_gets_the_frontends_part():
 
 def test_the_host_serves_the_frontends_part_once(server):
     """Under the folder's name, where the browser looks for the nodes' help; a second name would load it twice."""
-    ours = [path for path in server.get_json("/extensions") if path.endswith("/shown_text.js")]
-    assert ours == ["/extensions/diff_harmonization/shown_text.js"]
+    ours = [path for path in server.get_json("/extensions") if path.endswith(("/shown_text.js", "/pass_picker.js"))]
+    assert sorted(ours) == [f"/extensions/diff_harmonization/{name}.js" for name in ("pass_picker", "shown_text")]
 
 
 def test_it_imports_without_a_host(wheel, tmp_path):

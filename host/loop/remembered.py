@@ -17,26 +17,26 @@ class _Loop:
     outcome: Any
 
 
-_loops: dict[str, _Loop] = {}  # by the node's id, the latest last
+_loops: dict[str, _Loop] = {}  # by their keys, the latest last
 
 
-def remember(node: str, made_of: tuple[Any, ...], outcome: Any) -> None:
-    """Keep what a node's loop made.
+def remember(key: str, made_of: tuple[Any, ...], outcome: Any) -> None:
+    """Keep what a loop made.
 
     Args:
-        node: its id.
+        key: what the loop is known by.
         made_of: all that the outcome depends on.
         outcome: anything.
     """
-    _loops.pop(node, None)
-    _loops[node] = _Loop(made_of, outcome)
+    _loops.pop(key, None)
+    _loops[key] = _Loop(made_of, outcome)
     while len(_loops) > KEPT:
         del _loops[next(iter(_loops))]
 
 
-def recall(node: str, made_of: tuple[Any, ...]) -> Any:
-    """What the node's latest loop made, if it was of the same; else None."""
-    loop = _loops.get(node)
+def recall(key: str, made_of: tuple[Any, ...]) -> Any:
+    """What the latest loop of this key made, if it was of the same; else None."""
+    loop = _loops.get(key)
     if loop is None or len(loop.made_of) != len(made_of):
         return None
     return loop.outcome if all(map(_same, loop.made_of, made_of)) else None
