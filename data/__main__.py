@@ -51,8 +51,9 @@ def build(
     from ..host.headless import prepare_host
 
     prepare_host()
+    from ..mini.diffharmony.composites import embedded_classifier, embedded_inverse
     from .construction import build_one, collect, find_sources
-    from .embedded import embedded_classifier, embedded_inverse, write_sheet
+    from .sheet import write_sheet
 
     try:
         sources = find_sources(images, masks, gamma)[:limit]

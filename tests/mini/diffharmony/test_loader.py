@@ -19,6 +19,13 @@ from diff_harmonization.mini.diffharmony.unet import SIZE
 SETTINGS = SamplingSettings(size=SIZE, view="crop")
 
 
+@pytest.fixture(autouse=True)
+def executor():
+    """Runs a test as the host runs a node."""
+    with torch.inference_mode():
+        yield
+
+
 @pytest.fixture(scope="module")
 def models():
     with torch.inference_mode():
