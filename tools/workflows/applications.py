@@ -67,7 +67,7 @@ def instances_graph(size: int, steps: int, strength: float, model: list[Node], h
         *model,
     ]
     inputs = {"model": m, "clip": c, "vae": v, "evaluator": ("evaluator", 0), "image": IMAGE, "masks": ("masks", 0)}
-    settings = {"descriptions": ("describe", 2), "size": size, "steps": steps, "strength": strength}
+    settings = {"descriptions": ("describe", 2), "size": size, "steps": steps, "strength": strength, "fast": True}
     saved = [save_image("save", ("apply", 0), "result"), save_lut(("apply", 1), "Save the LUTs")]
     masks = _two_masks("object", "harmonize_example_astronaut.png", "harmonize_example_helmet.png")
     return [

@@ -145,7 +145,7 @@ def one_box_graph(
     m, c, v = handles
     inputs = {"model": m, "clip": c, "vae": v, "evaluator": ("evaluator", 0), "image": IMAGE, "mask": MASK}
     inputs["harmonizer"] = ("harmonizer", 0)
-    settings = {"size": size, "steps": steps, "strength": strength}
+    settings = {"size": size, "steps": steps, "strength": strength, "fast": True}
     described = [
         Node("harmonizer", "LoadRoutedHarmonizer"),
         *(describe or [Node("describe", "LocalDescribe", described_by(), "Describe")]),
