@@ -8,6 +8,7 @@ import pytest
 from driving import click, complaints, load, visible
 from graphs import WORKFLOWS
 from PIL import Image
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -84,7 +85,10 @@ def told(page, expected):
     WebDriverWait(page, 120).until(lambda _: complaints(page))
     next(button for button in visible(page, "button") if button.text == "View details").click()
     body = lambda: page.execute_script("return document.body.innerText")  # noqa: E731
-    WebDriverWait(page, 30).until(lambda _: expected in body(), f"not told: {expected}")
+    try:
+        WebDriverWait(page, 30).until(lambda _: expected in body())
+    except TimeoutException:
+        pytest.fail(f"'{expected}' is not told: {body()}")
     return body()
 
 
@@ -125,7 +129,7 @@ def test_the_passes_can_be_flipped_through_and_one_taken(page):
         app.canvas.setDirty(true, true)""")
     WebDriverWait(page, 30).until(lambda _: "score" in page.execute_script(PICKER))
     first = page.execute_script(PICKER)
-    assert "this is the result, the loop's choice" in first and "of 3: " in first  # composite, two proposals, one pass
+    assert "this is the result, the loop's choice" in first and "of 5: " in first  # composite, four proposals, one pass
     back, on, take, own = visible(page, "[data-testid=pass_picker] button")
     on.click()
     second = page.execute_script(PICKER)
@@ -134,6 +138,6 @@ def test_the_passes_can_be_flipped_through_and_one_taken(page):
     before = page.execute_script("return window.runs")
     take.click()
     WebDriverWait(page, 120).until(lambda _: page.execute_script("return window.runs") > before)
-    picked = lambda _: page.execute_script(PICKER).startswith(f"{number} of 3: ")  # noqa: E731
+    picked = lambda _: page.execute_script(PICKER).startswith(f"{number} of 5: ")  # noqa: E731
     WebDriverWait(page, 30).until(picked)
     assert "(this is the result)" in page.execute_script(PICKER)
