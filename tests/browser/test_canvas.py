@@ -116,7 +116,7 @@ def test_a_clip_of_another_model_opens_the_hosts_error_box(page, server_base):
 def test_missing_weights_open_the_hosts_error_box(page):
     load(page, "harmonize_one_node")
     page.execute_script(f"{WIDGET}.value = 'nowhere.safetensors'", "Load Harmony Evaluator", "name")
-    told(page, "nowhere.safetensors")
+    told(page, "Load Harmony Evaluator - name")
 
 
 def test_the_passes_can_be_flipped_through_and_one_taken(page):

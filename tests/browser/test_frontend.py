@@ -11,7 +11,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-WANT_WEIGHTS = {
+WANT_WEIGHTS = {"harmonize_sd2", "painterly", "diffharmony_released", "inverse_harmonization_released"}  # do not ship
     "harmonize_sd2",
     "painterly",
     "diffharmony_released",
