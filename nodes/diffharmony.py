@@ -195,7 +195,8 @@ class DiffHarmonize(io.ComfyNode):
             category=CATEGORY_DIFFHARMONY,
             search_aliases=[*HARMONIZE_ALIASES, "diffharmony++"],
             description="Makes a pasted object belong, with DiffHarmony's UNet: a diffusion model that was trained to "
-            "harmonize. Needs no words. You have to get its weights yourself.",
+            "harmonize. Needs no words. Load Mini DiffHarmony has a small one; you have to get the authors' weights "
+            "yourself.",
             has_intermediate_output=True,  # a cached result shows its text again
             inputs=[
                 *_models("UNet"),
@@ -261,7 +262,8 @@ class InverseHarmonize(io.ComfyNode):
             category=CATEGORY_DIFFHARMONY,
             search_aliases=["make composites", "training data", "augment", "dataset", "recolor object", "造数据"],
             description="Makes composites of a real picture, with DiffHarmony's inverse UNet: the object gets light "
-            "and colors that do not belong. Use it to make pairs for training. You have to get its weights yourself.",
+            "and colors that do not belong. Use it to make pairs for training. Load Mini DiffHarmony has a small "
+            "model; you have to get the authors' weights yourself.",
             inputs=[
                 *_models("inverse UNet"),
                 io.Image.Input("image", tooltip="A real picture, at any size, or a batch of them."),

@@ -49,6 +49,7 @@ class LoadMiniDiffHarmony(io.ComfyNode):
             node_id="LoadMiniDiffHarmony",
             display_name="Load Mini DiffHarmony",
             category=CATEGORY_DIFFHARMONY,
+            search_aliases=["small diffharmony", "embedded diffharmony", "inverse model", "cpu model", "迷你模型"],
             description="Loads the small DiffHarmony that ships with the pack: 64x64 pixels, made to run on a CPU. Set "
             "size to 64, view to crop and carry to lut in the box that uses it.",
             inputs=[

@@ -17,6 +17,7 @@ class ObjectMask(io.ComfyNode):
             node_id="ObjectMask",
             display_name="Object Mask",
             category=CATEGORY,
+            search_aliases=["mask editor", "painted mask", "mask from file", "choose mask", "遮罩", "蒙版"],
             description="Takes the mask that you painted on the picture. If you painted none, it takes the mask of the "
             "file. The node says which one it took.",
             has_intermediate_output=True,  # a cached result shows its text again

@@ -9,7 +9,7 @@ from ..evaluator.model import HarmonyEvaluator as Evaluator
 from ..host.routed.sequence import INTERVAL, harmonize_sequence
 from ..methods.routed.harmonizer import RoutedHarmonizer as Harmonizer
 from .errors import errors_name
-from .types import CATEGORY_ROUTED, ColorLUT, HarmonyEvaluator, RoutedHarmonizer
+from .types import CATEGORY_ROUTED, HARMONIZE_ALIASES, ColorLUT, HarmonyEvaluator, RoutedHarmonizer
 
 
 class HarmonizeSequence(io.ComfyNode):
@@ -19,6 +19,7 @@ class HarmonizeSequence(io.ComfyNode):
             node_id="HarmonizeSequence",
             display_name="Harmonize Sequence",
             category=CATEGORY_ROUTED,
+            search_aliases=[*HARMONIZE_ALIASES, "video", "clip", "frames", "flicker", "视频", "序列帧", "去闪烁"],
             description="Makes a pasted object belong in a clip, without flicker: key frames get one LUT each, blended "
             "in time, and each shot one strength. The look begins anew where the clip is cut.",
             has_intermediate_output=True,  # a cached result shows its text again

@@ -139,6 +139,41 @@ def loop() -> Graph:
     }
 
 
+def clip() -> Graph:
+    """A batch of frames, as the frames of a clip come."""
+    return pictures() | {
+        "harmonizer": node("LoadRoutedHarmonizer", name="embedded"),
+        "evaluator": node("LoadHarmonyEvaluator", name="embedded"),
+        "frames": node("RepeatImageBatch", image=IMAGE, amount=4),
+        "harmonize": node(
+            "HarmonizeSequence",
+            harmonizer=["harmonizer", 0],
+            image=["frames", 0],
+            mask=MASK,
+            evaluator=["evaluator", 0],
+        ),
+        "result": shown(["harmonize", 0]),
+        "save": node("SaveColorLUT", lut=["harmonize", 1]),
+    }
+
+
+def small_diffharmony() -> Graph:
+    """The embedded DiffHarmony in both directions, with the mask that counts."""
+    settings = {"image": IMAGE, "mask": ["object", 0], "size": 64, "view": "crop", "carry": "lut"}
+    models = {name: ["small", index] for index, name in enumerate(("model", "clip", "vae", "harmony_vae"))}
+    inverse = {name: ["small_inverse", index] for name, (_, index) in models.items()}
+    return pictures() | {
+        "object": node("ObjectMask", image=IMAGE, painted=["composite", 1], file=MASK),
+        "object_picture": node("MaskPreview", mask=["object", 0]),
+        "small": node("LoadMiniDiffHarmony", direction="harmonize"),
+        "harmonize": node("DiffHarmonize", **models, **settings, seeds=4),
+        "result": shown(["harmonize", 0]),
+        "small_inverse": node("LoadMiniDiffHarmony", direction="inverse"),
+        "inverse": node("InverseHarmonize", **inverse, **settings, candidates=4),
+        "made": shown(["inverse", 0]),
+    }
+
+
 # Files that the user would have; the frontend marks a node red whose file is not there.
 UNET, CHECKPOINT, HARMONY_VAE = "diffharmony_unet.bin", "v1-5-pruned-emaonly.safetensors", "diffharmony_vae.safetensors"
 FILES = {"diffusion_models": UNET, "checkpoints": CHECKPOINT, "harmony_vae": HARMONY_VAE}
@@ -179,5 +214,5 @@ def without_weights() -> Graph:
     }
 
 
-SCENES = (routed, zero_shot, one_box, loop)
+SCENES = (routed, zero_shot, one_box, loop, clip, small_diffharmony)
 NOT_RUN = (without_weights,)
