@@ -83,7 +83,9 @@ def told(page, expected):
     """What the page says after a run that fails, when the host's error box is opened; it has the sentence expected."""
     click(page, "[data-testid=queue-button]")
     WebDriverWait(page, 120).until(lambda _: complaints(page))
-    next(button for button in visible(page, "button") if button.text == "View details").click()
+    press_details = """return [...document.querySelectorAll('button')].some(
+        button => button.innerText == 'View details' && (button.click(), true))"""
+    WebDriverWait(page, 30).until(lambda _: page.execute_script(press_details))  # the page may draw it anew meanwhile
     body = lambda: page.execute_script("return document.body.innerText")  # noqa: E731
     try:
         WebDriverWait(page, 30).until(lambda _: expected in body())

@@ -333,8 +333,8 @@ def height_of(node: Node | Subgraph, info: NodeInfo) -> int:
     widgets = drawn + sum(bool(options.get("image_upload")) for _, options in kinds)
     widgets += sum(has_control(name, options) for name, _, options in info.inputs(node))
     shown = {
-        "LoadImage": 190,
-        "LoadImageMask": 190,
+        "LoadImage": 226,
+        "LoadImageMask": 226,
         "SaveImage": 140,
         "PreviewImage": 170,
         "PreviewAny": 110,
