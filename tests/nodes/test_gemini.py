@@ -136,7 +136,8 @@ def test_the_cap_holds_for_a_run_and_all_its_nodes(keyed, endpoint, graph):
     endpoint.script(BUSY)
     graph["describe"]["inputs"]["max_calls"] = 2
     message = refusal(keyed, graph)
-    assert message.startswith("GeminiDescribe: This run has sent 2 requests to Gemini, as many as input max_calls")
+    assert message.startswith("GeminiDescribe: Gemini is not available (503")
+    assert "This run has sent 2 requests to Gemini, as many as input max_calls allows" in message
     assert len(endpoint.requests) == 2
 
     endpoint.script(GOOD)

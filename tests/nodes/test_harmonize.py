@@ -69,7 +69,8 @@ def test_it_is_harmonize_for_one_after_another(server, graph):
     together, apart, before = (saved_latent(server, outputs, key) for key in ("together", "apart", "before"))
     assert torch.equal(together, apart) and not torch.equal(together, before)
     assert len(outputs["cubes"]["cube"]) == 3
-    assert len(outputs["all"]["images"]) == 3 and len(outputs["all"]["text"]) == 3
+    told = [text for text in outputs["all"]["text"] if not text.startswith("Note:")]
+    assert len(outputs["all"]["images"]) == 3 and len(told) == 3
 
 
 def test_each_mask_wants_a_description(server, graph):

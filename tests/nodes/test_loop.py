@@ -141,8 +141,11 @@ def test_the_node_shows_every_pass_and_what_was_decided(server, composite_copy, 
             previews.append(data["output"])
 
     server.run(scripted_loop(composite_copy(), mask_name, f"{TRIALS} 0.6", max_passes=4), on_message=hear)
-    assert [len(output["images"]) for output in previews] == [1, 1, 1, 4]
-    assert {file["type"] for output in previews for file in output["images"]} == {"temp"}
+    *passes, end = previews
+    assert [len(output["images"]) for output in passes] == [1, 1, 1]
+    assert [state["name"] for state in end["passes"]] == ["composite", *(f"pass {number}" for number in range(1, 5))]
+    files = [file for output in passes for file in output["images"]] + [state["image"] for state in end["passes"]]
+    assert {file["type"] for file in files} == {"temp"}
     lines = previews[-1]["text"][0].splitlines()
     assert lines[0].startswith("composite: 0.3000") and lines[0].endswith("start")
     assert lines[3] == f"pass 3: 0.2000  {LINES[2]}  -> continue from pass 2; refused: does not beat pass 2"

@@ -24,7 +24,7 @@ def test_an_empty_mask(server, composite_name, upload, example):
     with Image.open(example[0]) as composite:
         mask = upload("empty.png", black(composite.height, composite.width))
     message = refusal(server, edit_graph(composite_name, mask))
-    assert "WorkingView, input mask" in message and "empty" in message and "LoadImageMask" in message
+    assert "ObjectMask, input file" in message and "empty" in message and "LoadImageMask" in message
 
 
 def test_a_mask_of_another_size(server, composite_name, upload, example):
@@ -32,7 +32,7 @@ def test_a_mask_of_another_size(server, composite_name, upload, example):
     message = refusal(server, edit_graph(composite_name, mask))
     with Image.open(example[0]) as composite:
         expected = f"{composite.width}x{composite.height}"
-    assert "WorkingView, input mask" in message and "60x50" in message and expected in message
+    assert "ObjectMask, input file" in message and "60x50" in message and expected in message
 
 
 @pytest.mark.parametrize(("node", "image_input"), [("LocalDescribe", "image"), ("ApplyColorLUT", "image")])

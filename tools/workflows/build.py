@@ -333,13 +333,13 @@ def height_of(node: Node | Subgraph, info: NodeInfo) -> int:
     widgets = drawn + sum(bool(options.get("image_upload")) for _, options in kinds)
     widgets += sum(has_control(name, options) for name, _, options in info.inputs(node))
     shown = {
-        "LoadImage": 226,
-        "LoadImageMask": 226,
+        "LoadImage": 224,
+        "LoadImageMask": 224,
         "SaveImage": 140,
         "PreviewImage": 170,
         "PreviewAny": 110,
         "ImageCompare": 300,
-        NOTE: 140,
+        NOTE: 132,
     }
     shown |= {"IterateLoopEnd": 360, "Harmonize": 360, "HarmonizeInstances": 360, "DescribePicker": 120}
     return 6 + 20 * slots + (8 + 24 * widgets if widgets else 0) + shown.get(node.type, 0)
