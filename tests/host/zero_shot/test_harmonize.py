@@ -152,7 +152,8 @@ def test_a_picture_is_inverted_once_for_all_passes_from_it(models, executor, pic
     monkeypatch.setattr(edit, "invert_view", lambda *a: inverted.append(a[1]) or real(*a))
     image, masks = picture
     policy = LoopPolicy(k=2, max_passes=3)
-    done = harmonize(models, RisingScores(9, None), image, masks[0], WORDS, SETTINGS, policy, view_size=64)
+    words = [WORDS[0], replace(WORDS[0], background=("icy",))]
+    done = harmonize(models, RisingScores(9, None), image, masks[0], words, SETTINGS, policy, view_size=64)
     assert done.states.count == 3
     assert len(inverted) == 2  # the composite's view for both trials, and the kept trial
 
