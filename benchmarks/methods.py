@@ -24,7 +24,7 @@ from .baselines import Method
 
 ONE_PASS = PassSettings(amount=1.0)  # workflows/harmonize.json
 FAST = RefinementSettings(cached_queries=True)
-LOOP_PASS = PassSettings(refinement=FAST)  # each pass of workflows/harmonize_loop.json
+LOOP_PASS = PassSettings(refinement=FAST)  # each pass of workflows/harmonize_one_node.json
 LOOP = LoopPolicy(k=3, max_passes=6)  # the paper's rules
 DOUBTING_LOOP = doubting(LOOP)  # those of workflows/harmonize_one_node.json
 

@@ -129,7 +129,7 @@ def test_the_routed_networks_results_compete(server, composite_copy, mask_name):
     assert lists["descriptions"] == ["", *(f"routed, strength {share}" for share in (0.25, 0.5, 0.75, 1)), LINES[0]]
     first, *proposals, _ = pictures["passes"]
     changes = [float((proposal - first).abs().mean()) for proposal in proposals]
-    assert 0 < changes[0] and changes == sorted(changes)
+    assert changes[0] > 0 and changes == sorted(changes)
 
 
 def test_one_switch_gives_the_papers_loop(server, composite_copy, mask_name):
