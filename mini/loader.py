@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import comfy.model_management
@@ -48,8 +49,7 @@ def load_mini() -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.
 def load_unet(weights: dict[str, Tensor], disable_dynamic: bool = False) -> comfy.model_patcher.ModelPatcher:
     offload = comfy.model_management.unet_offload_device()
     model = MiniModel(mini_config(torch.float32), device=offload)
-    state = {name.removeprefix("unet."): value.float() for name, value in weights.items() if name.startswith("unet.")}
-    model.diffusion_model.load_state_dict(state)
+    model.diffusion_model.load_state_dict(part(weights, "unet."))
     return patcher_class(disable_dynamic)(
         model, load_device=comfy.model_management.get_torch_device(), offload_device=offload
     )
@@ -59,7 +59,7 @@ def load_clip(weights: dict[str, Tensor], disable_dynamic: bool = False) -> comf
     clip = comfy.sd.CLIP(
         ClipTarget(MiniTokenizer, MiniClip), model_options={"dtype": torch.float32}, disable_dynamic=disable_dynamic
     )
-    state = {name.removeprefix("text."): value.float() for name, value in weights.items() if name.startswith("text.")}
+    state = part(weights, "text.")
     table = "text_model.embeddings.token_embedding.weight"
     # MiniTokenizer reads every word as a trained one; what is left, digits and punctuation, says nothing.
     full = torch.zeros(VOCABULARY_SIZE, state[table].shape[1])
@@ -68,6 +68,11 @@ def load_clip(weights: dict[str, Tensor], disable_dynamic: bool = False) -> comf
     state["text_projection.weight"] = torch.eye(full.shape[1])
     clip.cond_stage_model.clip_h.transformer.load_state_dict(state)
     return clip
+
+
+def part(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors of one network, float32."""
+    return {name.removeprefix(prefix): value.float() for name, value in weights.items() if name.startswith(prefix)}
 
 
 def patcher_class(disable_dynamic: bool) -> type[comfy.model_patcher.ModelPatcher]:

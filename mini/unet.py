@@ -58,8 +58,8 @@ class MiniConfig(comfy.supported_models_base.BASE):
         return False
 
 
-class MiniUNet(UNetModel):
-    """UNetModel between a patching and an unpatching; takes and returns [B,3,H,W] of any H, W."""
+class ScheduledUNet(UNetModel):
+    """UNetModel that knows the noise levels of its timesteps: SD's schedule."""
 
     timestep_sigmas: Tensor  # [1000]
 
@@ -70,8 +70,13 @@ class MiniUNet(UNetModel):
         self.register_buffer("timestep_sigmas", ((1 - alpha_bar) / alpha_bar).sqrt().float(), persistent=False)
 
     def sigma(self, timesteps: Tensor) -> Tensor:
+        """Noise levels [B,1,1,1] of timesteps [B]."""
         sigmas = self.timestep_sigmas.to(timesteps.device)
         return sigmas[timesteps.round().long().clamp(0, len(sigmas) - 1)][:, None, None, None]
+
+
+class MiniUNet(ScheduledUNet):
+    """The UNet between a patching and an unpatching; takes and returns [B,3,H,W] of any H, W."""
 
     def inner(self, x: Tensor, timesteps: Tensor, context: Tensor, **kwargs) -> Tensor:
         """The network proper: unit-variance input to unit-variance output (F of Karras et al.)."""

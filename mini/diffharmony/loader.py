@@ -17,7 +17,7 @@ from ...core.errors import InputError
 from ...core.weights import shipped_weights
 from ...host.diffharmony.harmonizer import Models
 from ...host.diffharmony.vae import HostHarmonyVAE
-from ..loader import load_clip, load_clip_patcher, patcher_class, weights_path
+from ..loader import load_clip, load_clip_patcher, part, patcher_class, weights_path
 from .unet import HarmonyModel, harmony_config
 from .vae import LATENT, SCALE, SIZES, empty_harmony_vae, with_wide_groups
 
@@ -80,8 +80,3 @@ def load_harmony_vae(weights: Mapping[str, Tensor], direction: Direction) -> Hos
     network = empty_harmony_vae()
     network.load_state_dict(part(weights, "harmony_vae."))
     return HostHarmonyVAE(f"embedded, {direction}", network)
-
-
-def part(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors of one network, float32."""
-    return {name.removeprefix(prefix): value.float() for name, value in weights.items() if name.startswith(prefix)}

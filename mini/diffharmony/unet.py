@@ -12,9 +12,9 @@ import comfy.latent_formats
 import comfy.model_base
 import comfy.supported_models_base
 import torch
-from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from torch import Tensor, nn
 
+from ..unet import ScheduledUNet
 from .vae import LATENT, SCALE
 
 SIZE = 64  # of the square that it was trained on, pixels
@@ -59,25 +59,15 @@ class HarmonyConfig(comfy.supported_models_base.BASE):
         return True
 
 
-class HarmonyUNet(UNetModel):
-    """UNetModel of (noisy latent, mask, composite's latent).
+class HarmonyUNet(ScheduledUNet):
+    """The UNet of (noisy latent, mask, composite's latent).
 
     It was trained with the empty prompt alone, so it holds what stands for that itself: any text encoder will do.
     """
 
-    timestep_sigmas: Tensor  # [1000]
-
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
-        betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2  # SD's schedule
-        alpha_bar = torch.cumprod(1 - betas, dim=0)
-        self.register_buffer("timestep_sigmas", ((1 - alpha_bar) / alpha_bar).sqrt().float(), persistent=False)
         self.empty_prompt = nn.Parameter(torch.zeros(1, 1, CONTEXT_DIM))
-
-    def sigma(self, timesteps: Tensor) -> Tensor:
-        """Noise levels [B,1,1,1] of timesteps [B]."""
-        sigmas = self.timestep_sigmas.to(timesteps.device)
-        return sigmas[timesteps.round().long().clamp(0, len(sigmas) - 1)][:, None, None, None]
 
     def inner(self, distance: Tensor, mask: Tensor, composite: Tensor, timesteps: Tensor, **kwargs) -> Tensor:
         """The network proper: unit-variance input to unit-variance output (F of Karras et al.).
