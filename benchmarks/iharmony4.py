@@ -6,30 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rich.table import Table
 
-from ..host.evaluator import EMBEDDED, load_evaluator
-from ..host.routed.harmonizer import load_harmonizer
-from ..host.zero_shot.edit import Models
-from ..mini.diffharmony.loader import load_diffharmony
-from ..mini.loader import load_mini
 from .baselines import Method, color_transfer, nothing
-from .diffharmony import diffharmony
-from .methods import DOUBTING_LOOP, LOOP, LOOP_PASS, ONE_PASS, describe_by_statistics, one_pass, whole_loop
+from .composites import METHODS as COMPARED
 from .metrics import Score, mean_score
 from .quality import Results, Row
-from .routed import routed
 
-# A method is made when it is picked: most load weights.
 METHODS: Mapping[str, Callable[[], Method]] = {
     "nothing": lambda: nothing,
     "color_transfer": lambda: color_transfer("reinhard_lab"),
-    "one_pass": lambda: one_pass(Models(*load_mini()), describe_by_statistics, ONE_PASS),
-    "routed": lambda: routed(load_harmonizer(EMBEDDED)),
-    "routed_judged": lambda: routed(load_harmonizer(EMBEDDED), load_evaluator(EMBEDDED)),
-    "diffharmony": lambda: diffharmony(load_diffharmony()),
-    "loop": lambda: whole_loop(Models(*load_mini()), load_evaluator(EMBEDDED), LOOP_PASS, LOOP),
-    "one_box": lambda: whole_loop(
-        Models(*load_mini()), load_evaluator(EMBEDDED), LOOP_PASS, DOUBTING_LOOP, load_harmonizer(EMBEDDED)
-    ),
+    **{name: make for name, make in COMPARED.items() if name != "composite"},
 }
 ALL = "all"
 

@@ -43,6 +43,19 @@ class LoadRoutedHarmonizer(io.ComfyNode):
             return io.NodeOutput(load_harmonizer(name))
 
 
+def strength_input() -> io.Float.Input:
+    """How much of the network's change is made, for a picture and for a clip."""
+    return io.Float.Input(
+        "strength",
+        default=1.0,
+        min=0.0,
+        max=2.0,
+        step=0.05,
+        tooltip="How much to change: 0 changes nothing. 1 is what the network proposes. Above 1 changes "
+        "more than that.",
+    )
+
+
 class RoutedHarmonize(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -60,15 +73,7 @@ class RoutedHarmonize(io.ComfyNode):
                     "image", tooltip="The composite, at any size. Each picture of a batch is harmonized by itself."
                 ),
                 io.Mask.Input("mask", tooltip="1 on the pasted object: one mask, or one for each picture."),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=2.0,
-                    step=0.05,
-                    tooltip="How much to change: 0 changes nothing. 1 is what the network proposes. Above 1 changes "
-                    "more than that.",
-                ),
+                strength_input(),
                 io.Boolean.Input(
                     "local",
                     default=True,

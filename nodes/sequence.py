@@ -9,6 +9,7 @@ from ..evaluator.model import HarmonyEvaluator as Evaluator
 from ..host.routed.sequence import INTERVAL, harmonize_sequence
 from ..methods.routed.harmonizer import RoutedHarmonizer as Harmonizer
 from .errors import errors_name
+from .routed_harmonize import strength_input
 from .types import CATEGORY_ROUTED, HARMONIZE_ALIASES, ColorLUT, HarmonyEvaluator, RoutedHarmonizer
 
 
@@ -31,15 +32,7 @@ class HarmonizeSequence(io.ComfyNode):
                     tooltip="1 on the pasted object: one mask for each frame, or one for all. Black where the object "
                     "is not in the frame.",
                 ),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=2.0,
-                    step=0.05,
-                    tooltip="How much to change: 0 changes nothing. 1 is what the network proposes. Above 1 changes "
-                    "more than that.",
-                ),
+                strength_input(),
                 io.Int.Input(
                     "interval",
                     default=INTERVAL,

@@ -96,9 +96,9 @@ def harmonize(
     for row, (picture, own_mask) in enumerate(zip(image, mask, strict=True)):
         plane = importance_of(picture, own_mask) if planes is None else planes[row]
         proposal = harmonizer.look(picture, own_mask, plane)
-        made = partial(_version, proposal, picture, own_mask, local=local)
-        share, scored = (1.0, ()) if judge is None else _judged(judge, made, own_mask, strength)
-        version = made(share * strength)
+        made = partial(version_of, proposal, picture, own_mask, strength, local)
+        scored = () if judge is None else scores_of(judge, made, own_mask)
+        version = made(share_of(scored) if scored else 1.0)
         out[row] = version.image
         luts.append(version.lut)
         strengths.append(version.strength)
@@ -146,17 +146,15 @@ class Version:
     strength: float
 
 
-def _version(proposal: Proposal, image: Tensor, mask: Tensor, strength: float, local: bool) -> Version:
-    return Version(*proposal.applied(image, mask, strength, local), strength)
+def version_of(proposal: Proposal, image: Tensor, mask: Tensor, strength: float, local: bool, share: float) -> Version:
+    """A picture [H,W,3] with its object [H,W] changed by a share of the strength."""
+    applied = share * strength
+    return Version(*proposal.applied(image, mask, applied, local), applied)
 
 
-def _judged(
-    judge: HarmonyEvaluator, made: Callable[[float], Version], mask: Tensor, strength: float
-) -> tuple[float, tuple[float, ...]]:
-    """The share of the strength to take, and the scores at all of JUDGED. One version is in memory at a time."""
-    pictures = (made(share * strength).image for share in JUDGED)
-    scores = tuple(float(judge.score(picture[None], mask[None])) for picture in pictures)
-    return share_of(scores), scores
+def scores_of(judge: HarmonyEvaluator, made: Callable[[float], Version], mask: Tensor) -> tuple[float, ...]:
+    """The judge's scores of what `made` gives at all of JUDGED. One version is in memory at a time."""
+    return tuple(float(judge.score(made(share).image[None], mask[None])) for share in JUDGED)
 
 
 def share_of(scores: Sequence[float]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from ...methods.routed.apply import LUT_SIZE, global_lut
 from ...methods.routed.harmonizer import Proposal, RoutedHarmonizer
 from ..image import as_batch
 from ..sampling.progress import progress
-from .harmonizer import JUDGED, importance_of, share_of
+from .harmonizer import JUDGED, importance_of, scores_of, share_of, version_of
 
 INTERVAL = 12  # frames from key frame to key frame
 LEAST_SHARE = 1e-4  # of a frame, that a key frame's object covers
@@ -127,8 +128,7 @@ class SequenceReader:
         frame = frame[..., :3].float()
         proposal, scores = self.harmonizer.look(frame, mask, importance_of(frame, mask)), ()
         if self.judge is not None:
-            tried = (proposal.applied(frame, mask, share * self.strength, local=False)[0] for share in JUDGED)
-            scores = tuple(float(self.judge.score(version[None], mask[None])) for version in tried)
+            scores = scores_of(self.judge, partial(version_of, proposal, frame, mask, self.strength, False), mask)
         return KeyFrame(number, proposal, scores)
 
     def _finished(self, keys: list[KeyFrame]) -> tuple[Shot, float, tuple[float, ...]]:

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from ...data.photos import read_photos
+from ...mini.diffharmony.unet import SIZE
 from ..crops import Crops, cached_crops
+from ..evaluator.crops import cut_crops
 from ..routed.sampler import Sampler
 from ..runner import Run, RunSettings
 from ..schedules import warmup_then_cosine
 from ..settings import DiffHarmonySettings
-from .crops import cut_crops
 
 AVERAGE_DECAY, GRADIENT_NORM = 0.999, 1.0
 WARMUP, LEAST_RATE = 100, 0.02  # steps; share of the full learning rate at the end
@@ -26,7 +27,7 @@ def open_sampler(photos: Path, work: Path, settings: DiffHarmonySettings) -> Sam
 
     def cut() -> Crops:
         natural = [photo for photo in read_photos(photos, "train") if photo.natural][: settings.limit]
-        return cut_crops(natural, settings.per_photo, random.Random(0))
+        return cut_crops(natural, 1, settings.per_photo, random.Random(0), SIZE)
 
     return Sampler(cached_crops(work / f"squares-{settings.per_photo}.pt", cut), seed=1)
 

@@ -19,7 +19,9 @@ from ..crops import Crops, collect_crops
 SHARES = 0.02, 0.95  # of the object in a square: the least and the most
 
 
-def cut_crops(photos: Sequence[Photo], reduction: int, per_photo: int, generator: random.Random) -> Crops:
+def cut_crops(
+    photos: Sequence[Photo], reduction: int, per_photo: int, generator: random.Random, side: int = SIDE
+) -> Crops:
     """Squares about the object, the first as the evaluator cuts it, the others larger or smaller and off center.
 
     Args:
@@ -27,6 +29,7 @@ def cut_crops(photos: Sequence[Photo], reduction: int, per_photo: int, generator
         reduction: the factor by which the network shrinks its square at once; the squares are stored at that size.
         per_photo: squares of each photo; those that are nearly all object or hold hardly any are left out.
         generator: of the squares' places.
+        side: of a square before the reduction, pixels.
 
     Raises:
         ValueError: when no square is left.
@@ -35,7 +38,7 @@ def cut_crops(photos: Sequence[Photo], reduction: int, per_photo: int, generator
     def squares(image: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         for index in range(per_photo):
             square = object_square(mask) if index == 0 else random_square(mask, generator)
-            pixels, plane = cut(image[None], mask[None], square, SIDE)
+            pixels, plane = cut(image[None], mask[None], square, side)
             if SHARES[0] < plane.mean() < SHARES[1]:
                 yield avg_pool2d(pixels.movedim(-1, 1), reduction), avg_pool2d(plane[:, None], reduction)
 
