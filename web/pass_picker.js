@@ -1,5 +1,6 @@
 // Flips through the pictures of a loop that has ended, and takes the one that the user picks: the node's input `take`.
 import { app } from "../../scripts/app.js";
+import { registerShown } from "./outputs.js";
 
 const NODES = ["Harmonize", "IterateLoopEnd"];
 const NAME = "pass_picker";
@@ -88,25 +89,4 @@ function show(node, output) {
   node.setDirtyCanvas(true, true);
 }
 
-app.registerExtension({
-  name: "DiffHarmonization.PassPicker",
-
-  beforeRegisterNodeDef(nodeType, nodeData) {
-    if (!NODES.includes(nodeData?.name)) return;
-    const onExecuted = nodeType.prototype.onExecuted;
-    nodeType.prototype.onExecuted = function (output) {
-      onExecuted?.apply(this, arguments);
-      show(this, output);
-    };
-  },
-
-  /** Outputs that come back with a workflow. */
-  onNodeOutputsUpdated(outputs) {
-    for (const graph of [app.rootGraph, ...app.rootGraph.subgraphs.values()]) {
-      for (const node of graph.nodes) {
-        const output = outputs[graph === app.rootGraph ? node.id : `${graph.id}:${node.id}`];
-        if (NODES.includes(node.type)) show(node, output);
-      }
-    }
-  },
-});
+registerShown("DiffHarmonization.PassPicker", (nodeData) => NODES.includes(nodeData?.name), show);

@@ -1,5 +1,6 @@
 // Shows on a node the text that its run gives as ui.PreviewText; the frontend draws it for some nodes of its own only.
 import { app } from "../../scripts/app.js";
+import { registerShown } from "./outputs.js";
 
 // The host serves the pack's web folder under the name of the pack's folder.
 const PACK = decodeURIComponent(new URL(import.meta.url).pathname.split("/").at(-2));
@@ -43,27 +44,4 @@ function show(node, output) {
   node.setDirtyCanvas(true, true);
 }
 
-const ours = (nodeData) => nodeData?.python_module === `custom_nodes.${PACK}`;
-
-app.registerExtension({
-  name: "DiffHarmonization.ShownText",
-
-  beforeRegisterNodeDef(nodeType, nodeData) {
-    if (!ours(nodeData)) return;
-    const onExecuted = nodeType.prototype.onExecuted;
-    nodeType.prototype.onExecuted = function (output) {
-      onExecuted?.apply(this, arguments);
-      show(this, output);
-    };
-  },
-
-  /** Outputs that come back with a workflow: an undone change, another tab, a run of the history. */
-  onNodeOutputsUpdated(outputs) {
-    for (const graph of [app.rootGraph, ...app.rootGraph.subgraphs.values()]) {
-      for (const node of graph.nodes) {
-        const output = outputs[graph === app.rootGraph ? node.id : `${graph.id}:${node.id}`];
-        if (output && ours(node.constructor.nodeData)) show(node, output);
-      }
-    }
-  },
-});
+registerShown("DiffHarmonization.ShownText", (nodeData) => nodeData?.python_module === `custom_nodes.${PACK}`, show);
