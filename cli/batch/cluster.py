@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -71,10 +73,12 @@ class Cluster:
             runtime_env={"env_vars": environment},
             **here,
         )
-        try:
-            yield from self._mapped(make, rows, threads)
-        finally:
-            ray.shutdown()
+        # Ray tells of a lost worker on standard output, where `--json` promises one object.
+        with redirect_stdout(sys.stderr):
+            try:
+                yield from self._mapped(make, rows, threads)
+            finally:
+                ray.shutdown()
 
     def _mapped(self, make: MakeWorker, rows: Sequence[Row], threads: int) -> Iterator[Row]:
         import ray

@@ -34,7 +34,6 @@ def ray_run(photo_set, host_path, tmp_path, monkeypatch):
     return start(photo_set, tmp_path / "ray", "--ray", "local", "--workers", "2"), tmp_path / "ray"
 
 
-@pytest.mark.xfail(reason="open: once a worker is killed, the command ends without its answer on a busy machine")
 def test_a_killed_worker_costs_nothing_and_every_byte_is_the_same(ray_run, job, items):
     process, out = ray_run
     end = time.monotonic() + 500
