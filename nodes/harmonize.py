@@ -221,7 +221,7 @@ class Harmonize(io.ComfyNode):
             if (state := taken(take)) is not None:
                 run.states.require_state(state)
             with kept.errors_name("final LUT"):
-                done = take_state(run, state)
+                done = take_state(run, image, mask, state)
         values = done.image, done.lut, *result_values(done.states.result(done.taken))
         output = io.NodeOutput(*values, ui=to_pick(done.states, done.taken))
         return noted(list(dict.fromkeys([*said, *notes])), output)

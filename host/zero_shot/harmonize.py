@@ -13,6 +13,7 @@ from ...color.apply import apply_lut
 from ...color.fit import fit_lut
 from ...color.lut import ColorLUT
 from ...core.errors import InputError
+from ...core.masks import bounding_box
 from ...core.types import ImagingDescription
 from ...core.view import working_view
 from ...description.statistics.plausibility import FARTHEST, distance_from_plausible
@@ -36,8 +37,9 @@ class LoopRun:
     """A loop that has run, with all that is needed to carry any of its states to full size."""
 
     states: LoopStates
-    pictures: tuple[Tensor, ...]  # the composite and the proposals, each [1,H,W,3] at full size
-    mask: Tensor  # [1,H,W]
+    objects: tuple[
+        Tensor, ...
+    ]  # of each proposal the box around the mask, [1,h,w,3] at full size
     view: Tensor  # [1,S,S,3], the composite's
     view_mask: Tensor  # [1,S,S]
 
@@ -84,10 +86,10 @@ def harmonize(
         during=during,
     )
     with during("final LUT"):
-        return take(run)
+        return take(run, image, mask)
 
 
-def take(run: LoopRun, state: int | None = None) -> Harmonized:
+def take(run: LoopRun, image: Tensor, mask: Tensor, state: int | None = None) -> Harmonized:
     """One of a loop's states at full size.
 
     The full picture starts from the proposal that the chosen state was made from, so that the proposal's local changes
@@ -95,19 +97,24 @@ def take(run: LoopRun, state: int | None = None) -> Harmonized:
 
     Args:
         run: the loop.
+        image: [1,H,W,3], the composite that it ran on.
+        mask: likewise.
         state: its number; None for the one that the loop chose.
 
     Raises:
         InputError: when there is no such state.
     """
-    states = run.states
+    states, mask = run.states, check_mask(mask, image)
     taken = states.chosen if state is None else states.require_state(state)
     origin = states.origin(taken)
+    start = image.clone()
+    if origin:
+        _around(start, mask).copy_(run.objects[origin - 1])
     lut = fit_lut(run.view, states.images[taken], run.view_mask)
     if origin == taken:
-        return Harmonized(run.pictures[origin].clone(), lut, states, taken)
+        return Harmonized(start, lut, states, taken)
     rest = fit_lut(states.images[origin], states.images[taken], run.view_mask) if origin else lut
-    return Harmonized(apply_lut(run.pictures[origin], rest, run.mask), lut, states, taken)
+    return Harmonized(apply_lut(start, rest, mask), lut, states, taken)
 
 
 def run_harmonize(
@@ -135,7 +142,7 @@ def run_harmonize(
         settings: one pass. Its framing does not count: the loop works on a square view, and the model sees all of it.
         policy: the loop's limits. Its bound counts for the distance from the usual look of the described object.
         proposals: what other methods made of the composite, each [1,H,W,3] of its size after words that say how, weaker
-            changes before stronger ones. The loop sees their working views.
+            changes before stronger ones. The loop sees their working views. Only the mask's part may differ.
         view_size: side of that view, pixels.
         after_pass, during: see `run_loop`; the last step is during("final LUT").
 
@@ -163,7 +170,14 @@ def run_harmonize(
         after_pass=after_pass,
         during=during,
     )
-    return LoopRun(states, tuple(pictures), mask, view, view_mask)
+    objects = tuple(_around(picture, mask).clone() for _, picture in proposals)
+    return LoopRun(states, objects, view, view_mask)
+
+
+def _around(picture: Tensor, mask: Tensor) -> Tensor:
+    """What lies in the box around the mask [1,H,W] of a picture [1,H,W,3], as a view of it."""
+    top, bottom, left, right = bounding_box(mask[0]) or (0, 0, 0, 0)
+    return picture[:, top:bottom, left:right]
 
 
 def _views(pictures: Sequence[Tensor], mask: Tensor, size: int) -> tuple[list[Tensor], Tensor]:
