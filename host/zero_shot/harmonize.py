@@ -37,9 +37,7 @@ class LoopRun:
     """A loop that has run, with all that is needed to carry any of its states to full size."""
 
     states: LoopStates
-    objects: tuple[
-        Tensor, ...
-    ]  # of each proposal the box around the mask, [1,h,w,3] at full size
+    objects: tuple[Tensor, ...]  # of each proposal the box around the mask, [1,h,w,3] at full size
     view: Tensor  # [1,S,S,3], the composite's
     view_mask: Tensor  # [1,S,S]
 
