@@ -61,11 +61,11 @@ class RoutedHarmonizer:
 def _mean(proposed: ColorTransform) -> ColorTransform:
     """One transform from those of squares of one object and, after them, of the squares' mirror images.
 
-    The global change is the mean of all; the local one is that of the first square.
+    The global change is the mean of all, with hues kept apart; the local one is that of the first square.
     """
     mirrored = len(proposed.local) // 2
     local = (proposed.local[:1] + proposed.local[mirrored : mirrored + 1].flip(-1)) / 2
-    return ColorTransform(proposed.center[:1], proposed.curve.mean(0, keepdim=True), local)
+    return ColorTransform(proposed.center[:1], proposed.curve.mean(0, keepdim=True), local).hues_apart()
 
 
 def seen_square(image: Tensor, mask: Tensor, importance: Tensor, square: Rectangle) -> tuple[Tensor, Tensor, Tensor]:

@@ -16,6 +16,7 @@ from ...core.lab import lab_to_rgb, rgb_to_lab
 
 UNIT = 25.0  # of Lab, in which the transform is written
 TERMS = 8  # of the polynomial that each channel's change is
+APART = 0.7  # of the distance between two of the object's hues, the least that a change leaves
 LOCAL = 12  # numbers of an affine change: a matrix [3,3], then an offset [3]
 
 
@@ -30,6 +31,18 @@ class ColorTransform:
     def scaled(self, strength: float) -> ColorTransform:
         """The same change, by another amount: 0 changes nothing, 1 is as it was, more goes beyond."""
         return replace(self, curve=self.curve * strength, local=self.local * strength)
+
+    def hues_apart(self, least: float = APART) -> ColorTransform:
+        """The same change, but hues that differ stay different: no light makes gray of a red and green costume.
+
+        The change of a and b by a and b is linear at the object's mean. Its singular values are at least `least`.
+        """
+        curve, own = self.curve.clone(), torch.eye(2)
+        left, lengths, right = torch.linalg.svd(own + curve[:, 1:, 2:4].float().cpu())  # not every device has it
+        held = (left * lengths.clamp_min(least)[:, None]) @ right - own
+        narrow = (lengths[:, -1] < least).to(curve.device)
+        curve[:, 1:, 2:4] = torch.where(narrow[:, None, None], held.to(curve), curve[:, 1:, 2:4])
+        return replace(self, curve=curve)
 
     def everywhere(self, image: Tensor) -> Tensor:
         """The global change of images [B,3,H,W], sRGB in 0-1."""

@@ -5,7 +5,7 @@ import torch
 from kornia.color import rgb_to_lab
 from routed_networks import random_transform
 
-from diff_harmonization.methods.routed.transform import LOCAL, TERMS, UNIT, ColorTransform, local_change
+from diff_harmonization.methods.routed.transform import APART, LOCAL, TERMS, UNIT, ColorTransform, local_change
 
 
 @pytest.fixture
@@ -43,6 +43,29 @@ def test_scaling(image):
     assert torch.equal(double.center, transform.center)
     distances = [(transform.scaled(strength)(image) - image).abs().mean().item() for strength in (0.25, 0.5, 1.0, 2.0)]
     assert distances == sorted(distances) and distances[0] > 0.005
+
+
+def test_red_and_green_do_not_become_one_gray():
+    """A change that leaves a fifth of a and all of b leaves APART of a; a turn of the hues stays as it is."""
+    dull, turn = nothing(1), nothing(1)
+    dull.curve[:, 1, 2] = 0.2 - 1
+    turn.curve[:, 1:, 2:4] = torch.tensor([[0.0, -1.0], [1.0, 0.0]]) - torch.eye(2)
+    held = dull.hues_apart()
+    assert torch.allclose(held.curve[:, 1, 2], torch.tensor(APART - 1))
+    rest = torch.ones(3, TERMS, dtype=torch.bool)
+    rest[1, 2] = False
+    assert torch.allclose(held.curve[:, rest], dull.curve[:, rest], atol=1e-6)
+    assert torch.equal(turn.hues_apart().curve, turn.curve)
+
+
+def test_keeping_hues_apart_leaves_distances_and_weak_changes():
+    torch.manual_seed(0)
+    strong, weak = nothing(50), nothing(50)
+    strong.curve.normal_()
+    weak.curve.normal_(std=0.05)
+    plane = torch.eye(2) + strong.hues_apart().curve[:, 1:, 2:4]
+    assert torch.linalg.svdvals(plane).min() >= APART - 1e-5
+    assert torch.equal(weak.hues_apart().curve, weak.curve)
 
 
 @pytest.mark.parametrize("channel", range(3))
