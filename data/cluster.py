@@ -1,6 +1,6 @@
-"""The work on a Ray cluster: the same function in an actor for each worker, and Ray Data hands out the pictures.
+"""Work on a Ray cluster: the same function in an actor for each worker, and Ray Data hands out the rows.
 
-Names of files travel, pictures do not. Only this process writes the manifest.
+Names of files travel, pictures do not.
 """
 
 from __future__ import annotations
@@ -10,20 +10,25 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
-from functools import partial
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from .items import Item
-from .manifest import Record
-from .work import Job, Worker
+import typer
 
-LARGEST_BLOCK = 64  # pictures that a worker takes at once
+LARGEST_BLOCK = 64  # rows that a worker takes at once
 BLOCKS = 8  # at least so many for each worker, so that none waits long for the others
 STORE = 100 << 20  # bytes of a local cluster's object store: no picture goes through it
 
 Row = dict[str, Any]
 MakeWorker = Callable[[], Callable[[Row], Row]]
+
+RayOption = Annotated[
+    str, typer.Option(help="Work on Ray: 'local' for all processors of this machine, or a cluster's address.")
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="With --ray: so many workers. By default as many as fit.")
+]
+GpusOption = Annotated[float, typer.Option(min=0, help="With --ray: GPUs for each worker, such as 0.25.")]
 
 
 class RayWorker:
@@ -38,16 +43,11 @@ class RayWorker:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where work is done: an engine for `run_batch`, and for other work on rows."""
+    """Where work is done."""
 
     address: str  # "local" starts a cluster on this machine
     workers: int | None = None  # None: as many as fit
     gpus: float = 0.0  # share of a GPU that each worker takes
-
-    def __call__(self, job: Job, items: Sequence[Item]) -> Iterator[Record]:
-        """The records of pictures as they come; see `map`."""
-        for row in self.map(partial(_picture_worker, job), [asdict(item) for item in items], job.settings.threads):
-            yield Record(**row)
 
     def map(self, make: MakeWorker, rows: Sequence[Row], threads: int = 1) -> Iterator[Row]:
         """What workers make of rows, in the order in which they are done.
@@ -103,12 +103,6 @@ class Cluster:
         found = ray.cluster_resources()
         by_gpus = found.get("GPU", 0) / self.gpus if self.gpus else float("inf")
         return max(1, int(min(found.get("CPU", 1) / threads, by_gpus)))
-
-
-def _picture_worker(job: Job) -> Callable[[Row], Row]:
-    """Loads the models once, then works on a picture in each row."""
-    worker = Worker(job)
-    return lambda row: asdict(worker(Item(**row)))
 
 
 def _ray() -> Any:
