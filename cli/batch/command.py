@@ -61,7 +61,7 @@ def batch(
     """Harmonize every picture of a folder. Run the same command again to go on after a stop; nothing is done twice."""
     output = Output(json)
     with output.errors():
-        source, results = Location(folder), Location(out or f"{folder.rstrip('/')}_harmonized")
+        source, results = Location.of(folder), Location.of(out or f"{folder.rstrip('/')}_harmonized")
         settings = Settings(method, strength, describe, threads)
         described("", settings)  # a wrong description is told before the work
         items = _items(source, results, captions, suffix)
