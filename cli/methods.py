@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -21,6 +22,8 @@ from ..core.types import ImagingDescription
 from ..description.captions import read_description
 from ..evaluator.model import HarmonyEvaluator
 from ..host.headless import prepare_host
+from ..host.notes import PACK as PACK_LOG
+from ..host.notes import collected
 from ..loop.policy import LoopPolicy
 
 MethodName = Literal["auto", "routed", "diffharmony", "words"]
@@ -82,10 +85,22 @@ def make_method(settings: Settings) -> Method:
     method = METHODS[settings.method](settings)
 
     def run(image: Tensor, mask: Tensor, described: Described = OBJECT) -> Outcome:
-        with torch.inference_mode():
-            return method(image, mask, described)
+        with torch.inference_mode(), _noted() as notes:
+            done = method(image, mask, described)
+        return replace(done, told="\n".join([done.told, *(f"Note: {note}" for note in notes)]))
 
     return run
+
+
+@contextmanager
+def _noted() -> Iterator[list[str]]:
+    """Collects the pack's warnings, as its nodes do. The log would not say which picture of many they are about."""
+    with collected() as notes:
+        before, PACK_LOG.propagate = PACK_LOG.propagate, False
+        try:
+            yield notes
+        finally:
+            PACK_LOG.propagate = before
 
 
 def make_proposer(method: ClipMethodName, threads: int) -> tuple[Proposer, HarmonyEvaluator | None]:

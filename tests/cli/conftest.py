@@ -1,14 +1,10 @@
 import pytest
-import torch
 from PIL import Image
 
 
 @pytest.fixture(autouse=True)
-def threads():
-    """A method sets the number of threads for its process; other tests have their own."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
+def _own_threads(threads):
+    """For every test of a command."""
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 import shutil
 
 import pytest
-import torch
 from killing import kill_a_ray_worker_after, results, start
 from PIL import Image
 from typer.testing import CliRunner
@@ -13,13 +12,7 @@ from diff_harmonization.cli.__main__ import app
 from diff_harmonization.data.construction import ENTRIES
 from diff_harmonization.data.output import FAILED, PARTLY
 
-
-@pytest.fixture(autouse=True)
-def threads():
-    """A worker sets the number of threads for its process; other tests have their own."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("threads")
 
 
 @pytest.fixture(scope="module")
