@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
@@ -61,11 +62,13 @@ class Cluster:
         Raises:
             ModuleNotFoundError: without Ray.
             ConnectionError: when there is no cluster at the address.
+            RuntimeError: when no worker can be made, or all are lost.
         """
         ray = _ray()
+        _require_cluster(self.address)
         here = {"object_store_memory": STORE, "include_dashboard": False} if self.address == "local" else {}
         environment = {name: os.environ[name] for name in ("COMFYUI_PATH", "PYTHONPATH") if name in os.environ}
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # else pages of traceback: Ray keeps them in its logs
         ray.init(
             self.address,
             log_to_driver=False,
@@ -77,6 +80,9 @@ class Cluster:
         with redirect_stdout(sys.stderr):
             try:
                 yield from self._mapped(make, rows, threads)
+            except ray.exceptions.RayError as error:
+                reason = str(error).strip().splitlines()[-1]
+                raise RuntimeError(f"The workers on Ray failed: {reason}") from None
             finally:
                 ray.shutdown()
 
@@ -105,12 +111,26 @@ class Cluster:
         return max(1, int(min(found.get("CPU", 1) / threads, by_gpus)))
 
 
+def _require_cluster(address: str) -> None:
+    """Raises ConnectionError where nobody answers. Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():  # a word that Ray knows, such as "local"
+        return
+    try:
+        socket.create_connection((host.removeprefix("ray://"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise ConnectionError(
+            f"There is no Ray cluster at {address} ({error}): start one with `ray start --head`, or use --ray local."
+        ) from None
+
+
 def _ray() -> Any:
     # Ray gives its own processes half a minute to start, which a busy machine does not keep.
     os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
     try:
         import ray
         import ray.data
+        import ray.exceptions
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "Ray is not installed here: run `python -m pip install 'diff-harmonization[ray]'`, or leave out --ray."

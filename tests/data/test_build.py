@@ -84,3 +84,13 @@ def test_a_killed_ray_worker_costs_nothing_and_every_byte_is_the_same(built, fol
     assert json.loads(told) == built[1][1] | {"result": str(out)}, errors
     assert seen.items() <= results(out / ENTRIES, "*.json").items()  # none was made again
     assert contents(out) == contents(built[0])
+
+
+def test_a_worker_without_comfyui_says_so(folder, tmp_path, monkeypatch):
+    pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
+    process = start("data build", *options(folder, tmp_path / "out"), "--ray", "local", "--workers", "1")
+    told, errors = process.communicate(timeout=500)
+    assert process.returncode == FAILED, errors
+    assert json.loads(told)["error"].startswith("The workers on Ray failed: FileNotFoundError: No ComfyUI at ")
+    assert errors.splitlines()[-1].startswith("Error: The workers on Ray failed: ")

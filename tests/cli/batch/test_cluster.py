@@ -1,13 +1,11 @@
 """Batches on a real Ray cluster of two workers on this machine."""
 
 import json
-import sys
 
 import pytest
 from killing import kill_a_ray_worker_after, results, start_batch
 
-from diff_harmonization.cli.batch.run import on_cluster, one_by_one
-from diff_harmonization.data.cluster import Cluster
+from diff_harmonization.cli.batch.run import one_by_one
 
 pytest.importorskip("ray", reason="Ray is not installed")
 
@@ -25,9 +23,3 @@ def test_a_killed_worker_costs_nothing_and_every_byte_is_the_same(
     for item, record in zip(items, one_by_one(job, items), strict=True):
         assert record.state == "done"
         assert (out / item.result).read_bytes() == job.output.read(item.result)
-
-
-def test_without_ray_a_sentence_says_how_to_get_it(job, items, monkeypatch):
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'diff-harmonization\[ray\]'"):
-        next(on_cluster(Cluster("local"))(job, items))
