@@ -24,8 +24,7 @@ from ..host.diffharmony.harmonizer import Models, SamplingSettings, harmonize
 from ..host.image import decode, encode
 from ..host.routed.harmonizer import EMBEDDED, load_harmonizer
 from ..methods.diffharmony.carry import Carry
-from ..mini.diffharmony.loader import assembled, load_diffharmony
-from ..mini.diffharmony.unet import SIZE
+from ..mini.diffharmony.loader import SEEDS, SETTINGS, assembled, load_diffharmony
 from .baselines import Method, nothing
 from .metrics import score
 from .routed import ROUTED, routed
@@ -33,8 +32,6 @@ from .speed import fastest
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "workflows" / "examples" / "tree_golden"
 DIFFHARMONY = "DiffHarmony"
-SEEDS = 4  # that are averaged
-SETTINGS = SamplingSettings(size=SIZE, view="crop")  # what the embedded networks were trained for
 
 
 def diffharmony(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from ..data.__main__ import app as data
 from .batch.command import batch
 from .demo import main as demo
 from .picture import harmonize, score
@@ -13,6 +14,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 for command in (harmonize, score, batch, video):
     app.command()(command)
 app.command("demo")(demo)
+app.add_typer(data, name="data")
 
 
 @app.callback()

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -16,15 +17,25 @@ import torch
 from torch import Tensor
 
 from ..color.lut import ColorLUT
+from ..color.sequence import Proposer
 from ..core.types import ImagingDescription
 from ..description.captions import read_description
 from ..evaluator.model import HarmonyEvaluator
 from ..host.headless import prepare_host
+from ..host.notes import PACK as PACK_LOG
+from ..host.notes import collected
 from ..loop.policy import LoopPolicy
 
-MethodName = Literal["auto", "routed", "words"]
+MethodName = Literal["auto", "routed", "diffharmony", "words"]
+ClipMethodName = Literal["auto", "routed", "diffharmony"]  # those whose change is a LUT, which can be blended in time
 PACK = Path(__file__).resolve().parent.parent
-WEIGHTS = "methods/routed/weights.json", "methods/routed/instances.json", "evaluator/weights.json", "mini/weights.json"
+WEIGHTS = (
+    "methods/routed/weights.json",
+    "methods/routed/instances.json",
+    "evaluator/weights.json",
+    "mini/weights.json",
+    "mini/diffharmony/harmonize.json",
+)
 OBJECT = "object"  # what is described where nobody says what it is
 PASSES = LoopPolicy(k=3, max_passes=6)
 
@@ -74,10 +85,36 @@ def make_method(settings: Settings) -> Method:
     method = METHODS[settings.method](settings)
 
     def run(image: Tensor, mask: Tensor, described: Described = OBJECT) -> Outcome:
-        with torch.inference_mode():
-            return method(image, mask, described)
+        with torch.inference_mode(), _noted() as notes:
+            done = method(image, mask, described)
+        return replace(done, told="\n".join([done.told, *(f"Note: {note}" for note in notes)]))
 
     return run
+
+
+@contextmanager
+def _noted() -> Iterator[list[str]]:
+    """Collects the pack's warnings, as its nodes do. The log would not say which picture of many they are about."""
+    with collected() as notes:
+        before, PACK_LOG.propagate = PACK_LOG.propagate, False
+        try:
+            yield notes
+        finally:
+            PACK_LOG.propagate = before
+
+
+def make_proposer(method: ClipMethodName, threads: int) -> tuple[Proposer, HarmonyEvaluator | None]:
+    """The same for clips: what is asked at key frames, and who chooses each shot's strength, if anybody does."""
+    prepare_host()
+    torch.set_num_threads(threads)
+    if method == "diffharmony":
+        from ..host.diffharmony.harmonizer import proposer as diffharmony_proposer
+        from ..mini.diffharmony.loader import SEEDS, SETTINGS, load_diffharmony
+
+        return diffharmony_proposer(load_diffharmony(), SETTINGS, SEEDS), None
+    from ..host.routed.harmonizer import EMBEDDED, load_harmonizer, proposer
+
+    return proposer(load_harmonizer(EMBEDDED)), load_judge() if method == "auto" else None
 
 
 def load_judge() -> HarmonyEvaluator:
@@ -128,6 +165,24 @@ def _routed(settings: Settings) -> Method:
     return method
 
 
+def _diffharmony(settings: Settings) -> Method:
+    """The embedded DiffHarmony, as the workflow diffharmony runs it."""
+    from ..host.diffharmony.harmonizer import harmonize
+    from ..host.sequence import changed
+    from ..mini.diffharmony.loader import SEEDS, SETTINGS, load_diffharmony
+
+    models, judge = load_diffharmony(), load_judge()
+    strength = 1.0 if settings.strength is None else settings.strength
+
+    def method(image: Tensor, mask: Tensor, described: Described) -> Outcome:
+        done = harmonize(models, image[None], mask, SETTINGS, count=SEEDS, carry="lut")
+        (lut,) = done.luts
+        result = changed(image, mask, lut.scaled, strength)
+        return Outcome(result, lut.scaled(strength), *_scores(judge, image, result, mask), done.summary())
+
+    return method
+
+
 def _words(settings: Settings) -> Method:
     """The loop on the embedded model, with the routed network's proposals, as the box Harmonize Composite runs it."""
     from ..host.described import harmonize_described
@@ -154,4 +209,9 @@ def _scores(judge: HarmonyEvaluator, before: Tensor, after: Tensor, mask: Tensor
 
 
 # A method more: its name here and in MethodName.
-METHODS: dict[MethodName, Callable[[Settings], Method]] = {"auto": _auto, "routed": _routed, "words": _words}
+METHODS: dict[MethodName, Callable[[Settings], Method]] = {
+    "auto": _auto,
+    "routed": _routed,
+    "diffharmony": _diffharmony,
+    "words": _words,
+}

@@ -10,9 +10,9 @@ import typer
 from torch import Tensor
 
 from ..color.cube import save_cube
+from ..data.output import JsonOption, Output, ThreadsOption
 from ..data.pictures import Picture, decode_mask, decode_picture, encode_picture, lossless_suffix
 from .methods import MethodName, Settings, described, load_judge, make_method
-from .output import JsonOption, Output
 
 ImageArgument = Annotated[Path, typer.Argument(help="The composite.")]
 MaskArgument = Annotated[Path, typer.Argument(help="A picture of its size: white on the pasted object, else black.")]
@@ -20,7 +20,8 @@ MethodOption = Annotated[
     MethodName,
     typer.Option(
         help="auto: the routed network, and the evaluator chooses how much to change. routed: the routed network "
-        "alone. words: the zero-shot loop with the embedded model; takes a minute or more."
+        "alone. diffharmony: the small DiffHarmony that ships with the pack; routed does better. words: the "
+        "zero-shot loop with the embedded model; takes a minute or more."
     ),
 ]
 StrengthOption = Annotated[
@@ -33,9 +34,6 @@ DescribeOption = Annotated[
         help="For words: the object's name, such as 'dog'; or the words too, as 'dog bright, dog dusk', with ';' "
         "between alternatives. By default statistics choose the words."
     ),
-]
-ThreadsOption = Annotated[
-    int, typer.Option(min=1, help="Processor threads. More can change the last bits of a result.")
 ]
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 import typer
 
 from ..data.clips import count_frames, is_endless, paired, read_frames, read_masks, rewrite
-from ..host.headless import prepare_host
-from .output import JsonOption, Output
-from .picture import ThreadsOption
+from ..data.output import JsonOption, Output, ThreadsOption
+from .methods import ClipMethodName, make_proposer
 
 
 def video(
@@ -22,8 +21,11 @@ def video(
         typer.Argument(help="White on the object: a video or a folder with as many frames, or one picture for all."),
     ],
     method: Annotated[
-        Literal["auto", "routed"],
-        typer.Option(help="auto: the evaluator chooses how much to change each shot. routed: by the strength alone."),
+        ClipMethodName,
+        typer.Option(
+            help="auto: the routed network, and the evaluator chooses how much to change each shot. routed: the routed "
+            "network alone. diffharmony: the small DiffHarmony that ships with the pack; routed does better."
+        ),
     ] = "auto",
     strength: Annotated[float, typer.Option(min=0, max=2, help="How much to change: 0 is nothing.")] = 1.0,
     interval: Annotated[int, typer.Option(min=1, help="Frames from key frame to key frame.")] = 12,
@@ -37,14 +39,10 @@ def video(
         place = out or clip.with_name(f"{clip.stem}_harmonized{clip.suffix}")
         if place.resolve() == clip.resolve():
             raise ValueError(f"--out {place} is the clip itself.")
-        prepare_host()
-        from ..host.evaluator import load_evaluator
-        from ..host.routed.harmonizer import EMBEDDED, load_harmonizer
-        from ..host.routed.sequence import SequenceReader, apply_look
+        propose, judge = make_proposer(method, threads)
+        from ..host.sequence import SequenceReader, apply_look
 
-        torch.set_num_threads(threads)
-        judge = load_evaluator(EMBEDDED) if method == "auto" else None
-        reader = SequenceReader(load_harmonizer(EMBEDDED), judge, strength, interval)
+        reader = SequenceReader(propose, judge, strength, interval)
         endless, begun, count = is_endless(masks), time.monotonic(), 0
         with output.progress() as progress, torch.inference_mode():
             looking = progress.add_task("looking", total=count_frames(clip))

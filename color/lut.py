@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -38,6 +38,16 @@ class ColorLUT:
     @property
     def size(self) -> int:
         return self.table.shape[0]
+
+    def scaled(self, strength: float) -> ColorLUT:
+        """The LUT that makes a share of the change.
+
+        Args:
+            strength: 0 changes nothing, 1 is the LUT itself, to the bit; more goes beyond, as far as 0-1 allows.
+        """
+        own = grid_colors(self.size).to(self.table)
+        regions = tuple(region.scaled(strength) for region in self.regions)
+        return replace(self, table=torch.lerp(own, self.table, strength).clamp(0, 1), regions=regions)
 
     def sample(self, colors: Tensor, interpolation: Interpolation = "trilinear") -> Tensor:
         """Send colors through the LUT.

@@ -20,6 +20,10 @@ CUT = 12.0  # mean change in Lab from frame to frame, from which there may be a 
 STANDS_OUT = 4.0  # and it must be so many times the shot's usual change
 WIDTH, REACH = 1.0, 3  # key frames: of the Gaussian by which neighbors count, and how far it reaches
 
+Change = Callable[[float], ColorLUT]  # how an object should change, by strength: 0 is nothing, 1 all of it
+# Says so of a frame [H,W,3] with its mask [H,W]; None: the object cannot be judged there.
+Proposer = Callable[[Tensor, Tensor], Change | None]
+
 
 class CutFinder:
     """Tells where a new shot begins, frame by frame.

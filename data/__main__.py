@@ -1,4 +1,4 @@
-"""`python -m diff_harmonization.data COMMAND`: make data sets."""
+"""`diff-harmonization data COMMAND`, or `python -m diff_harmonization.data COMMAND`: make data sets."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import track
 
 from ..core.errors import InputError
+from .build import Build, build_all
+from .cluster import Cluster, GpusOption, RayOption, WorkersOption
+from .construction import MANIFEST, clear_parts, collect, find_sources
+from .output import PARTLY, JsonOption, Output, ThreadsOption
+from .sheet import SHEET, write_sheet
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -42,30 +45,43 @@ def build(
     subset: Annotated[str, typer.Option(help="Name of the data set's only subset.")] = "HMade",
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives other composites.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many masks.")] = None,
+    ray: RayOption = "",
+    workers: WorkersOption = None,
+    gpus: GpusOption = 0.0,
+    threads: ThreadsOption = 1,
+    json: JsonOption = False,
 ) -> None:
     """Make composites of real pictures with the embedded inverse model, in iHarmony4's layout.
 
     Of each composite's candidates the harmony classifier picks the one that belongs least. Needs ComfyUI: set
     COMFYUI_PATH, or run `bootstrap.py test` once.
     """
-    from ..host.headless import prepare_host
-
-    prepare_host()
-    from ..mini.diffharmony.composites import embedded_classifier, embedded_inverse
-    from .construction import build_one, collect, find_sources
-    from .sheet import write_sheet
-
-    try:
-        sources = find_sources(images, masks, gamma)[:limit]
-    except InputError as error:
-        raise typer.BadParameter(error.message, param_hint=f"--{error.parameter}") from error
-    inverse, classifier = embedded_inverse(), embedded_classifier()
-    for source in track(sources, "pictures", console=Console(stderr=True)):
-        build_one(source, out, subset, seed, candidates, inverse, classifier)
-    parts = collect(sources, out, subset)
-    write_sheet(out, subset, parts)
-    counts = ", ".join(f"{len(names)} {part}" for part, names in parts.items())
-    Console().print(f"{out}: {counts}, manifest.json, sheet.jpg")
+    output = Output(json)
+    with output.errors():
+        images, masks, out = (folder.resolve() for folder in (images, masks, out))  # workers may stand elsewhere
+        try:
+            sources = find_sources(images, masks, gamma)[:limit]
+        except InputError as error:
+            raise typer.BadParameter(error.message, param_hint=f"--{error.parameter}") from error
+        cluster, errors = Cluster(ray, workers, gpus) if ray else None, {}
+        with output.progress() as progress:
+            task = progress.add_task("pictures", total=len(sources))
+            for source, error in build_all(Build(out, subset, seed, candidates, threads), sources, cluster):
+                progress.advance(task)
+                if error:
+                    errors[source.name] = error
+                    output.aside.print(f"{source.name}: {error}", markup=False, soft_wrap=True)
+        clear_parts(out)  # of those that were killed
+        made = [source for source in sources if source.name not in errors]
+        if not made:
+            raise RuntimeError(f"none of the {len(sources)} pictures could be used")
+        parts = collect(made, out, subset)
+        write_sheet(out, subset, parts)
+        counts = {part: len(names) for part, names in parts.items()}
+        words = f"{out}: {', '.join(f'{count} {part}' for part, count in counts.items())}, {MANIFEST}, {SHEET}"
+        output.tell(words, result=str(out), errors=errors, **counts)
+    if errors:
+        raise typer.Exit(PARTLY)
 
 
 if __name__ == "__main__":

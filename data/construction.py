@@ -7,8 +7,10 @@ order, anywhere. `collect` then writes the lists and the manifest.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ from .iharmony4 import COMPOSITES, MASKS, TRUTHS, Part, write_lists
 from .photos import read_image, read_mask
 
 CANDIDATES, ENTRIES, MANIFEST = "candidates", "entries", "manifest.json"
+PART = ".part"  # the end of the name of a file that is not whole yet
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 QUALITY = 95  # of the JPEG files
 TEST_SHARE = 0.1  # of the real pictures, about
@@ -169,9 +172,7 @@ def build_one(
         )
     entry = {"name": source.name, "made_of": made_of, "composites": composites}
     entry_file.parent.mkdir(parents=True, exist_ok=True)
-    begun = entry_file.with_suffix(".part")
-    begun.write_text(json.dumps(entry, indent=1) + "\n")
-    begun.replace(entry_file)
+    write_whole(entry_file, (json.dumps(entry, indent=1) + "\n").encode())
 
 
 def collect(sources: Sequence[Source], out: Path, subset: str) -> dict[Part, list[str]]:
@@ -205,11 +206,25 @@ def digest(path: Path) -> str:
 
 
 def write_picture(picture: Tensor, path: Path) -> None:
-    """[H,W,3] or [H,W] in 0-1 as a file, whole or not there."""
+    """[H,W,3] or [H,W] in 0-1 as a file, see `write_whole`."""
+    pixels, buffer = (picture.clamp(0, 1) * 255).round().byte().cpu().numpy(), io.BytesIO()
+    kind = "PNG" if path.suffix == ".png" else "JPEG"
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, kind, quality=QUALITY)
+    write_whole(path, buffer.getvalue())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all. Processes may write the same one at the same time: masks share a picture."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = (picture.clamp(0, 1) * 255).round().byte().cpu().numpy()
-    begun = path.with_suffix(".part")
-    Image.fromarray(np.ascontiguousarray(pixels)).save(
-        begun, "PNG" if path.suffix == ".png" else "JPEG", quality=QUALITY
-    )
+    begun = path.with_name(f".{path.name}.{os.getpid()}{PART}")
+    with begun.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
     begun.replace(path)
+
+
+def clear_parts(out: Path) -> None:
+    """Delete the files that a killed run had begun."""
+    for begun in out.rglob(f".*{PART}"):
+        begun.unlink()

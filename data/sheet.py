@@ -9,7 +9,8 @@ from ..description.pictures import to_picture
 from ..plots.contact_sheet import plot_contact_sheet
 from .iharmony4 import Part, Sample
 
-SHOWN = 12  # composites on the contact sheet
+SHEET = "sheet.jpg"
+SHOWN = 12  # composites on it
 
 
 def write_sheet(out: Path, subset: str, parts: Mapping[Part, Sequence[str]]) -> None:
@@ -18,4 +19,4 @@ def write_sheet(out: Path, subset: str, parts: Mapping[Part, Sequence[str]]) -> 
     shown = [(sample, sample.pair(None)) for sample in samples]
     rows = [[pair.truth, pair.composite, pair.mask[..., None].expand(-1, -1, 3)] for _, pair in shown]
     sheet = plot_contact_sheet(rows, [sample.name for sample in samples], ["real", "composite", "mask"])
-    to_picture(sheet[0]).save(out / "sheet.jpg", quality=92)
+    to_picture(sheet[0]).save(out / SHEET, quality=92)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ..core.masks import require_scene
 from ..core.types import ImagingDescription
 from ..loop.policy import LoopPolicy
 from ..loop.run import Judge
@@ -16,7 +17,7 @@ from .describe.local import describe_locally
 from .image import check_mask
 from .routed.harmonizer import proposals
 from .zero_shot.edit import Models, PassSettings
-from .zero_shot.harmonize import Harmonized, harmonize
+from .zero_shot.harmonize import Harmonized, run_harmonize, take
 
 
 def harmonize_described(
@@ -45,10 +46,12 @@ def harmonize_described(
         InputError: when the mask does not fit, is empty or covers everything.
     """
     (mask,) = check_mask(mask, image[None])
+    require_scene(mask)
     if isinstance(described, str):
         described = describe_locally(image, mask, described, "statistics", harmonizer=harmonizer)
     policy = replace(policy, k=min(policy.k, len(described)))
     with torch.inference_mode():
         one, its_mask = image[None], mask[None]
         proposed = () if harmonizer is None else proposals(harmonizer, one, its_mask)
-        return harmonize(models, judge, one, its_mask, described, settings, policy, proposals=proposed)
+        run = run_harmonize(models, judge, one, its_mask, described, settings, policy, proposals=proposed)
+        return take(run, one, its_mask)

@@ -11,6 +11,7 @@ from ..color.fit import fit_lut
 from ..color.lut import ColorLUT as LUT
 from ..color.lut import Interpolation
 from ..color.regions import fit_regions
+from ..core.errors import InputError
 from ..host.image import check_image, check_mask, check_regions
 from ..host.output import errors_told, output_file
 from .errors import errors_name, noted
@@ -192,15 +193,28 @@ class SaveColorLUT(io.ComfyNode):
                     tooltip="Name of the file in the output folder. A number is added to it.",
                 ),
             ],
-            outputs=[io.String.Output("path", tooltip="The written file. The files of the regions lie beside it.")],
+            outputs=[
+                io.String.Output(
+                    "path", is_output_list=True, tooltip="The written file. The files of the regions lie beside it."
+                )
+            ],
+            is_input_list=True,  # else the host fails at an empty list before this node is asked
             is_output_node=True,
         )
 
     @classmethod
-    def execute(cls, lut: LUT, filename_prefix: str) -> io.NodeOutput:
+    def execute(cls, lut: list[LUT], filename_prefix: list[str]) -> io.NodeOutput:
+        first, saved = [], []
         with errors_name("SaveColorLUT", path="filename_prefix", prefix="filename_prefix"):
-            file, subfolder = output_file(filename_prefix, ".cube")
-            with errors_told():
-                paths = save_cubes(lut, file)
-        saved = [{"filename": path.name, "subfolder": subfolder, "type": "output"} for path in paths]
-        return io.NodeOutput(str(paths[0]), ui={"cube": saved, "text": [path.name for path in paths]})
+            if not lut:
+                raise InputError("lut", "got an empty list, expected a LUT. Check what the box before this one made.")
+            for number in range(
+                max(len(lut), len(filename_prefix))
+            ):  # the shorter list's last one stays, as in the host
+                own, prefix = lut[min(number, len(lut) - 1)], filename_prefix[min(number, len(filename_prefix) - 1)]
+                file, subfolder = output_file(prefix, ".cube")
+                with errors_told():
+                    paths = save_cubes(own, file)
+                first.append(str(paths[0]))
+                saved += [{"filename": path.name, "subfolder": subfolder, "type": "output"} for path in paths]
+        return io.NodeOutput(first, ui={"cube": saved, "text": [file["filename"] for file in saved]})

@@ -247,10 +247,7 @@ class DiffHarmonize(io.ComfyNode):
         settings = SamplingSettings(steps=steps, size=size, seed=seed, view=view)
         with errors_name("DiffHarmonize") as notes:
             done = harmonize(models, image, mask, settings, count=seeds, judge=evaluator, carry=carry)
-        lines = [f"seed {', '.join(map(str, used))}" for used in done.seeds]
-        if evaluator is not None:
-            lines = [f"{line}, score {score:.3f}" for line, score in zip(lines, done.scores, strict=True)]
-        return noted(notes, io.NodeOutput(done.image, ui=ui.PreviewText("\n".join(lines))))
+        return noted(notes, io.NodeOutput(done.image, ui=ui.PreviewText(done.summary())))
 
 
 class InverseHarmonize(io.ComfyNode):

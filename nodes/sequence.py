@@ -6,7 +6,8 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..evaluator.model import HarmonyEvaluator as Evaluator
-from ..host.routed.sequence import INTERVAL, harmonize_sequence
+from ..host.routed.harmonizer import proposer
+from ..host.sequence import INTERVAL, harmonize_sequence
 from ..methods.routed.harmonizer import RoutedHarmonizer as Harmonizer
 from .errors import errors_name
 from .routed_harmonize import strength_input
@@ -73,6 +74,6 @@ class HarmonizeSequence(io.ComfyNode):
     ) -> io.NodeOutput:
         with errors_name("HarmonizeSequence"):
             frames, look = harmonize_sequence(
-                harmonizer, image[..., :3], mask, judge=evaluator, strength=strength, interval=interval
+                proposer(harmonizer), image[..., :3], mask, judge=evaluator, strength=strength, interval=interval
             )
         return io.NodeOutput(frames, look.key_luts(), ui=ui.PreviewText(look.summary()))

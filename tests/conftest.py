@@ -52,6 +52,16 @@ def pytest_collection_finish() -> None:
         sys.modules.pop("nodes", None)
 
 
+@pytest.fixture
+def threads():
+    """For tests of commands, which set the number of threads for their process: the others keep their own."""
+    import torch
+
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def host_path() -> Path:
     if HOST is None or not (HOST / "main.py").is_file():

@@ -8,16 +8,16 @@ from typing import Annotated
 
 import typer
 
+from ...data.cluster import Cluster, GpusOption, RayOption, WorkersOption
+from ...data.output import PARTLY, JsonOption, Output, ThreadsOption
 from ...data.pictures import WRITTEN
 from ..methods import Settings, described
-from ..output import PARTLY, JsonOption, Output
-from ..picture import DescribeOption, MethodOption, StrengthOption, ThreadsOption
-from .cluster import Cluster
+from ..picture import DescribeOption, MethodOption, StrengthOption
 from .items import Item, find_items
 from .location import Location
 from .manifest import Manifest
 from .report import CSV, HTML, write_reports
-from .run import one_by_one, run_batch
+from .run import on_cluster, one_by_one, run_batch
 from .work import Job
 
 MANIFEST = "manifest.sqlite"
@@ -52,25 +52,21 @@ def batch(
         Path | None, typer.Option(help=f"What is done is kept here; by default {MANIFEST} among the results.")
     ] = None,
     retry: Annotated[bool, typer.Option(help="Also try again what failed.")] = False,
-    ray: Annotated[
-        str, typer.Option(help="Work on Ray: 'local' for all processors of this machine, or a cluster's address.")
-    ] = "",
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="With --ray: so many workers. By default as many as fit.")
-    ] = None,
-    gpus: Annotated[float, typer.Option(min=0, help="With --ray: GPUs for each worker, such as 0.25.")] = 0.0,
+    ray: RayOption = "",
+    workers: WorkersOption = None,
+    gpus: GpusOption = 0.0,
     threads: ThreadsOption = 1,
     json: JsonOption = False,
 ) -> None:
     """Harmonize every picture of a folder. Run the same command again to go on after a stop; nothing is done twice."""
     output = Output(json)
     with output.errors():
-        source, results = Location(folder), Location(out or f"{folder.rstrip('/')}_harmonized")
+        source, results = Location.of(folder), Location.of(out or f"{folder.rstrip('/')}_harmonized")
         settings = Settings(method, strength, describe, threads)
         described("", settings)  # a wrong description is told before the work
         items = _items(source, results, captions, suffix)
         job, begun = Job(source, results, settings, cube), time.monotonic()
-        engine = Cluster(ray, workers, gpus) if ray else one_by_one
+        engine = on_cluster(Cluster(ray, workers, gpus)) if ray else one_by_one
         with Manifest(manifest or _beside(results)) as kept, output.progress() as progress:
             task = progress.add_task("pictures")
             done = run_batch(

@@ -22,6 +22,12 @@ class Location:
 
     url: str
 
+    @classmethod
+    def of(cls, address: str) -> Location:
+        """The folder at an address that was typed. One on this machine gets its full path: workers stand elsewhere."""
+        place = cls(address)
+        return cls(place.path()) if place.local else place
+
     @cached_property
     def _place(self) -> tuple[fsspec.AbstractFileSystem, str]:
         return fsspec.url_to_fs(self.url)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 
+from ...data.cluster import Cluster, Row
 from .items import Item
 from .location import PART
 from .manifest import Manifest, Record
@@ -25,6 +27,23 @@ class Done:
 def one_by_one(job: Job, items: Sequence[Item]) -> Iterator[Record]:
     """The work in this process."""
     return map(Worker(job), items)
+
+
+def on_cluster(cluster: Cluster) -> Engine:
+    """The work on Ray; the manifest stays with this process."""
+
+    def engine(job: Job, items: Sequence[Item]) -> Iterator[Record]:
+        rows = [asdict(item) for item in items]
+        for row in cluster.map(partial(_picture_worker, job), rows, job.settings.threads):
+            yield Record(**row)
+
+    return engine
+
+
+def _picture_worker(job: Job) -> Callable[[Row], Row]:
+    """Loads the models once, then works on a picture in each row."""
+    worker = Worker(job)
+    return lambda row: asdict(worker(Item(**row)))
 
 
 def run_batch(

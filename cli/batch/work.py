@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ...color.cube import save_cube
 from ...color.lut import ColorLUT
+from ...data.output import in_a_line
 from ...data.pictures import Picture, decode_mask, decode_picture, encode_picture
 from ..methods import Settings, described, make_method
 from ..picture import require_one_size
@@ -95,7 +96,7 @@ class Worker:
             if self.job.cube:
                 self.job.output.write(f"{PurePosixPath(item.result).with_suffix('.cube')}", _cube(done.lut))
         except Exception as error:  # whatever is wrong with one picture must not stop the others
-            return Record(item.name, "failed", seconds=round(time.monotonic() - begun, 4), error=_told(error)), b""
+            return Record(item.name, "failed", seconds=round(time.monotonic() - begun, 4), error=in_a_line(error)), b""
         seconds = round(time.monotonic() - begun, 4)
         return Record(item.name, "done", input_hash, _hash(data), done.before, done.after, seconds, done.told), data
 
@@ -141,9 +142,3 @@ def _cube(lut: ColorLUT) -> bytes:
 
 def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _told(error: Exception) -> str:
-    """One line."""
-    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-    return " ".join(f"{kind}{error}".split()) or type(error).__name__

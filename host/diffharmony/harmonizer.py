@@ -13,6 +13,8 @@ from comfy.model_patcher import ModelPatcher
 from comfy.sd import CLIP, VAE
 from torch import Tensor
 
+from ...color.lut import ColorLUT
+from ...color.sequence import Change, Proposer
 from ...core.errors import InputError
 from ...core.masks import foreground
 from ...core.view import Rectangle, ViewMode, cut, find_view
@@ -57,6 +59,14 @@ class Harmonized:
     image: Tensor  # [B,H,W,3]
     seeds: tuple[tuple[int, ...], ...]  # that went into each picture
     scores: tuple[float, ...]  # of each picture; none without an evaluator
+    luts: tuple[ColorLUT, ...]  # of each picture; none with the carry "pixels"
+
+    def summary(self) -> str:
+        """A line for each picture."""
+        lines = [f"seed {', '.join(map(str, used))}" for used in self.seeds]
+        if self.scores:
+            lines = [f"{line}, score {score:.3f}" for line, score in zip(lines, self.scores, strict=True)]
+        return "\n".join(lines)
 
 
 def conditioned(conditioning: Conditioning, latent: Tensor, mask: Tensor) -> Conditioning:
@@ -220,14 +230,38 @@ def harmonize(
         if judge is None:
             seeds, squares = zip(*edits, strict=True)
             mean = torch.stack(squares).mean(0)
-            done.append((carried(picture, plane, view, square, mean, own, carry), seeds, ()))
+            done.append((*carried(picture, plane, view, square, mean, own, carry), seeds, ()))
         else:
-            results = ((seed, carried(picture, plane, view, square, edit, own, carry)) for seed, edit in edits)
-            scored = [(float(judge.score(result, plane)), seed, result) for seed, result in results]
-            score, seed, result = max(scored, key=lambda entry: entry[0])
-            done.append((result, (seed,), (score,)))
-    images, seeds, scores = zip(*done, strict=True)
-    return Harmonized(torch.cat(images), seeds, tuple(score for row in scores for score in row))
+            results = ((seed, *carried(picture, plane, view, square, edit, own, carry)) for seed, edit in edits)
+            scored = [(float(judge.score(result, plane)), seed, result, lut) for seed, result, lut in results]
+            score, seed, result, lut = max(scored, key=lambda entry: entry[0])
+            done.append((result, lut, (seed,), (score,)))
+    images, luts, seeds, scores = zip(*done, strict=True)
+    return Harmonized(
+        torch.cat(images),
+        seeds,
+        tuple(score for row in scores for score in row),
+        tuple(lut for lut in luts if lut is not None),
+    )
+
+
+def proposer(models: Models, settings: SamplingSettings, count: int) -> Proposer:
+    """What a sequence asks at its key frames. An object that is too small to be harmonized is not judged.
+
+    Args:
+        models, settings, count: see `harmonize`.
+    """
+
+    def propose(frame: Tensor, mask: Tensor) -> Change | None:
+        try:
+            (lut,) = harmonize(models, frame[None], mask[None], settings, count=count, carry="lut").luts
+        except InputError as error:
+            if error.parameter != "mask":
+                raise
+            return None
+        return lut.scaled
+
+    return propose
 
 
 def make_composites(
@@ -254,7 +288,7 @@ def make_composites(
     for picture, plane in _pictures(image, mask):
         view, square, own = _square(picture, plane, settings)
         edits = candidates(models, square, own, settings, count)
-        made += [carried(picture, plane, view, square, edit, own, carry) for _, edit in edits]
+        made += [carried(picture, plane, view, square, edit, own, carry)[0] for _, edit in edits]
     return torch.cat(made)
 
 

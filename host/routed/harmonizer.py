@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from ...color.lut import ColorLUT
+from ...color.sequence import Change, Proposer
 from ...core.weights import shipped_weights
 from ...evaluator.model import HarmonyEvaluator
 from ...loop.policy import ENOUGH, MARGIN, LoopPolicy, answer
 from ...loop.states import require_one_picture
+from ...methods.routed.apply import global_lut
 from ...methods.routed.checkpoint import MANIFEST, read_network
 from ...methods.routed.harmonizer import Proposal, RoutedHarmonizer
 from ...methods.routed.instances import find_instances
@@ -97,7 +99,7 @@ def harmonize(
         plane = importance_of(picture, own_mask) if planes is None else planes[row]
         proposal = harmonizer.look(picture, own_mask, plane)
         made = partial(version_of, proposal, picture, own_mask, strength, local)
-        scored = () if judge is None else scores_of(judge, made, own_mask)
+        scored = () if judge is None else scores_of(judge, lambda share, made=made: made(share).image, own_mask)
         version = made(share_of(scored) if scored else 1.0)
         out[row] = version.image
         luts.append(version.lut)
@@ -137,6 +139,16 @@ def proposals(harmonizer: RoutedHarmonizer, image: Tensor, mask: Tensor) -> list
     ]
 
 
+def proposer(harmonizer: RoutedHarmonizer) -> Proposer:
+    """What a sequence asks at its key frames: the global change."""
+
+    def propose(frame: Tensor, mask: Tensor) -> Change:
+        transform = harmonizer.look(frame, mask, importance_of(frame, mask)).transform
+        return lambda strength: global_lut(transform.scaled(strength))
+
+    return propose
+
+
 @dataclass(frozen=True)
 class Version:
     """One picture, changed by some strength."""
@@ -152,9 +164,9 @@ def version_of(proposal: Proposal, image: Tensor, mask: Tensor, strength: float,
     return Version(*proposal.applied(image, mask, applied, local), applied)
 
 
-def scores_of(judge: HarmonyEvaluator, made: Callable[[float], Version], mask: Tensor) -> tuple[float, ...]:
-    """The judge's scores of what `made` gives at all of JUDGED. One version is in memory at a time."""
-    return tuple(float(judge.score(made(share).image[None], mask[None])) for share in JUDGED)
+def scores_of(judge: HarmonyEvaluator, made: Callable[[float], Tensor], mask: Tensor) -> tuple[float, ...]:
+    """The judge's scores of the pictures [H,W,3] that `made` gives at all of JUDGED, one at a time in memory."""
+    return tuple(float(judge.score(made(share)[None], mask[None])) for share in JUDGED)
 
 
 def share_of(scores: Sequence[float]) -> float:

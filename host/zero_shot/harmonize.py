@@ -52,43 +52,8 @@ class Harmonized:
     taken: int  # the state that the image is
 
 
-def harmonize(
-    models: Models,
-    judge: Judge,
-    image: Tensor,
-    mask: Tensor,
-    descriptions: Sequence[ImagingDescription],
-    settings: PassSettings,
-    policy: LoopPolicy,
-    *,
-    proposals: Sequence[tuple[str, Tensor]] = (),
-    view_size: int = VIEW_SIZE,
-    after_pass: Callable[[LoopStates], None] = lambda states: None,
-    during: Callable[[str], AbstractContextManager] = nullcontext,
-) -> Harmonized:
-    """Describe, edit, judge, repeat (paper sec. 3.3); then carry the chosen state's colors to full size (app. E).
-
-    Args and errors: see `run_harmonize` and `take`.
-    """
-    run = run_harmonize(
-        models,
-        judge,
-        image,
-        mask,
-        descriptions,
-        settings,
-        policy,
-        proposals=proposals,
-        view_size=view_size,
-        after_pass=after_pass,
-        during=during,
-    )
-    with during("final LUT"):
-        return take(run, image, mask)
-
-
 def take(run: LoopRun, image: Tensor, mask: Tensor, state: int | None = None) -> Harmonized:
-    """One of a loop's states at full size.
+    """One of a loop's states at full size (paper app. E).
 
     The full picture starts from the proposal that the chosen state was made from, so that the proposal's local changes
     stay, or from the composite. A LUT carries only what the passes changed of it.
@@ -129,7 +94,7 @@ def run_harmonize(
     after_pass: Callable[[LoopStates], None] = lambda states: None,
     during: Callable[[str], AbstractContextManager] = nullcontext,
 ) -> LoopRun:
-    """Describe, edit, judge, repeat on the working view (paper sec. 3.3).
+    """Describe, edit, judge, repeat on the working view (paper sec. 3.3). `take` then gives the result at full size.
 
     Args:
         models: MODEL, CLIP and VAE of one checkpoint.
@@ -142,7 +107,7 @@ def run_harmonize(
         proposals: what other methods made of the composite, each [1,H,W,3] of its size after words that say how, weaker
             changes before stronger ones. The loop sees their working views. Only the mask's part may differ.
         view_size: side of that view, pixels.
-        after_pass, during: see `run_loop`; the last step is during("final LUT").
+        after_pass, during: see `run_loop`.
 
     Raises:
         InputError: for more than one picture, no description, or a mask or a proposal that does not fit.
@@ -201,7 +166,7 @@ def harmonize_instances(
         image: [1,H,W,3], sRGB in 0-1, the composite.
         masks: [n,H,W], one for each object, of the image's size.
         descriptions: one for each mask.
-        Others: see `harmonize`.
+        Others: see `run_harmonize`.
 
     Returns:
         What each loop made, and its kept passes.
@@ -223,18 +188,19 @@ def harmonize_instances(
     for number, (mask, description) in enumerate(zip(masks, descriptions, strict=True), 1):
         kept.append(KeptPasses(earlier=kept[-1].paths if kept else ()))
         composite = done[-1].image if done else image
-        done.append(
-            harmonize(
-                models,
-                judge,
-                composite,
-                mask,
-                [description],
-                settings,
-                policy,
-                view_size=view_size,
-                after_pass=kept[-1].keep,
-                during=partial(kept[-1].errors_name, f"object {number} of {len(masks)}"),
-            )
+        during = partial(kept[-1].errors_name, f"object {number} of {len(masks)}")
+        run = run_harmonize(
+            models,
+            judge,
+            composite,
+            mask,
+            [description],
+            settings,
+            policy,
+            view_size=view_size,
+            after_pass=kept[-1].keep,
+            during=during,
         )
+        with during("final LUT"):
+            done.append(take(run, composite, mask))
     return done, kept

@@ -10,6 +10,7 @@ from torch.nn.functional import interpolate
 
 from ...color.apply import apply_lut
 from ...color.fit import fit_lut
+from ...color.lut import ColorLUT
 from ...core.errors import InputError
 from ...core.view import Rectangle
 
@@ -19,7 +20,7 @@ CARRIES: tuple[Carry, ...] = get_args(Carry)
 
 def carried(
     image: Tensor, mask: Tensor, view: Rectangle, before: Tensor, after: Tensor, weights: Tensor, carry: Carry
-) -> Tensor:
+) -> tuple[Tensor, ColorLUT | None]:
     """A picture with its object edited. Where the mask is 0 it is bit-identical.
 
     Args:
@@ -33,19 +34,20 @@ def carried(
             the picture keeps its details.
 
     Returns:
-        [1,H,W,3].
+        [1,H,W,3], and the LUT that changed it; None with "pixels".
 
     Raises:
         InputError: when `carry` is something else.
     """
     if carry == "lut":
-        return apply_lut(image, fit_lut(before, after, weights), mask)
+        lut = fit_lut(before, after, weights)
+        return apply_lut(image, lut, mask), lut
     if carry != "pixels":
         raise InputError("carry", f"got '{carry}', expected one of {', '.join(CARRIES)}.")
     edited = image.clone()
     rows, columns = slice(view.top, view.top + view.height), slice(view.left, view.left + view.width)
     edited[:, rows, columns] = resized(after, view.height, view.width).to(image)
-    return pasted(image, mask, edited)
+    return pasted(image, mask, edited), None
 
 
 def resized(image: Tensor, height: int, width: int) -> Tensor:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from torch import Tensor
 
-from ...host.diffharmony.harmonizer import SamplingSettings, make_composites
+from ...host.diffharmony.harmonizer import make_composites
 from ...host.evaluator import CLASSIFIER, load_evaluator
-from .loader import load_diffharmony
-from .unet import SIZE
+from .loader import SETTINGS, load_diffharmony
 
 
 def embedded_inverse() -> Callable[[Tensor, Tensor, int, int], Tensor]:
@@ -20,8 +20,7 @@ def embedded_inverse() -> Callable[[Tensor, Tensor, int, int], Tensor]:
     models = load_diffharmony("inverse")
 
     def inverse(image: Tensor, mask: Tensor, seed: int, count: int) -> Tensor:
-        settings = SamplingSettings(size=SIZE, seed=seed, view="crop")
-        return make_composites(models, image, mask, settings, count=count, carry="lut")
+        return make_composites(models, image, mask, replace(SETTINGS, seed=seed), count=count, carry="lut")
 
     return inverse
 

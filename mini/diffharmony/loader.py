@@ -15,14 +15,16 @@ from torch import Tensor, nn
 
 from ...core.errors import InputError
 from ...core.weights import shipped_weights
-from ...host.diffharmony.harmonizer import Models
+from ...host.diffharmony.harmonizer import Models, SamplingSettings
 from ...host.diffharmony.vae import HostHarmonyVAE
 from ..loader import load_clip, load_clip_patcher, part, patcher_class, weights_path
-from .unet import HarmonyModel, harmony_config
+from .unet import SIZE, HarmonyModel, harmony_config
 from .vae import LATENT, SCALE, SIZES, empty_harmony_vae, with_wide_groups
 
 Direction = Literal["harmonize", "inverse"]
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+SETTINGS = SamplingSettings(size=SIZE, view="crop")  # what the networks were trained for
+SEEDS = 4  # that are averaged, with `carried`'s "lut"
 # The first holds the VAE, which both directions share.
 MANIFESTS = {direction: Path(__file__).with_name(f"{direction}.json") for direction in DIRECTIONS}
 

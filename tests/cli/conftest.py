@@ -2,6 +2,11 @@ import pytest
 from PIL import Image
 
 
+@pytest.fixture(autouse=True)
+def _own_threads(threads):
+    """For every test of a command."""
+
+
 @pytest.fixture
 def pictures(tmp_path):
     """A composite of 40x24 pixels and its mask."""

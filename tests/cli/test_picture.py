@@ -14,15 +14,10 @@ from diff_harmonization.cli.__main__ import app
 from diff_harmonization.cli.methods import METHODS, MethodName, Settings, described, make_method
 from diff_harmonization.cli.picture import read_pair
 from diff_harmonization.data.pictures import Picture, decode_picture, encode_picture
+from diff_harmonization.host.diffharmony import harmonizer as diffharmony
 from diff_harmonization.host.evaluator import EMBEDDED, load_evaluator
 from diff_harmonization.host.routed.harmonizer import harmonize, load_harmonizer
-
-
-@pytest.fixture(autouse=True)
-def threads():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
+from diff_harmonization.mini.diffharmony.loader import SEEDS, SETTINGS, load_diffharmony
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +64,22 @@ def test_it_is_what_the_node_makes(pair):
     assert done.told == node.summary() and done.before == node.scores[0][0] and done.after in node.scores[0]
 
 
+def test_diffharmony_is_what_its_node_makes(pair):
+    picture, mask = read_pair(*pair)
+    done = make_method(Settings("diffharmony"))(picture.colors(), mask)
+    with torch.inference_mode():
+        node = diffharmony.harmonize(
+            load_diffharmony(), picture.colors()[None], mask, SETTINGS, count=SEEDS, carry="lut"
+        )
+    assert torch.equal(done.image, node.image[0]) and torch.equal(done.lut.table, node.luts[0].table)
+    assert done.told == node.summary() == "seed 0, 1, 2, 3"
+    half = make_method(Settings("diffharmony", strength=0.5))(picture.colors(), mask)
+    middle = torch.lerp(picture.colors(), done.image, 0.5)
+    assert (half.image - middle).abs().max() < 1e-5 and torch.equal(half.lut.table, done.lut.scaled(0.5).table)
+
+
 def test_no_strength_changes_nothing(pair, tmp_path):
-    for method in ("auto", "routed"):
+    for method in ("auto", "routed", "diffharmony"):
         code, told = run("harmonize", *pair, "--method", method, "--strength", 0, "--out", tmp_path / "a.tif")
         assert code == 0 and told["before"] == told["after"]
         assert (decode_picture((tmp_path / "a.tif").read_bytes()).pixels == read_pair(*pair)[0].pixels).all()

@@ -67,3 +67,16 @@ def test_integer_tables_and_unknown_interpolations_are_refused():
         ColorLUT(torch.zeros(2, 2, 2, 3, dtype=torch.int64))
     with pytest.raises(ValueError, match="nearest"):
         random_lut().sample(colors(), "nearest")
+
+
+def test_a_share_of_a_luts_change():
+    generator = torch.Generator().manual_seed(0)
+    region = ColorLUT(torch.rand(5, 5, 5, 3, generator=generator))
+    lut = ColorLUT(torch.rand(5, 5, 5, 3, generator=generator), "warm", (region,))
+    assert lut.scaled(0.3).title == "warm"
+    for own, of in ((lut.scaled, lut), (lambda strength: lut.scaled(strength).regions[0], region)):
+        assert torch.equal(own(1.0).table, of.table) and torch.equal(own(0.0).table, grid_colors(5))
+        torch.testing.assert_close(own(0.5).table, (of.table + grid_colors(5)) / 2)
+        beyond = own(3.0).table
+        assert beyond.min() >= 0 and beyond.max() <= 1
+        assert (beyond - grid_colors(5)).abs().mean() > (of.table - grid_colors(5)).abs().mean()

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from pairs import composites_folder, pairs_folder, photos, write_set  # noqa: F401
+from photo_sets import photo_set  # noqa: F401
 
 
 @pytest.fixture

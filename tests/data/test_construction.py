@@ -10,6 +10,7 @@ from diff_harmonization.data.construction import (
     ENTRIES,
     MANIFEST,
     build_one,
+    clear_parts,
     collect,
     digest,
     find_sources,
@@ -127,7 +128,9 @@ def test_what_was_made_is_not_made_again(sources, tmp_path):
         return shifted(*given)
 
     build(sources[:1], out, inverse=counted)
-    (out / ENTRIES / "b_1.part").write_text("{")  # an interruption leaves this
+    (out / ENTRIES / ".b_1.json.7.part").write_text("{")  # an interruption leaves this
+    clear_parts(out)
+    assert not list(out.rglob("*.part"))
     first = build(sources, out, inverse=counted)
     assert len(calls) == 4
     assert build(sources, out, inverse=counted) == first and len(calls) == 4

@@ -265,6 +265,19 @@ def test_a_place_that_takes_no_file(server, server_base, composite_name):
     assert told.startswith("SaveColorLUT, input filename_prefix: cannot write") and "space on the disk" in told
 
 
+def test_a_list_of_luts_that_is_empty(server, composite_name):
+    graph = lut_graph(composite_name, "tests/list")
+    add(graph, "some", "ScriptedLUTs", lut=["fit", 0], count=0)
+    graph["cube"]["inputs"]["lut"] = ["some", 0]
+    assert refusal(server, graph).startswith("SaveColorLUT, input lut: got an empty list, expected a LUT.")
+    graph["some"]["inputs"]["count"] = 2
+    add(graph, "paths", "PreviewAny", source=["cube", 0])
+    outputs = server.run(graph)
+    names = [file["filename"] for file in outputs["cube"]["cube"]]
+    assert len(set(names)) == 2 and outputs["cube"]["text"] == names
+    assert all(path.endswith(name) for path, name in zip(outputs["paths"]["text"], names, strict=True))
+
+
 def lut_graph(composite, prefix):
     graph = add({}, "load", "LoadImage", image=composite)
     add(graph, "other", "ImageInvert", image=["load", 0])

@@ -115,6 +115,19 @@ class ScriptedList:
         return ([image, image],)
 
 
+class ScriptedLUTs:
+    """The first so many of two LUTs, as a list."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES, OUTPUT_IS_LIST = "Tests", "run", ("DIFFHARM_COLOR_LUT",), (True,)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"lut": ("DIFFHARM_COLOR_LUT",), "count": ("INT", {})}}
+
+    def run(self, lut, count):
+        return ([lut, lut][:count],)
+
+
 class ImageAsLatent:
     """For SaveLatent, which keeps every bit."""
 
@@ -199,6 +212,7 @@ KINDS = (
     DescriptionAsList,
     ScriptedLoop,
     ScriptedList,
+    ScriptedLUTs,
     ImageAsLatent,
     ScriptedEnd,
     ScriptedPicture,

@@ -23,6 +23,12 @@ def test_files_are_written_listed_read_and_deleted(place):
         place.read("x/y.png")
 
 
+def test_an_address_holds_wherever_a_worker_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert Location.of("photos/new") == Location(str(tmp_path / "photos" / "new"))
+    assert Location.of("memory://photos") == Location("memory://photos")
+
+
 def test_a_changed_file_has_another_stamp(place):
     place.write("a", b"one")
     before = place.names()["a"]

@@ -56,6 +56,16 @@ def test_a_bad_picture_is_a_record(worker, items, tmp_path):
     assert worker(replace(items[0], caption="nonsense 7,")).error.startswith("`caption`: got 'nonsense 7,'")
 
 
+def test_what_the_pack_warns_of_is_told_of_its_picture(worker, items, tmp_path, capfd):
+    nearly_all = Image.new("L", (72, 72), 255)
+    nearly_all.paste(0, (0, 0, 72, 2))
+    nearly_all.save(tmp_path / "all.png")
+    told = worker(replace(items[0], mask=str(tmp_path / "all.png"))).told
+    assert told.startswith("strength 1\nNote: The mask covers 97% of the picture. Is it inverted?")
+    assert told.count("inverted") == 1 and worker(items[1]).told == "strength 1"
+    assert "inverted" not in "".join(capfd.readouterr())
+
+
 class Ends(SystemExit):
     """The program ends."""
 

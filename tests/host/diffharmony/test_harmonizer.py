@@ -21,6 +21,7 @@ from diff_harmonization.host.diffharmony.harmonizer import (
     encoded,
     harmonize,
     make_composites,
+    proposer,
     require_unet,
     require_vae,
     sample,
@@ -121,7 +122,7 @@ def test_seeds_are_averaged(models, photos, settings, executor):
     square, plane = cut(image, mask, whole, 64)
     plane = (plane >= 100 / 255).float()
     squares = torch.cat([edit for _, edit in candidates(models, square, plane, settings, 3)])
-    expected = carried(image, mask, whole, square, squares.mean(0, keepdim=True), plane, "pixels")
+    expected = carried(image, mask, whole, square, squares.mean(0, keepdim=True), plane, "pixels")[0]
     torch.testing.assert_close(harmonize(models, image, mask, settings, count=3).image, expected)
 
 
@@ -133,8 +134,10 @@ def test_the_view_is_the_square_around_the_object(models, photos, executor):
     plane = (plane >= 100 / 255).float()
     _, edit = next(candidates(models, square, plane, settings, 1))
     for carry in ("pixels", "lut"):
-        expected = carried(image, mask, view, square, edit, plane, carry)
-        assert torch.equal(harmonize(models, image, mask, settings, carry=carry).image, expected)
+        expected, lut = carried(image, mask, view, square, edit, plane, carry)
+        done = harmonize(models, image, mask, settings, carry=carry)
+        assert torch.equal(done.image, expected)
+        assert [own.table.sum() for own in done.luts] == ([] if lut is None else [lut.table.sum()])
         assert torch.equal(make_composites(models, image, mask, settings, count=1, carry=carry), expected)
 
 
@@ -144,6 +147,19 @@ def test_the_judge_takes_the_best(models, photos, executor):
     alone = harmonize(models, image, mask, SamplingSettings(size=64, seed=4))
     assert done.seeds == ((4,),) and done.scores == pytest.approx((0.8,))
     assert torch.equal(done.image, alone.image)
+
+
+def test_a_sequence_leaves_out_frames_whose_object_is_too_small(models, photos, settings, executor):
+    image, mask = (part[0] for part in photos)
+    propose = proposer(models, settings, 2)
+    done = harmonize(models, image[None], mask, settings, count=2, carry="lut")
+    change = propose(image, mask)
+    assert change is not None and torch.equal(change(1.0).table, done.luts[0].table)
+    dot = torch.zeros_like(mask)
+    dot[3, 3] = 1
+    assert propose(image, dot) is None
+    with pytest.raises(ValueError, match="^`model`"):
+        proposer(Models(tiny_model(version=1), models.clip, models.vae), settings, 1)(image, mask)
 
 
 def test_the_harmony_vae_decodes_where_there_is_one(models, with_details, square, settings, executor):

@@ -19,7 +19,7 @@ from diff_harmonization.host.routed import harmonizer as routed
 from diff_harmonization.host.zero_shot import edit
 from diff_harmonization.host.zero_shot import harmonize as host_harmonize
 from diff_harmonization.host.zero_shot.edit import Models, PassSettings
-from diff_harmonization.host.zero_shot.harmonize import harmonize, harmonize_instances
+from diff_harmonization.host.zero_shot.harmonize import harmonize_instances, run_harmonize, take
 from diff_harmonization.loop.policy import LoopPolicy
 from diff_harmonization.methods.routed.harmonizer import RoutedHarmonizer
 from diff_harmonization.methods.zero_shot.refinement import RefinementSettings
@@ -28,6 +28,11 @@ SETTINGS = PassSettings(size=64, steps=1, refinement=RefinementSettings(steps_pe
 POLICY = LoopPolicy(k=1, max_passes=2)
 WORDS = [ImagingDescription("cat", ("warm",), ("cold",))] * 2
 COUNTS = 3  # scores of an object: the composite's, and one a pass
+
+
+def harmonize(*arguments, **options):
+    image, mask = arguments[2:4]
+    return take(run_harmonize(*arguments, **options), image, mask)
 
 
 class RisingScores:

@@ -35,14 +35,14 @@ def test_a_level_square_stays_level_at_any_size():
 def test_pixels_are_enlarged_and_pasted(picture):
     image, mask = picture
     before, after = torch.rand(1, 16, 16, 3), torch.full((1, 16, 16, 3), 0.25)
-    out = carried(image, mask, WHOLE, before, after, torch.ones(1, 16, 16), "pixels")
-    assert torch.equal(out, pasted(image, mask, resized(after, 40, 60)))
+    out, lut = carried(image, mask, WHOLE, before, after, torch.ones(1, 16, 16), "pixels")
+    assert lut is None and torch.equal(out, pasted(image, mask, resized(after, 40, 60)))
 
 
 def test_pixels_of_a_part_go_where_they_were_cut(picture):
     image, mask = picture
     after = torch.full((1, 16, 16, 3), 0.25)
-    out = carried(image, mask, Rectangle(5, 12, 20, 24), after, after, torch.ones(1, 16, 16), "pixels")
+    out, _ = carried(image, mask, Rectangle(5, 12, 20, 24), after, after, torch.ones(1, 16, 16), "pixels")
     seen = torch.zeros(1, 40, 60)
     seen[:, 5:25, 12:36] = 1
     torch.testing.assert_close(out, pasted(image, mask * seen, torch.full_like(image, 0.25)))
@@ -52,8 +52,9 @@ def test_a_lut_keeps_the_details(picture):
     image, mask = picture
     before = torch.rand(1, 16, 16, 3, generator=torch.Generator().manual_seed(1))
     after, weights = 0.5 * before, torch.ones(1, 16, 16)
-    out = carried(image, mask, WHOLE, before, after, weights, "lut")
-    assert torch.equal(out, apply_lut(image, fit_lut(before, after, weights), mask))
+    out, lut = carried(image, mask, WHOLE, before, after, weights, "lut")
+    assert lut is not None and torch.equal(lut.table, fit_lut(before, after, weights).table)
+    assert torch.equal(out, apply_lut(image, lut, mask))
     assert (out - 0.5 * image)[mask == 1].abs().mean() < 0.02
     assert torch.equal(out[mask == 0], image[mask == 0])
 

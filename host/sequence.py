@@ -1,24 +1,22 @@
-"""The routed harmonizer on a sequence of frames: a LUT for each key frame, one strength for each shot."""
+"""A sequence of frames, by any method that gives LUTs: one for each key frame, one strength for each shot."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 
 import torch
 from torch import Tensor
 
-from ...color.apply import apply_lut
-from ...color.lut import ColorLUT, grid_colors
-from ...color.sequence import CutFinder, Shot, smoothed
-from ...core.errors import InputError
-from ...core.masks import foreground
-from ...evaluator.model import HarmonyEvaluator
-from ...methods.routed.apply import LUT_SIZE, global_lut
-from ...methods.routed.harmonizer import Proposal, RoutedHarmonizer
-from ..image import as_batch
-from ..sampling.progress import progress
-from .harmonizer import JUDGED, importance_of, scores_of, share_of, version_of
+from ..color.apply import apply_lut
+from ..color.lut import ColorLUT, grid_colors
+from ..color.sequence import Change, CutFinder, Proposer, Shot, smoothed
+from ..core.errors import InputError
+from ..core.masks import foreground
+from ..evaluator.model import HarmonyEvaluator
+from ..methods.routed.apply import LUT_SIZE
+from .image import as_batch
+from .routed.harmonizer import JUDGED, scores_of, share_of
+from .sampling.progress import progress
 
 INTERVAL = 12  # frames from key frame to key frame
 LEAST_SHARE = 1e-4  # of a frame, that a key frame's object covers
@@ -27,10 +25,10 @@ UNCHANGED = Shot((), lambda place: ColorLUT(grid_colors(LUT_SIZE)))
 
 @dataclass(frozen=True)
 class KeyFrame:
-    """What the network and the judge say of one frame."""
+    """What the method and the judge say of one frame."""
 
     number: int
-    proposal: Proposal
+    change: Change
     scores: tuple[float, ...]  # the judge's, at each of JUDGED; empty without a judge
 
 
@@ -74,9 +72,9 @@ class SequenceReader:
     """Takes the frames of a sequence one after another, and gives the look of all. It keeps no frame but the last.
 
     Args:
-        harmonizer: the network.
+        propose: the method.
         judge: chooses each shot's strength by its mean score over the key frames; None applies it as it is.
-        strength: 0 changes nothing, 1 is what the network proposes.
+        strength: 0 changes nothing, 1 is what the method proposes.
         interval: frames from key frame to key frame; the first and the last frame of a shot are key frames, too.
 
     Raises:
@@ -85,7 +83,7 @@ class SequenceReader:
 
     def __init__(
         self,
-        harmonizer: RoutedHarmonizer,
+        propose: Proposer,
         judge: HarmonyEvaluator | None = None,
         strength: float = 1.0,
         interval: int = INTERVAL,
@@ -94,7 +92,7 @@ class SequenceReader:
             raise InputError("strength", f"got {strength}, expected 0 or more.")
         if interval < 1:
             raise InputError("interval", f"got {interval}, expected at least 1.")
-        self.harmonizer, self.judge, self.strength, self.interval = harmonizer, judge, strength, interval
+        self.propose, self.judge, self.strength, self.interval = propose, judge, strength, interval
         self._cuts, self._shots, self._count = CutFinder(), [], 0
         self._last: tuple[Tensor, Tensor, int] | None = None  # the latest that shows the object, where it is no key
 
@@ -121,15 +119,16 @@ class SequenceReader:
     def _take_last(self) -> None:
         """The last frame that shows the object becomes a key frame, unless it is one."""
         if self._last is not None:
-            self._shots[-1].keys.append(self._look(*self._last))
+            frame, mask, number = self._last
+            frame = frame[..., :3].float()
+            if (change := self.propose(frame, mask)) is not None:
+                self._shots[-1].keys.append(KeyFrame(number, change, self._scores(change, frame, mask)))
             self._last = None
 
-    def _look(self, frame: Tensor, mask: Tensor, number: int) -> KeyFrame:
-        frame = frame[..., :3].float()
-        proposal, scores = self.harmonizer.look(frame, mask, importance_of(frame, mask)), ()
-        if self.judge is not None:
-            scores = scores_of(self.judge, partial(version_of, proposal, frame, mask, self.strength, False), mask)
-        return KeyFrame(number, proposal, scores)
+    def _scores(self, change: Change, frame: Tensor, mask: Tensor) -> tuple[float, ...]:
+        if self.judge is None:
+            return ()
+        return scores_of(self.judge, lambda share: changed(frame, mask, change, share * self.strength), mask)
 
     def _finished(self, keys: list[KeyFrame]) -> tuple[Shot, float, tuple[float, ...]]:
         """A shot's LUTs, its strength, and the judge's mean scores."""
@@ -141,8 +140,13 @@ class SequenceReader:
             strength *= share_of(scores)
         if strength == 0:
             return UNCHANGED, 0.0, scores
-        luts = smoothed(lambda place: global_lut(keys[place].proposal.transform.scaled(strength)), len(keys))
+        luts = smoothed(lambda place: keys[place].change(strength), len(keys))
         return Shot(tuple(key.number for key in keys), luts), strength, scores
+
+
+def changed(frame: Tensor, mask: Tensor, change: Change, strength: float) -> Tensor:
+    """A frame [H,W,3] with its object [H,W] changed; at strength 0 it stays to the bit."""
+    return apply_lut(frame[None], change(strength), mask[None])[0] if strength else frame
 
 
 def apply_look(look: Look, number: int, frame: Tensor, mask: Tensor) -> Tensor:
@@ -153,7 +157,7 @@ def apply_look(look: Look, number: int, frame: Tensor, mask: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def harmonize_sequence(
-    harmonizer: RoutedHarmonizer,
+    propose: Proposer,
     image: Tensor,
     mask: Tensor,
     *,
@@ -164,7 +168,7 @@ def harmonize_sequence(
     """A sequence in memory.
 
     Args:
-        harmonizer: the network.
+        propose: the method.
         image: [B,H,W,3], sRGB in 0-1, the frames in their order.
         mask: MASK of their size, one or one for each frame.
         judge, strength, interval: see `SequenceReader`.
@@ -173,7 +177,7 @@ def harmonize_sequence(
         InputError: when a mask does not fit, or no frame shows an object and a scene.
     """
     mask = _masks(mask, image)
-    reader, report, count = SequenceReader(harmonizer, judge, strength, interval), progress(2 * len(image)), len(image)
+    reader, report, count = SequenceReader(propose, judge, strength, interval), progress(2 * len(image)), len(image)
     for number, (frame, plane) in enumerate(zip(image, mask, strict=True), 1):
         reader.add(frame, plane)
         report(number, 2 * count)

@@ -1,29 +1,35 @@
-"""The work on a Ray cluster: the same function in an actor for each worker, and Ray Data hands out the pictures.
+"""Work on a Ray cluster: the same function in an actor for each worker, and Ray Data hands out the rows.
 
-Names of files travel, pictures do not. Only this process writes the manifest.
+Names of files travel, pictures do not.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
-from functools import partial
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from .items import Item
-from .manifest import Record
-from .work import Job, Worker
+import typer
 
-LARGEST_BLOCK = 64  # pictures that a worker takes at once
+LARGEST_BLOCK = 64  # rows that a worker takes at once
 BLOCKS = 8  # at least so many for each worker, so that none waits long for the others
 STORE = 100 << 20  # bytes of a local cluster's object store: no picture goes through it
 
 Row = dict[str, Any]
 MakeWorker = Callable[[], Callable[[Row], Row]]
+
+RayOption = Annotated[
+    str, typer.Option(help="Work on Ray: 'local' for all processors of this machine, or a cluster's address.")
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="With --ray: so many workers. By default as many as fit.")
+]
+GpusOption = Annotated[float, typer.Option(min=0, help="With --ray: GPUs for each worker, such as 0.25.")]
 
 
 class RayWorker:
@@ -38,16 +44,11 @@ class RayWorker:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where work is done: an engine for `run_batch`, and for other work on rows."""
+    """Where work is done."""
 
     address: str  # "local" starts a cluster on this machine
     workers: int | None = None  # None: as many as fit
     gpus: float = 0.0  # share of a GPU that each worker takes
-
-    def __call__(self, job: Job, items: Sequence[Item]) -> Iterator[Record]:
-        """The records of pictures as they come; see `map`."""
-        for row in self.map(partial(_picture_worker, job), [asdict(item) for item in items], job.settings.threads):
-            yield Record(**row)
 
     def map(self, make: MakeWorker, rows: Sequence[Row], threads: int = 1) -> Iterator[Row]:
         """What workers make of rows, in the order in which they are done.
@@ -61,11 +62,13 @@ class Cluster:
         Raises:
             ModuleNotFoundError: without Ray.
             ConnectionError: when there is no cluster at the address.
+            RuntimeError: when no worker can be made, or all are lost.
         """
         ray = _ray()
+        _require_cluster(self.address)
         here = {"object_store_memory": STORE, "include_dashboard": False} if self.address == "local" else {}
         environment = {name: os.environ[name] for name in ("COMFYUI_PATH", "PYTHONPATH") if name in os.environ}
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # else pages of traceback: Ray keeps them in its logs
         ray.init(
             self.address,
             log_to_driver=False,
@@ -77,6 +80,9 @@ class Cluster:
         with redirect_stdout(sys.stderr):
             try:
                 yield from self._mapped(make, rows, threads)
+            except ray.exceptions.RayError as error:
+                reason = str(error).strip().splitlines()[-1]
+                raise RuntimeError(f"The workers on Ray failed: {reason}") from None
             finally:
                 ray.shutdown()
 
@@ -105,10 +111,17 @@ class Cluster:
         return max(1, int(min(found.get("CPU", 1) / threads, by_gpus)))
 
 
-def _picture_worker(job: Job) -> Callable[[Row], Row]:
-    """Loads the models once, then works on a picture in each row."""
-    worker = Worker(job)
-    return lambda row: asdict(worker(Item(**row)))
+def _require_cluster(address: str) -> None:
+    """Raises ConnectionError where nobody answers. Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():  # a word that Ray knows, such as "local"
+        return
+    try:
+        socket.create_connection((host.removeprefix("ray://"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise ConnectionError(
+            f"There is no Ray cluster at {address} ({error}): start one with `ray start --head`, or use --ray local."
+        ) from None
 
 
 def _ray() -> Any:
@@ -117,6 +130,7 @@ def _ray() -> Any:
     try:
         import ray
         import ray.data
+        import ray.exceptions
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "Ray is not installed here: run `python -m pip install 'diff-harmonization[ray]'`, or leave out --ray."

@@ -1,4 +1,4 @@
-"""Sequences with the embedded network and judge."""
+"""Sequences with the embedded networks and judge."""
 
 import pytest
 import torch
@@ -8,8 +8,8 @@ from moving_clips import moving_clip
 from diff_harmonization.color.lut import grid_colors
 from diff_harmonization.evaluator.model import HarmonyEvaluator
 from diff_harmonization.host.evaluator import load_evaluator
-from diff_harmonization.host.routed.harmonizer import EMBEDDED, JUDGED, harmonize, load_harmonizer
-from diff_harmonization.host.routed.sequence import SequenceReader, apply_look, harmonize_sequence
+from diff_harmonization.host.routed.harmonizer import EMBEDDED, JUDGED, harmonize, load_harmonizer, proposer
+from diff_harmonization.host.sequence import SequenceReader, apply_look, harmonize_sequence
 
 CUT = 12
 
@@ -26,8 +26,13 @@ def harmonizer():
 
 
 @pytest.fixture(scope="module")
-def done(harmonizer, clip):
-    return harmonize_sequence(harmonizer, *clip, interval=6)
+def propose(harmonizer):
+    return proposer(harmonizer)
+
+
+@pytest.fixture(scope="module")
+def done(propose, clip):
+    return harmonize_sequence(propose, *clip, interval=6)
 
 
 def flicker(frames, masks):
@@ -61,9 +66,9 @@ def test_a_cut_begins_a_new_look(done):
     assert (tables[2] - tables[1]).abs().max() > 4 * (tables[1] - tables[0]).abs().max()
 
 
-def test_frame_by_frame_is_the_same_as_all_at_once(done, harmonizer, clip):
+def test_frame_by_frame_is_the_same_as_all_at_once(done, propose, clip):
     frames, _ = done
-    reader = SequenceReader(harmonizer, interval=6)
+    reader = SequenceReader(propose, interval=6)
     with torch.inference_mode():
         for frame, mask in zip(*clip, strict=True):
             reader.add(frame, mask)
@@ -77,12 +82,12 @@ def scripted(*scores):
     return HarmonyEvaluator("scripted", lambda square: torch.tensor([[0.0, torch.logit(torch.tensor(next(script)))]]))
 
 
-def test_the_judge_chooses_one_strength_for_each_shot(harmonizer, clip):
+def test_the_judge_chooses_one_strength_for_each_shot(propose, clip):
     """By the mean over its key frames: the second key of the first shot alone would want nothing."""
     image, mask = clip[0][CUT - 2 : CUT + 2], clip[1][CUT - 2 : CUT + 2]
     rising, falling = (0.2, 0.4, 0.6, 0.8, 0.81), (0.5, 0.45, 0.4, 0.39, 0.38)
     judge = scripted(*rising, *falling, *falling, *falling)
-    frames, look = harmonize_sequence(harmonizer, image, mask, judge=judge, strength=1.2)
+    frames, look = harmonize_sequence(propose, image, mask, judge=judge, strength=1.2)
     assert look.strengths == (pytest.approx(1.2 * JUDGED[3]), 0.0)
     assert look.scores[0] == pytest.approx(
         [(up + down) / 2 for up, down in zip(rising, falling, strict=True)], abs=1e-5
@@ -90,21 +95,21 @@ def test_the_judge_chooses_one_strength_for_each_shot(harmonizer, clip):
     assert torch.equal(frames[2:], image[2:]) and not torch.equal(frames[:2], image[:2])
 
 
-def test_the_embedded_judge_works(harmonizer, clip):
-    _, look = harmonize_sequence(harmonizer, clip[0][:2], clip[1][:2], judge=load_evaluator(EMBEDDED))
+def test_the_embedded_judge_works(propose, clip):
+    _, look = harmonize_sequence(propose, clip[0][:2], clip[1][:2], judge=load_evaluator(EMBEDDED))
     assert look.strengths[0] in JUDGED and "scores 0." in look.summary()
 
 
-def test_an_object_may_leave_and_come_back(harmonizer, clip):
+def test_an_object_may_leave_and_come_back(propose, clip):
     image, mask = clip[0][:6], clip[1][:6].clone()
     mask[[0, 3, 5]] = 0
-    frames, look = harmonize_sequence(harmonizer, image, mask, interval=100)
+    frames, look = harmonize_sequence(propose, image, mask, interval=100)
     assert look.shots[0].times == (1, 4)
     assert torch.equal(frames[[0, 3, 5]], image[[0, 3, 5]]) and not torch.equal(frames[1], image[1])
 
 
-def test_no_strength_changes_nothing(harmonizer, clip):
-    frames, look = harmonize_sequence(harmonizer, clip[0][:2], clip[1][:2], strength=0.0)
+def test_no_strength_changes_nothing(propose, clip):
+    frames, look = harmonize_sequence(propose, clip[0][:2], clip[1][:2], strength=0.0)
     assert torch.equal(frames, clip[0][:2]) and look.strengths == (0.0,)
     (lut,) = look.key_luts()  # an empty list would stop whatever takes it
     assert torch.equal(lut.table, grid_colors(33))
@@ -121,6 +126,6 @@ def test_no_strength_changes_nothing(harmonizer, clip):
         ({"interval": 0}, "^`interval`: got 0, expected at least 1"),
     ],
 )
-def test_what_is_refused(harmonizer, clip, changes, message):
+def test_what_is_refused(propose, clip, changes, message):
     with pytest.raises(ValueError, match=message):
-        harmonize_sequence(harmonizer, clip[0][:2], **{"mask": clip[1][:2]} | changes)
+        harmonize_sequence(propose, clip[0][:2], **{"mask": clip[1][:2]} | changes)

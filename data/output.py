@@ -20,6 +20,9 @@ FAILED, PARTLY, INTERRUPTED = 1, 3, 130
 EXPECTED = (ValueError, OSError, RuntimeError, ModuleNotFoundError)  # what the pack raises when the user can mend it
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of words.")]
+ThreadsOption = Annotated[
+    int, typer.Option(min=1, help="Processor threads. More can change the last bits of a result.")
+]
 
 
 class Output:
@@ -52,3 +55,9 @@ class Output:
                 typer.echo(json.dumps({"error": str(error)}))
             self.aside.print(f"[red]Error:[/red] {error}", markup=True, soft_wrap=True)
             raise typer.Exit(FAILED) from None
+
+
+def in_a_line(error: Exception) -> str:
+    """What a report says of an error."""
+    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+    return " ".join(f"{kind}{error}".split()) or type(error).__name__
