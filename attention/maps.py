@@ -79,7 +79,7 @@ class _GridLayers:
             raise InputError(
                 "denoise",
                 f"no cross-attention layer of its down or up blocks has {height}x{width} = {height * width} queries "
-                f"(theirs: {seen}). Expected a model of the SD1/SD2 UNet family and a latent of the size that it works "
+                f"(theirs: {seen}). Expected a UNet of SD1.5, SD2 or SDXL and a latent of the size that it works "
                 f"on.",
             )
 

@@ -48,8 +48,8 @@ class ClipEncoder:
         ):
             raise InputError(
                 "clip",
-                f"got {type(clip.cond_stage_model).__name__} with the tokenizers {list(empty)}, expected the CLIP of an "
-                f"SD1.5, SD2 or SDXL checkpoint.",
+                f"got {type(clip.cond_stage_model).__name__} with the tokenizers {list(empty)}, expected the CLIP of "
+                f"an SD1.5, SD2 or SDXL checkpoint.",
             )
         self._keys = tuple(empty)
         self._pads = {key: chunks[0][-1][0] for key, chunks in empty.items()}

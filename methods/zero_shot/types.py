@@ -1,7 +1,7 @@
 """The values that cross stages. All are frozen; every tensor field states its shape.
 
-Letters: N steps, B images, C latent channels, h and w the latent's sides, T tokens, D context width. A context [..., T, D] of
-SDXL carries a pooled output beside it, see `contexts`.
+Letters: N steps, B images, C latent channels, h and w the latent's sides, T tokens, D context width.
+A context [..., T, D] of SDXL carries a pooled output beside it, see `contexts`.
 Latents are in the host's model space, x / sqrt(alpha_bar), so a DDIM step is an Euler step in sigma.
 """
 

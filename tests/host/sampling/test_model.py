@@ -14,7 +14,7 @@ def test_family_is_recognized(version, prediction):
 
 def test_other_networks_are_refused(model):
     model.add_object_patch("diffusion_model", torch.nn.Linear(1, 1))
-    with pytest.raises(ValueError, match=r"^`model`: got Linear.*SD1\.5/SD2-family"):
+    with pytest.raises(ValueError, match=r"^`model`: got Linear.*SD1\.5, SD2 or SDXL"):
         family(model)
 
 
