@@ -59,9 +59,9 @@ def tiny_model(
     seed: int = 0,
     channels: int = 4,
 ) -> comfy.model_patcher.ModelPatcher:
-    """MODEL with 7 transformer blocks, 12 in SDXL's `version`; `inference` builds it as a loader node does, from inference tensors, `cast`
+    """MODEL with 7 transformer blocks; `inference` builds it as a loader node does, from inference tensors, `cast`
     computes low-precision weights in float32, as the host does where a device is slow in them. Of 9 input `channels`,
-    mask and picture follow the noisy latent."""
+    mask and picture follow the noisy latent. SDXL's `version` has 11 blocks, none of them at the largest size."""
     unet = {
         "image_size": 16,
         "in_channels": channels,

@@ -1,12 +1,15 @@
 import comfy.model_sampling
 import pytest
 import torch
-from tiny_models import tiny_model
+from tiny_models import CONTEXT_DIM, SDXL, SDXL_CONTEXT, tiny_model
 
-from diff_harmonization.host.sampling.model import family, sigmas_for
+from diff_harmonization.host.diffharmony.harmonizer import require_unet
+from diff_harmonization.host.sampling.model import family, require_text_width, sigmas_for
+
+MODELS = [(1, "EPS"), (2, "EPS"), (2, "V_PREDICTION"), (SDXL, "EPS"), (SDXL, "V_PREDICTION")]
 
 
-@pytest.mark.parametrize(("version", "prediction"), [(1, "EPS"), (2, "EPS"), (2, "V_PREDICTION")])
+@pytest.mark.parametrize(("version", "prediction"), MODELS)
 def test_family_is_recognized(version, prediction):
     model = tiny_model(version, prediction)
     assert family(model) is model.model.diffusion_model
@@ -18,10 +21,21 @@ def test_other_networks_are_refused(model):
         family(model)
 
 
-def test_pooled_conditioning_is_refused(model):
+def test_other_pooled_conditioning_than_sdxls_is_refused(model):
     model.model.diffusion_model.num_classes = "sequential"
-    with pytest.raises(ValueError, match="SDXL"):
+    with pytest.raises(ValueError, match="SDXL Refiner's or unCLIP's"):
         family(model)
+
+
+def test_texts_of_another_family_are_refused():
+    require_text_width(tiny_model(SDXL), SDXL_CONTEXT)
+    with pytest.raises(ValueError, match=f"^`clip`: it gives texts {CONTEXT_DIM} numbers wide.* {SDXL_CONTEXT}"):
+        require_text_width(tiny_model(SDXL), CONTEXT_DIM)
+
+
+def test_diffharmony_has_no_use_for_sdxl():
+    with pytest.raises(ValueError, match="^`model`: got SDXL's UNet, expected DiffHarmony's"):
+        require_unet(tiny_model(SDXL, channels=9))
 
 
 def test_flow_prediction_is_refused(model):
