@@ -51,9 +51,9 @@ class ClipEncoder:
                 f"got {type(clip.cond_stage_model).__name__} with the tokenizers {list(empty)}, expected the CLIP of "
                 f"an SD1.5, SD2 or SDXL checkpoint.",
             )
-        self._keys = tuple(empty)
+        self.keys = tuple(empty)
         self._pads = {key: chunks[0][-1][0] for key, chunks in empty.items()}
-        self._end_id = empty[self._keys[0]][0][_START][0]
+        self._end_id = empty[self.keys[0]][0][_START][0]
 
     @property
     def width(self) -> int:
@@ -120,7 +120,8 @@ class ClipEncoder:
                 listed[: prompt.end] = list(own)
         weighted = {key: [[(token, 1.0) for token in listed]] for key, listed in tokens.items()}
         with saved_tensors_hooks(self._keep, lambda kept: kept) if torch.is_grad_enabled() else nullcontext():
-            context, pooled = self.clip.encode_from_tokens(weighted, return_pooled=True)
+            encoded: Any = self.clip.encode_from_tokens(weighted, return_pooled=True)
+        context, pooled = encoded
         return PooledContext(context.float(), pooled.float()) if self.two else context.float()
 
     @contextmanager
@@ -147,7 +148,7 @@ class ClipEncoder:
 
     def _tables(self) -> list[Any]:
         """The token embeddings of each text model, in the tokenizer's order."""
-        models = (getattr(self.clip.cond_stage_model, f"clip_{key}") for key in self._keys)
+        models = (getattr(self.clip.cond_stage_model, f"clip_{key}") for key in self.keys)
         return [model.transformer.get_input_embeddings() for model in models]
 
     def _padded(self, prompt: Prompt) -> dict[str, tuple[int, ...]]:
@@ -157,7 +158,7 @@ class ClipEncoder:
 
     def _ids(self, text: str) -> tuple[int, ...]:
         escaped = re.sub(r"\\?([()])", r"\\\1", text)  # the host reads bare parentheses as weights
-        chunks = self.clip.tokenize(escaped)[self._keys[0]]
+        chunks = self.clip.tokenize(escaped)[self.keys[0]]
         if len(chunks) > 1:
             raise InputError(
                 "text",
