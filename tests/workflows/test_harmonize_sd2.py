@@ -9,7 +9,7 @@ from checkpoints import write_sd1, write_sd2, write_sdxl
 from graphs import saved_picture, shipped, shorten
 from PIL import Image
 
-# Gradients through SD2's and SDXL's text encoders would take 4 GB more; those of tiny ones are tested beside the adapter.
+# Gradients through SD2's and SDXL's text encoders would take gigabytes more; those of tiny ones are tested elsewhere.
 KINDS = {
     "sd2": ("harmonize_sd2", write_sd2, 0),
     "sd1": ("harmonize_sd2", write_sd1, 1),
