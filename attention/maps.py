@@ -189,5 +189,5 @@ def record_queries(
     """
     control = CrossAttentionQueries(grid, stop_after=last_layer)
     with suppress(StopForward), torch.no_grad():
-        denoise(latent, sigma, context, control)
+        denoise(latent, sigma, context.detach(), control)
     return control, control.layers

@@ -39,6 +39,9 @@ class PooledContext:
     def to(self, *args: Any) -> PooledContext:
         return PooledContext(self.tokens.to(*args), self.pooled.to(*args))
 
+    def detach(self) -> PooledContext:
+        return PooledContext(self.tokens.detach(), self.pooled.detach())
+
 
 Context: TypeAlias = Tensor | PooledContext
 

@@ -97,6 +97,21 @@ def tiny_model(
         return comfy.model_patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu)
 
 
+def tiny_transformer(name: str) -> comfy.model_patcher.ModelPatcher:
+    """MODEL of another family: "SD3" or "Flux", a block each."""
+    mmdit = {"in_channels": 16, "depth": 1, "adm_in_channels": 8, "num_patches": 16, "pos_embed_max_size": 4}
+    embedder = {"target": "torch.nn.Linear", "params": {"in_features": 8, "out_features": 64}}
+    flux = {"image_model": "flux", "in_channels": 16, "out_channels": 16, "vec_in_dim": 8, "context_in_dim": 8}
+    flux |= {"hidden_size": 64, "mlp_ratio": 1.0, "num_heads": 2, "depth": 1, "depth_single_blocks": 1}
+    flux |= {"axes_dim": [8, 12, 12], "theta": 10000, "patch_size": 2, "qkv_bias": True, "guidance_embed": True}
+    flux |= {"txt_ids_dims": []}
+    unet = {"SD3": mmdit | {"context_embedder_config": embedder}, "Flux": flux}[name]
+    config = getattr(comfy.supported_models, name)(unet)
+    config.set_inference_dtype(torch.float32, None)
+    cpu = torch.device("cpu")
+    return comfy.model_patcher.ModelPatcher(config.get_model({}), load_device=cpu, offload_device=cpu)
+
+
 def tiny_clip(version: int | str = 2, dtype: torch.dtype = torch.float32, seed: int = 1) -> comfy.sd.CLIP:
     """CLIP of three layers with the real tokenizer; SD2's and SDXL's take the last but one, SD1's the last."""
     size = {"num_hidden_layers": 3, "hidden_size": CONTEXT_DIM, "num_attention_heads": 4, "intermediate_size": 128}

@@ -35,6 +35,19 @@ def test_every_stage_runs(server, outputs):
     assert saved_picture(server, outputs, "save_edit").shape == (64, 64, 3)
 
 
+def test_the_loop_in_one_box_on_sdxl(server, server_base, composite_name, mask_name):
+    checkpoint = write_sdxl(server_base / "models" / "checkpoints" / "tiny-sdxl-loop.ckpt")
+    graph = shipped("harmonize_one_node")
+    graph["composite"]["inputs"]["image"], graph["mask"]["inputs"]["image"] = composite_name, mask_name
+    graph["model"] = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": checkpoint.name}}
+    few = {"size": 64, "view_size": 64, "steps": 1, "steps_per_timestep": 0, "k": 1, "max_passes": 2}
+    graph["apply"]["inputs"] |= few | {"paper_loop": True}
+    lines = server.run(graph)["apply"]["text"]
+    checkpoint.unlink()
+    server.free()
+    assert sum(line.startswith("pass") for line in "\n".join(lines).splitlines()) >= 2, lines
+
+
 def test_background_is_bit_identical_and_foreground_is_not(server, outputs, example):
     with Image.open(example[0]) as composite, Image.open(example[1]) as mask:
         composite, mask = np.asarray(composite), np.asarray(mask.convert("L"))

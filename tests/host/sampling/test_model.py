@@ -1,7 +1,9 @@
 import comfy.model_sampling
+import comfy.sd
 import pytest
 import torch
-from tiny_models import CONTEXT_DIM, SDXL, SDXL_CONTEXT, tiny_model
+from checkpoints import write_refiner_unet
+from tiny_models import CONTEXT_DIM, SDXL, SDXL_CONTEXT, tiny_model, tiny_transformer
 
 from diff_harmonization.host.diffharmony.harmonizer import require_unet
 from diff_harmonization.host.sampling.model import family, require_text_width, sigmas_for
@@ -24,6 +26,21 @@ def test_other_networks_are_refused(model):
 def test_other_pooled_conditioning_than_sdxls_is_refused(model):
     model.model.diffusion_model.num_classes = "sequential"
     with pytest.raises(ValueError, match="SDXL Refiner's or unCLIP's"):
+        family(model)
+
+
+@pytest.mark.parametrize("name", ["SD3", "Flux"])
+def test_transformers_are_refused_in_one_sentence(name):
+    with pytest.raises(ValueError, match=rf"got \w+ \({name}\), expected a UNet of SD1\.5, SD2 or SDXL") as error:
+        family(tiny_transformer(name))
+    assert "\n" not in str(error.value)
+
+
+def test_sdxls_refiner_is_refused(tmp_path):
+    model = comfy.sd.load_diffusion_model(str(write_refiner_unet(tmp_path / "refiner.ckpt")))
+    with pytest.raises(
+        ValueError, match=r"SDXL Refiner's or unCLIP's \(SDXLRefiner\), expected a UNet"
+    ):
         family(model)
 
 

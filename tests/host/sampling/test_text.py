@@ -1,5 +1,8 @@
+import comfy.sd
 import pytest
 import torch
+from comfy.supported_models_base import ClipTarget
+from comfy.text_encoders.sd3_clip import SD3Tokenizer, sd3_clip
 from tiny_models import CONTEXT_DIM, SDXL, SDXL_CONTEXT, SDXL_TEXT, tiny_clip
 
 from diff_harmonization.host.sampling.text import ClipEncoder
@@ -113,6 +116,15 @@ def test_other_encoders_are_refused(clip):
 
     with pytest.raises(ValueError, match="^`clip`: got"):
         ClipEncoder(Two())
+
+
+def test_sd3s_text_encoders_are_refused():
+    """Without its T5 it has SDXL's two text models, which it reads otherwise."""
+    narrow = {"num_hidden_layers": 3, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32}
+    options = {f"clip_{name}_model_config": narrow for name in "lg"}
+    target = ClipTarget(SD3Tokenizer, sd3_clip(t5=False))
+    with pytest.raises(ValueError, match=r"^`clip`: got SD3ClipModel_? .*expected the CLIP of an SD1\.5, SD2 or SDXL"):
+        ClipEncoder(comfy.sd.CLIP(target, model_options=options))
 
 
 def test_wrong_number_of_embeddings_is_refused(clip):

@@ -14,7 +14,7 @@ import pytest
 import torch
 from checkpoints import write_sdxl
 from comfy_extras.nodes_clip_sdxl import CLIPTextEncodeSDXL
-from tiny_models import SDXL, tiny_clip, tiny_model, tiny_vae
+from tiny_models import SDXL, SIZES, tiny_clip, tiny_model, tiny_vae
 
 from diff_harmonization.attention.maps import CrossAttentionMaps
 from diff_harmonization.core.types import ImagingDescription
@@ -121,6 +121,49 @@ def test_each_row_reads_its_own_pooled_output_and_the_pictures_size(models, late
     torch.testing.assert_close(eps, expected, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(alone, eps[1:2], rtol=1e-4, atol=1e-5)
     assert not torch.allclose(eps[0], eps[1], atol=1e-3)
+
+
+class SeeingControl:
+    """The part of a ControlNet that sampling uses; keeps the pooled texts and sizes that it sees."""
+
+    extra_hooks = previous_controlnet = None
+
+    def __init__(self):
+        self.seen, self.multigpu_clones = [], {}
+
+    def get_control(self, x_noisy, t, cond, batched_number, transformer_options):
+        self.seen.append(cond["y"])
+        return {"middle": [torch.ones(1, 64, 1, 1)], "output": [], "input": []}
+
+    def get_models(self):
+        return []
+
+    def get_extra_hooks(self):
+        return []
+
+    def inference_memory_requirements(self, dtype):
+        return 0
+
+    def pre_run(self, model, percent_to_timestep):
+        pass
+
+    def cleanup(self):
+        pass
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_a_controlnet_sees_each_rows_pooled_output(models, latent, gradients):
+    contexts = join_rows([context_of(text) for text in texts(models.clip, "a warm cat", "a cold dog")])
+    control = SeeingControl()
+
+    def stage(denoise, x):
+        return denoise(x.repeat(2, 1, 1, 1), 1.0, contexts.to(torch.float32))
+
+    plain = with_denoiser(models.model, latent, stage, SIGMAS, gradients=gradients)
+    controlled = with_denoiser(models.model, latent, stage, SIGMAS, [[None, {"control": control}]], gradients)
+    assert not torch.allclose(controlled, plain, atol=1e-3)
+    (y,) = control.seen
+    assert torch.equal(y[:, : contexts.pooled.shape[1]], contexts.pooled) and y.shape == (2, 64 + SIZES)
 
 
 @pytest.mark.parametrize("sizes", [{}, {"width": 2048, "height": 512, "crop_w": 64}])
