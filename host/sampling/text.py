@@ -102,9 +102,8 @@ class ClipEncoder:
 
         Args:
             prompt: from `tokenize`.
-            embeddings: [T, E], in place of the prompt's own up to the end-of-text token. That one and the padding stay
-                as they are: the host looks for the end to find the pooled output. For gradients, work inside
-                `gradients()`.
+            embeddings: [T, E], in place of the prompt's own. SDXL's end-of-text token and padding stay as they are: the
+                host looks for the end to find the pooled output. For gradients, work inside `gradients()`.
 
         Raises:
             InputError: when there are not as many embeddings as tokens.
@@ -116,8 +115,9 @@ class ClipEncoder:
                     "embeddings", f"the prompt has {len(prompt.ids)} tokens, but {len(embeddings)} were given."
                 )
             widths = [table.weight.shape[1] for table in self._tables()]
-            for listed, own in zip(tokens.values(), embeddings[: prompt.end].split(widths, -1), strict=True):
-                listed[: prompt.end] = list(own)
+            count = prompt.end if self.two else len(embeddings)
+            for listed, own in zip(tokens.values(), embeddings[:count].split(widths, -1), strict=True):
+                listed[:count] = own
         weighted = {key: [[(token, 1.0) for token in listed]] for key, listed in tokens.items()}
         with saved_tensors_hooks(self._keep, lambda kept: kept) if torch.is_grad_enabled() else nullcontext():
             encoded: Any = self.clip.encode_from_tokens(weighted, return_pooled=True)

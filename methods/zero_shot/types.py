@@ -108,5 +108,5 @@ class TextEncoder(Protocol):
         ...
 
     def encode(self, prompt: Prompt, embeddings: Tensor | None = None) -> Context:
-        """Context [1, T, D]; `embeddings` [T, E], when given, stand in for the prompt's own words."""
+        """Context [1, T, D]; `embeddings` [T, E], when given, stand in for the prompt's own."""
         ...

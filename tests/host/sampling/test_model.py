@@ -38,9 +38,7 @@ def test_transformers_are_refused_in_one_sentence(name):
 
 def test_sdxls_refiner_is_refused(tmp_path):
     model = comfy.sd.load_diffusion_model(str(write_refiner_unet(tmp_path / "refiner.ckpt")))
-    with pytest.raises(
-        ValueError, match=r"SDXL Refiner's or unCLIP's \(SDXLRefiner\), expected a UNet"
-    ):
+    with pytest.raises(ValueError, match=r"SDXL Refiner's or unCLIP's \(SDXLRefiner\), expected a UNet"):
         family(model)
 
 

@@ -3,10 +3,10 @@ import pytest
 import torch
 from comfy.supported_models_base import ClipTarget
 from comfy.text_encoders.sd3_clip import SD3Tokenizer, sd3_clip
+from text_nodes import encoded
 from tiny_models import CONTEXT_DIM, SDXL, SDXL_CONTEXT, SDXL_TEXT, tiny_clip
 
 from diff_harmonization.host.sampling.text import ClipEncoder
-from nodes import CLIPTextEncode
 
 TEXT = "photographer's umbrella, bright golden greyscale"
 
@@ -28,7 +28,7 @@ def test_context_of_sdxl_is_the_hosts_with_its_pooled_output(text, dtype, execut
     clip = tiny_clip(SDXL, dtype)
     encoder = ClipEncoder(clip)
     prompt = encoder.tokenize(text)
-    ((expected, options),) = CLIPTextEncode().encode(clip, text.strip())[0]
+    (((expected, options),),) = encoded(clip, text.strip())
     assert expected.shape == (1, 77, SDXL_CONTEXT) and options["pooled_output"].shape == (1, CONTEXT_DIM)
     for context in (encoder.encode(prompt), encoder.encode(prompt, encoder.embed(prompt))):
         assert torch.equal(context.tokens, expected) and torch.equal(context.pooled, options["pooled_output"])

@@ -13,7 +13,7 @@ import comfy.sd
 import pytest
 import torch
 from checkpoints import write_sdxl
-from comfy_extras.nodes_clip_sdxl import CLIPTextEncodeSDXL
+from text_nodes import encoded
 from tiny_models import SDXL, SIZES, tiny_clip, tiny_model, tiny_vae
 
 from diff_harmonization.attention.maps import CrossAttentionMaps
@@ -35,7 +35,6 @@ from diff_harmonization.methods.zero_shot.contexts import PooledContext, join_ro
 from diff_harmonization.methods.zero_shot.null_text import NullTextSettings
 from diff_harmonization.methods.zero_shot.refinement import RefinementSettings
 from diff_harmonization.methods.zero_shot.training_refinement import TrainingSettings
-from nodes import CLIPTextEncode
 
 WORDS = ImagingDescription("cat", ("warm", "golden"), ("cold",))
 SIGMAS = torch.tensor([3.0, 1.5, 0.7, 0.0])
@@ -75,14 +74,6 @@ def image():
     return torch.rand(1, 128, 128, 3, generator=torch.Generator().manual_seed(0))
 
 
-def texts(clip, *prompts, **sizes):
-    """CONDITIONINGs as the host's own nodes make them; `sizes` for SDXL's."""
-    if sizes:
-        sizes = {"crop_w": 0, "crop_h": 0, "target_width": 1024, "target_height": 1024} | sizes
-        return [CLIPTextEncodeSDXL.execute(clip, text_g=text, text_l=text, **sizes)[0] for text in prompts]
-    return [CLIPTextEncode().encode(clip, text)[0] for text in prompts]
-
-
 def context_of(conditioning):
     return PooledContext(conditioning[0][0], conditioning[0][1]["pooled_output"])
 
@@ -90,7 +81,7 @@ def context_of(conditioning):
 def sample(models, latent):
     """What a stock KSampler node returns."""
     noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(5))
-    positive, negative = texts(models.clip, "a warm cat", "")
+    positive, negative = encoded(models.clip, "a warm cat", "")
     return comfy.sample.sample(models.model, noise, 2, 3.0, "euler", "normal", positive, negative, latent, seed=5)
 
 
@@ -108,7 +99,7 @@ def hosts_euler(model, latent, conditioning):
 
 
 def test_each_row_reads_its_own_pooled_output_and_the_pictures_size(models, latent):
-    contexts = join_rows([context_of(text) for text in texts(models.clip, "a warm cat", "a cold dog", "")])
+    contexts = join_rows([context_of(text) for text in encoded(models.clip, "a warm cat", "a cold dog", "")])
 
     def stage(denoise, x):
         return denoise(x.repeat(3, 1, 1, 1), 1.0, contexts), denoise(x, 1.0, contexts[1:2])
@@ -153,7 +144,7 @@ class SeeingControl:
 
 @pytest.mark.parametrize("gradients", [False, True])
 def test_a_controlnet_sees_each_rows_pooled_output(models, latent, gradients):
-    contexts = join_rows([context_of(text) for text in texts(models.clip, "a warm cat", "a cold dog")])
+    contexts = join_rows([context_of(text) for text in encoded(models.clip, "a warm cat", "a cold dog")])
     control = SeeingControl()
 
     def stage(denoise, x):
@@ -171,7 +162,7 @@ def test_a_controlnet_sees_each_rows_pooled_output(models, latent, gradients):
 def test_euler_steps_equal_the_hosts_sampler(models, latent, prediction, sizes):
     """Sizes that a connected conditioning brings hold for every row; its text does not count."""
     model = tiny_model(SDXL, prediction)
-    text, other = texts(models.clip, "a warm cat", "another text", **sizes)
+    text, other = encoded(models.clip, "a warm cat", "another text", **sizes)
 
     def stage(denoise, x):
         return to_latent_out(model, euler(denoise, x + torch.ones_like(x) * SIGMAS[0], [context_of(text)] * 3))
@@ -181,7 +172,7 @@ def test_euler_steps_equal_the_hosts_sampler(models, latent, prediction, sizes):
 
 
 def test_scheduled_conditioning_brings_each_steps_pooled_output(models, latent):
-    steps = [context_of(text) for text in texts(models.clip, "a warm cat", "a cold dog", "a bird")]
+    steps = [context_of(text) for text in encoded(models.clip, "a warm cat", "a cold dog", "a bird")]
     contexts = PooledContext(torch.stack([x.tokens for x in steps]), torch.stack([x.pooled for x in steps]))
     conditioning = scheduled_conditioning(contexts, SIGMAS)
 
@@ -288,7 +279,7 @@ def test_its_text_is_the_hosts(checkpoint):
     encoder = ClipEncoder(checkpoint.clip)
     text = "old photographer's umbrella, bright golden greyscale"
     prompt = encoder.tokenize(text)
-    plain, sized = texts(checkpoint.clip, text) + texts(checkpoint.clip, text, width=512, height=512)
+    plain, sized = encoded(checkpoint.clip, text) + encoded(checkpoint.clip, text, width=512, height=512)
     for conditioning in (plain, sized):
         expected = context_of(conditioning)
         assert expected.shape == (1, 77, 2048) and expected.pooled.shape == (1, 1280)
@@ -299,7 +290,7 @@ def test_its_text_is_the_hosts(checkpoint):
 def test_maps_come_from_all_layers_at_a_quarter_of_the_latents_side(checkpoint):
     """50 of SDXL's 70: the down and up blocks' at its coarsest size."""
     latent = torch.zeros(1, 4, 32, 32)
-    (text,) = texts(checkpoint.clip, "cat")
+    (text,) = encoded(checkpoint.clip, "cat")
     maps = CrossAttentionMaps((8, 8))
 
     def stage(denoise, x):
