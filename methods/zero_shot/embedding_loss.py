@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ...attention.maps import map_grid
 from ...core.masks import mask_on_grid, scene_importance
+from .contexts import join_rows, rows_for
 from .row_maps import CachedMaps, ExactMaps
 from .text_rows import TextRow
 from .types import Denoiser, TextEncoder, Trajectory
@@ -98,7 +99,7 @@ class PairLoss:
         latent = self.trajectory.latents[step]
         conditions = (foreground, background)
         contexts = [row.context(self.encoder, tokens) for row, tokens in zip(self.rows, conditions, strict=True)]
-        maps = self.row_maps(step, torch.cat([context.to(latent).expand(len(latent), -1, -1) for context in contexts]))
+        maps = self.row_maps(step, join_rows([rows_for(context, latent) for context in contexts]))
         weights = (logits.new_ones(len(foreground)), logits.softmax(0))
         losses = [
             embedding_loss(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...core.errors import InputError
 from ...core.types import ImagingDescription
+from .contexts import Context
 from .types import Prompt, TextEncoder
 
 Side = Literal["foreground", "background"]
@@ -29,7 +30,7 @@ class TextRow:
         """Input embeddings of the condition tokens, [n, E]."""
         return self.embeddings[list(self.tokens)]
 
-    def context(self, encoder: TextEncoder, conditions: Tensor) -> Tensor:
+    def context(self, encoder: TextEncoder, conditions: Tensor) -> Context:
         """Context [1, T, D] with `conditions` [n, E] in the condition tokens' places."""
         index = torch.tensor(self.tokens, device=self.embeddings.device)
         return encoder.encode(self.prompt, self.embeddings.index_copy(0, index, conditions))
