@@ -137,15 +137,16 @@ def described(caption: str, settings: Settings) -> Described:
 
 def _auto(settings: Settings) -> Method:
     """The routed network, its strength chosen by the evaluator: what the workflow harmonize_routed does."""
-    from ..host.routed.harmonizer import EMBEDDED, harmonize, load_harmonizer
+    from ..host.routed.harmonizer import EMBEDDED, JUDGED, harmonize, load_harmonizer, share_of
 
     harmonizer, judge = load_harmonizer(EMBEDDED), load_judge()
     strength = 1.0 if settings.strength is None else settings.strength
 
     def method(image: Tensor, mask: Tensor, described: Described) -> Outcome:
         done = harmonize(harmonizer, image[None], mask, judge=judge, strength=strength)
-        (judged,) = done.judged
-        return Outcome(done.image[0], done.luts[0], judged.scores[0], judged.scores[judged.taken], done.summary())
+        (scores,) = done.scores
+        taken = JUDGED.index(share_of(scores))
+        return Outcome(done.image[0], done.luts[0], scores[0], scores[taken], done.summary())
 
     return method
 

@@ -108,14 +108,6 @@ def bounding_box(mask: Tensor) -> tuple[int, int, int, int] | None:
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
-def object_change(before: Tensor, after: Tensor, mask: Tensor) -> float:
-    """How much an object differs in two pictures [H,W,3]: root mean square over the mask [H,W], in their unit."""
-    top, bottom, left, right = bounding_box(mask) or (0, 0, 0, 0)
-    box = slice(top, bottom), slice(left, right)
-    weights, change = mask[box].to(before)[..., None], after[box] - before[box]
-    return float(((change.square() * weights).sum() / (3 * weights.sum()).clamp_min(1e-6)).sqrt())
-
-
 def mask_on_grid(mask: Tensor, grid: tuple[int, ...]) -> Tensor:
     """The share of each grid cell that a mask covers: [B,H,W] -> [B,h,w] in 0-1 (area interpolation)."""
     return interpolate(mask[:, None], size=grid, mode="area")[:, 0]

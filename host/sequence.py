@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -17,7 +15,7 @@ from ..core.masks import foreground
 from ..evaluator.model import HarmonyEvaluator
 from ..methods.routed.apply import LUT_SIZE
 from .image import as_batch
-from .routed.harmonizer import JUDGED, Judged, judge_shares
+from .routed.harmonizer import JUDGED, scores_of, share_of
 from .sampling.progress import progress
 
 INTERVAL = 12  # frames from key frame to key frame
@@ -31,7 +29,7 @@ class KeyFrame:
 
     number: int
     change: Change
-    judged: Judged | None  # None without a judge
+    scores: tuple[float, ...]  # the judge's, at each of JUDGED; empty without a judge
 
 
 @dataclass
@@ -124,20 +122,22 @@ class SequenceReader:
             frame, mask, number = self._last
             frame = frame[..., :3].float()
             if (change := self.propose(frame, mask)) is not None:
-                self._shots[-1].keys.append(KeyFrame(number, change, self._judged(change, frame, mask)))
+                self._shots[-1].keys.append(KeyFrame(number, change, self._scores(change, frame, mask)))
             self._last = None
 
-    def _judged(self, change: Change, frame: Tensor, mask: Tensor) -> Judged | None:
+    def _scores(self, change: Change, frame: Tensor, mask: Tensor) -> tuple[float, ...]:
         if self.judge is None:
-            return None
-        return judge_shares(self.judge, lambda share: changed(frame, mask, change, share * self.strength), mask)
+            return ()
+        return scores_of(self.judge, lambda share: changed(frame, mask, change, share * self.strength), mask)
 
     def _finished(self, keys: list[KeyFrame]) -> tuple[Shot, float, tuple[float, ...]]:
         """A shot's LUTs, its strength, and the judge's mean scores."""
         if not keys:
             return UNCHANGED, 0.0, ()
-        judged = _mean([key.judged for key in keys if key.judged is not None])
-        scores, strength = ((), self.strength) if judged is None else (judged.scores, judged.share * self.strength)
+        strength, scores = self.strength, ()
+        if self.judge is not None:
+            scores = tuple(sum(several) / len(keys) for several in zip(*(key.scores for key in keys), strict=True))
+            strength *= share_of(scores)
         if strength == 0:
             return UNCHANGED, 0.0, scores
         luts = smoothed(lambda place: keys[place].change(strength), len(keys))
@@ -147,14 +147,6 @@ class SequenceReader:
 def changed(frame: Tensor, mask: Tensor, change: Change, strength: float) -> Tensor:
     """A frame [H,W,3] with its object [H,W] changed; at strength 0 it stays to the bit."""
     return apply_lut(frame[None], change(strength), mask[None])[0] if strength else frame
-
-
-def _mean(judged: Sequence[Judged]) -> Judged | None:
-    if not judged:
-        return None
-    scores = zip(*(each.scores for each in judged), strict=True)
-    change = fmean(each.change for each in judged)
-    return Judged(tuple(map(fmean, scores)), change)
 
 
 def apply_look(look: Look, number: int, frame: Tensor, mask: Tensor) -> Tensor:

@@ -25,8 +25,6 @@ MARGIN = 0.02  # of the score: where the judge hardly sees a difference, less ch
 DOUBT = 0.08
 # Of two changes that the judge likes about as much, the weaker one does less harm where the judge is wrong.
 ENOUGH = 0.75
-# Of an object's colors, root mean square, sRGB in 0-1. So little does no visible harm, whichever way it goes.
-SLIGHT = 12 / 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +57,6 @@ class LoopPolicy:
             raise InputError(
                 "new_descriptions", f"got '{self.new_descriptions}', expected 'best other trial' or 'next seed'."
             )
-
-    def for_change(self, most: float) -> LoopPolicy:
-        """The policy where the strongest proposal changes the object by so much: nothing weaker than a slight change is
-        preferred to it.
-
-        most: root mean square over the object, sRGB in 0-1.
-        """
-        return replace(self, enough=1.0) if most < SLIGHT else self
 
 
 @dataclass(frozen=True)

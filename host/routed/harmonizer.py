@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,10 +13,9 @@ from torch import Tensor
 
 from ...color.lut import ColorLUT
 from ...color.sequence import Change, Proposer
-from ...core.masks import object_change
 from ...core.weights import shipped_weights
 from ...evaluator.model import HarmonyEvaluator
-from ...loop.policy import ENOUGH, LoopPolicy, answer
+from ...loop.policy import ENOUGH, MARGIN, LoopPolicy, answer
 from ...loop.states import require_one_picture
 from ...methods.routed.apply import global_lut
 from ...methods.routed.checkpoint import MANIFEST, read_network
@@ -31,25 +30,8 @@ from .instances import instance_backbone
 EMBEDDED = "embedded"
 FOLDER = "routed_harmonizer"
 JUDGED = 0.0, 0.25, 0.5, 0.75, 1.0  # strengths that the judge chooses among, times the one that is asked for
-CHOICE = LoopPolicy(margin=0.01, enough=ENOUGH)  # how it chooses
+CHOICE = LoopPolicy(margin=MARGIN, enough=ENOUGH)  # how it chooses
 PROPOSED = JUDGED[1:]  # strengths of what a loop may take or start from
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What the judge says of a change, made by each of JUDGED."""
-
-    scores: tuple[float, ...]
-    change: float  # all of it, see `object_change`
-
-    @property
-    def taken(self) -> int:
-        """Which of JUDGED to take, by its place: as in the loop, the weakest that gains enough, if any gains enough."""
-        return answer(self.scores, CHOICE.for_change(self.change), proposals=len(JUDGED) - 1)
-
-    @property
-    def share(self) -> float:
-        return JUDGED[self.taken]
 
 
 @dataclass(frozen=True)
@@ -59,11 +41,11 @@ class Harmonized:
     image: Tensor  # [B,H,W,3]
     luts: tuple[ColorLUT, ...]  # the global change of each picture
     strengths: tuple[float, ...]  # what each was applied with
-    judged: tuple[Judged | None, ...]  # of each picture; None without a judge
+    scores: tuple[tuple[float, ...], ...]  # the judge's, of each picture at each of JUDGED; empty without a judge
 
     def summary(self) -> str:
         """A line for each picture: its strength, and why the judge took it."""
-        return "\n".join(map(_reason, self.strengths, self.judged))
+        return "\n".join(map(_reason, self.strengths, self.scores))
 
 
 def harmonizer_names() -> list[str]:
@@ -112,25 +94,25 @@ def harmonize(
     planes = None if importance is None else check_importance(importance, image)
     report = progress(len(image))
     out = torch.empty_like(image, memory_format=torch.contiguous_format)
-    luts, strengths, verdicts = [], [], []
+    luts, strengths, scores = [], [], []
     for row, (picture, own_mask) in enumerate(zip(image, mask, strict=True)):
         plane = importance_of(picture, own_mask) if planes is None else planes[row]
         proposal = harmonizer.look(picture, own_mask, plane)
         made = partial(version_of, proposal, picture, own_mask, strength, local)
-        judged = None if judge is None else judge_shares(judge, lambda share, made=made: made(share).image, own_mask)
-        version = made(1.0 if judged is None else judged.share)
+        scored = () if judge is None else scores_of(judge, lambda share, made=made: made(share).image, own_mask)
+        version = made(share_of(scored) if scored else 1.0)
         out[row] = version.image
         luts.append(version.lut)
         strengths.append(version.strength)
-        verdicts.append(judged)
+        scores.append(scored)
         report(row + 1, len(image))
-    return Harmonized(out, tuple(luts), tuple(strengths), tuple(verdicts))
+    return Harmonized(out, tuple(luts), tuple(strengths), tuple(scores))
 
 
-def _reason(strength: float, judged: Judged | None) -> str:
-    if judged is None:
+def _reason(strength: float, scores: tuple[float, ...]) -> str:
+    if not scores:
         return f"strength {strength:g}"
-    shares = ", ".join(f"{score:.3f} at {share:.0%}" for share, score in zip(JUDGED, judged.scores, strict=True))
+    shares = ", ".join(f"{score:.3f} at {share:.0%}" for share, score in zip(JUDGED, scores, strict=True))
     told = f"strength {strength:g}; scores by how much of the change is made: {shares}"
     return told if strength else f"{told}. No change scores clearly higher than none."
 
@@ -182,18 +164,14 @@ def version_of(proposal: Proposal, image: Tensor, mask: Tensor, strength: float,
     return Version(*proposal.applied(image, mask, applied, local), applied)
 
 
-def judge_shares(judge: HarmonyEvaluator, made: Callable[[float], Tensor], mask: Tensor) -> Judged:
-    """The judge's word on the pictures [H,W,3] that `made` gives at all of JUDGED, the first and one more in memory."""
-    first = latest = made(JUDGED[0])
-    scores = [_score(judge, first, mask)]
-    for share in JUDGED[1:]:
-        latest = made(share)
-        scores.append(_score(judge, latest, mask))
-    return Judged(tuple(scores), object_change(first, latest, mask))
+def scores_of(judge: HarmonyEvaluator, made: Callable[[float], Tensor], mask: Tensor) -> tuple[float, ...]:
+    """The judge's scores of the pictures [H,W,3] that `made` gives at all of JUDGED, one at a time in memory."""
+    return tuple(float(judge.score(made(share)[None], mask[None])) for share in JUDGED)
 
 
-def _score(judge: HarmonyEvaluator, picture: Tensor, mask: Tensor) -> float:
-    return float(judge.score(picture[None], mask[None]))
+def share_of(scores: Sequence[float]) -> float:
+    """Which of JUDGED to take by their scores: as in the loop, the weakest that gains enough, if any gains enough."""
+    return JUDGED[answer(scores, CHOICE, proposals=len(JUDGED) - 1)]
 
 
 def importance_of(image: Tensor, mask: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from ...color.apply import apply_lut
 from ...color.fit import fit_lut
 from ...color.lut import ColorLUT
 from ...core.errors import InputError
-from ...core.masks import bounding_box, object_change
+from ...core.masks import bounding_box
 from ...core.types import ImagingDescription
 from ...core.view import working_view
 from ...description.statistics.plausibility import FARTHEST, distance_from_plausible
@@ -117,8 +117,6 @@ def run_harmonize(
     pictures = [image, *(picture for _, picture in proposals)]
     require_proposals(pictures[1:], image)
     (view, *proposed), view_mask = _views(pictures, mask, view_size)
-    if proposed:
-        policy = policy.for_change(object_change(view[0], proposed[-1][0], view_mask[0]))
 
     def distance(picture: Tensor, of: Tensor) -> float:
         return distance_from_plausible(descriptions[0].object, view[0], picture[0], of[0])

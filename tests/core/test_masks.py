@@ -9,7 +9,6 @@ from diff_harmonization.core.masks import (
     foreground,
     keep_visible,
     mask_on_grid,
-    object_change,
     require_same_frame,
     scene_importance,
 )
@@ -115,12 +114,3 @@ def test_importance_that_does_not_serve_is_refused(two_masks, importance, messag
 def test_a_mask_without_a_scene_is_refused():
     with pytest.raises(ValueError, match="^`mask`: the mask covers the whole picture"):
         scene_importance(torch.ones(2, 4), torch.full((2, 4), THRESHOLD))
-
-
-def test_the_change_of_an_object_is_a_root_mean_square_over_its_mask():
-    before, after, mask = torch.zeros(6, 8, 3), torch.ones(6, 8, 3), torch.zeros(6, 8)
-    mask[2:4, 3:5] = 1
-    after[2, 3] = torch.tensor([0.2, 0.4, 0.4])
-    after[2, 4] = after[3, 3] = after[3, 4] = 0
-    assert object_change(before, after, mask) == pytest.approx((0.36 / 12) ** 0.5)
-    assert object_change(before, after, torch.zeros(6, 8)) == 0

@@ -25,7 +25,6 @@ from diff_harmonization.host.routed.harmonizer import (
     load_harmonizer,
     proposals,
 )
-from diff_harmonization.loop.policy import SLIGHT
 from diff_harmonization.methods.routed.instances import find_instances, load_backbone
 from diff_harmonization.methods.routed.similarity import importance_map
 from diff_harmonization.training.files import weights_of, write_weights
@@ -173,7 +172,7 @@ def test_proposals_for_a_loop_are_what_the_judge_would_choose_among(harmonizer, 
         ((0.2, 0.3, 0.5, 0.4, 0.3), 0.5),
         ((0.2, 0.3, 0.4, 0.45, 0.6), 1.0),
         ((0.2, 0.5, 0.4, 0.51, 0.4), 0.25),  # hardly better than a quarter
-        ((0.5, 0.505, 0.509, 0.5, 0.5), 0.0),  # hardly better than nothing
+        ((0.5, 0.51, 0.519, 0.5, 0.5), 0.0),  # hardly better than nothing
         ((0.2, 0.3, 0.45, 0.5, 0.51), 0.5),  # 0.25 of 0.31, the first that is enough
         ((0.4, 0.3, 0.41, 0.3, 0.2), 0.0),
     ],
@@ -185,15 +184,6 @@ def test_the_judge_chooses_among_shares_of_the_strength(harmonizer, pictures, sc
     expected = harmonize(harmonizer, image, mask, strength=1.5 * share)
     assert torch.equal(done.image, expected.image)
     assert torch.equal(done.luts[0].table, expected.luts[0].table)
-
-
-def test_of_a_slight_change_all_is_made_that_the_judge_likes_best(harmonizer, pictures):
-    image, mask = pictures[0][:1], pictures[1][:1]
-    strong = harmonize(harmonizer, image, mask, judge=scripted(0.2, 0.3, 0.45, 0.5, 0.51))
-    (change,) = [judged.change for judged in strong.judged]
-    assert change > SLIGHT and strong.judged[0].share == 0.5
-    weak = harmonize(harmonizer, image, mask, judge=scripted(0.2, 0.3, 0.45, 0.5, 0.51), strength=0.9 * SLIGHT / change)
-    assert weak.judged[0].change < SLIGHT and weak.judged[0].share == 1.0
 
 
 def test_the_judge_chooses_for_each_picture_by_itself(harmonizer, pictures):
