@@ -69,4 +69,4 @@ def _recognizer(thing: Any) -> Callable[[Any], bool]:
 
 def _hash(picture: Tensor) -> tuple[Any, ...]:
     values = picture.detach().cpu().contiguous()
-    return values.shape, values.dtype, hashlib.blake2b(values.view(torch.uint8).numpy()).digest()
+    return values.shape, values.dtype, hashlib.blake2b(values.view(torch.uint8).numpy().data).digest()
