@@ -71,7 +71,11 @@ class _GridLayers:
     def _record(self, layer: AttentionLayer, q: Tensor, k: Tensor) -> None:
         raise NotImplementedError
 
-    def _require_match(self) -> None:
+    def require_match(self) -> None:
+        """
+        Raises:
+            InputError: when no layer matched the grid.
+        """
         height, width = self.grid
         if not self.layers:
             seen = ", ".join(map(str, sorted(self._others))) or "none at all"
@@ -98,7 +102,7 @@ class CrossAttentionMaps(_GridLayers):
         Raises:
             InputError: when no layer matched the grid.
         """
-        self._require_match()
+        self.require_match()
         assert self._sum is not None
         return _on_grid(self._sum / self.layers, self.grid)
 
@@ -120,9 +124,8 @@ class CrossAttentionQueries(_GridLayers):
         from the picture, and a context enters them through the layers below alone.
 
         Raises:
-            InputError: when no layer matched the grid, or one cannot tell its keys.
+            InputError: when a layer cannot tell its keys.
         """
-        self._require_match()
         maps = [attention_map(q, _keys(layer)(context), layer.heads) for layer, q in self._queries]
         return _on_grid(torch.stack(maps).mean(0), self.grid)
 
@@ -148,8 +151,9 @@ def record_maps(
 ) -> tuple[Tensor, int]:
     """Cross-attention maps of one evaluation, with gradients to context and latent.
 
-    The first call runs the whole network and learns how many layers match. Give that number back as `last_layer`, and
-    later calls stop there: nothing above it runs, forward or backward.
+    The first call learns how many layers match: the whole network runs once. Give that number back as `last_layer`, and
+    later calls stop there: nothing above it runs, forward or backward. Where there are gradients, one row is run without
+    them to learn it, since all that a backward pass through the whole network needs would be most of a stage's memory.
 
     Args:
         denoise: a `Denoiser`, called as denoise(latent, sigma, context, control).
@@ -165,6 +169,8 @@ def record_maps(
     Raises:
         InputError: when no layer matches the grid.
     """
+    if last_layer is None and torch.is_grad_enabled():
+        last_layer = record_queries(denoise, latent[:1], sigma, context[:1], grid)[1]
     control = CrossAttentionMaps(grid, stop_after=last_layer)
     with suppress(StopForward):
         denoise(latent, sigma, context, control)
@@ -185,8 +191,12 @@ def record_queries(
 
     Returns:
         The queries and the number of the last matching layer.
+
+    Raises:
+        InputError: when no layer matches the grid.
     """
     control = CrossAttentionQueries(grid, stop_after=last_layer)
     with suppress(StopForward), torch.no_grad():
         denoise(latent, sigma, context.detach(), control)
+    control.require_match()
     return control, control.layers

@@ -79,6 +79,7 @@ class PairLoss:
         self.row_maps = (CachedMaps if cached_queries else ExactMaps)(denoise, trajectory, grid)
         share = mask_on_grid(mask, grid)
         self.masks = (share, 1 - share)
+        self.contexts: tuple[Tensor, Tensor] | None = None  # both rows' [1, T, D] at the last call, detached
         self.importance = (None, None)
         if importance is not None:  # the object's pixels still count 1: the background's words must keep off it
             self.importance = (None, mask_on_grid(mask + scene_importance(importance, mask), grid))
@@ -98,6 +99,7 @@ class PairLoss:
         latent = self.trajectory.latents[step]
         conditions = (foreground, background)
         contexts = [row.context(self.encoder, tokens) for row, tokens in zip(self.rows, conditions, strict=True)]
+        self.contexts = contexts[0].detach(), contexts[1].detach()
         maps = self.row_maps(step, torch.cat([context.to(latent).expand(len(latent), -1, -1) for context in contexts]))
         weights = (logits.new_ones(len(foreground)), logits.softmax(0))
         losses = [

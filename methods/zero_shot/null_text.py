@@ -99,8 +99,9 @@ def optimize_null_text(
             losses.append(float(loss.detach().mean()))
             callback(len(losses), total, clean)
         embeddings.append(null.detach().clone())
-        with torch.no_grad():
-            latent = step.land(step.eps(null))
+        if index + 1 < trajectory.steps:  # nothing starts from the last landing
+            with torch.no_grad():
+                latent = step.land(step.eps(null))
     return NullText(
         embeddings=torch.stack(embeddings),
         guidance_scale=settings.guidance_scale,

@@ -69,13 +69,17 @@ def refine(
         RuntimeError: under `torch.inference_mode()`, which has no gradients.
     """
     words = WordOptimizer(denoise, encoder, trajectory, description, mask, settings, importance)
+    if settings.steps_per_timestep == 0:
+        return words.refined([words.contexts()] * trajectory.steps)
     contexts = []
     for timestep in range(trajectory.steps):
-        for _ in range(settings.steps_per_timestep):
-            words.step(words.accumulate(timestep))
+        for inner in range(settings.steps_per_timestep):
+            loss = words.accumulate(timestep)
+            if timestep and not inner:  # a timestep starts from what the one before it ended with
+                contexts.append(words.encoded())
+            words.step(loss)
             callback(len(words.losses), settings.evaluations(trajectory.steps))
-        contexts.append(words.contexts())
-    return words.refined(contexts)
+    return words.refined([*contexts, words.contexts()])
 
 
 def encode_pair(encoder: TextEncoder, description: ImagingDescription, trajectory: Trajectory) -> RefinedEmbedding:

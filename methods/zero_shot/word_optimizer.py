@@ -109,6 +109,11 @@ class WordOptimizer:
         self.optimizer.zero_grad()
         self.losses.append(loss)
 
+    def encoded(self) -> Contexts:
+        """The rows' contexts as `accumulate` has just encoded them: `contexts()` before the next `step`, for nothing."""
+        assert self.loss.contexts is not None, "accumulate first"
+        return fused_contexts(self.rows, *self.loss.contexts, self.parameters[2].detach().softmax(0))
+
     def contexts(self) -> Contexts:
         """The rows' contexts with the embeddings as they are now."""
         foreground, background, logits = (parameter.detach() for parameter in self.parameters)
@@ -141,8 +146,13 @@ def row_contexts(
     encoder: TextEncoder, rows: tuple[TextRow, TextRow], conditions: tuple[Tensor, Tensor], weights: Tensor
 ) -> Contexts:
     """Both rows encoded with these condition embeddings, and the target fused from them (paper eq. 4)."""
-    foreground, background = rows
     source, other = (row.context(encoder, tokens) for row, tokens in zip(rows, conditions, strict=True))
+    return fused_contexts(rows, source, other, weights)
+
+
+def fused_contexts(rows: tuple[TextRow, TextRow], source: Tensor, other: Tensor, weights: Tensor) -> Contexts:
+    """The encoded rows [1, T, D], and the target fused from them (paper eq. 4)."""
+    foreground, background = rows
     ends = foreground.prompt.end, background.prompt.end
     return source, fuse_target(source, other, weights, foreground.tokens, background.tokens, *ends), other
 
