@@ -152,8 +152,8 @@ def record_maps(
     """Cross-attention maps of one evaluation, with gradients to context and latent.
 
     The first call learns how many layers match: the whole network runs once. Give that number back as `last_layer`, and
-    later calls stop there: nothing above it runs, forward or backward. Where there are gradients, one row is run without
-    them to learn it, since all that a backward pass through the whole network needs would be most of a stage's memory.
+    later calls stop there: nothing above it runs, forward or backward. Where there are gradients, one row runs without
+    them to learn it: what a backward pass through the whole network needs would be most of a stage's memory.
 
     Args:
         denoise: a `Denoiser`, called as denoise(latent, sigma, context, control).

@@ -110,7 +110,7 @@ class WordOptimizer:
         self.losses.append(loss)
 
     def encoded(self) -> Contexts:
-        """The rows' contexts as `accumulate` has just encoded them: `contexts()` before the next `step`, for nothing."""
+        """What `contexts()` gives before the next `step`, for nothing: `accumulate` has just encoded the rows."""
         assert self.loss.contexts is not None, "accumulate first"
         return fused_contexts(self.rows, *self.loss.contexts, self.parameters[2].detach().softmax(0))
 
