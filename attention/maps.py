@@ -118,15 +118,17 @@ class CrossAttentionQueries(_GridLayers):
         self._queries.append((layer, q))
 
     def maps(self, context: Tensor) -> Tensor:
-        """The maps of `context` [B,T,D], averaged over heads and layers: [B,T,h,w], with gradients to the context.
+        """The maps of `context` [nB,T,D], averaged over heads and layers: [nB,T,h,w], with gradients to the context.
 
-        They are exact for the context that the queries were recorded with. The queries hardly depend on it: they come
-        from the picture, and a context enters them through the layers below alone.
+        Each of the n groups of B rows meets the B rows of queries. The maps are exact for the context that the queries
+        were recorded with. The queries hardly depend on it: they come from the picture, and a context enters them
+        through the layers below alone.
 
         Raises:
             InputError: when a layer cannot tell its keys.
         """
-        maps = [attention_map(q, _keys(layer)(context), layer.heads) for layer, q in self._queries]
+        groups = len(context) // len(self._queries[0][1])
+        maps = [attention_map(q.repeat(groups, 1, 1), _keys(layer)(context), layer.heads) for layer, q in self._queries]
         return _on_grid(torch.stack(maps).mean(0), self.grid)
 
 

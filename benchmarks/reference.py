@@ -1,4 +1,4 @@
-"""One zero-shot pass in the order of work of the method's authors, as plain as can be: what the pack is measured against.
+"""One zero-shot pass in the order of work of the method's authors, plain: what the pack is measured against.
 
 The order, not the code: N - 1 evaluations of 2 rows to invert; for each timestep two optimizer steps on 4 rows and one
 more evaluation of 4 to refine; both rows and a decoded picture in each null-text step, and both rows once more to go
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from math import sqrt
 
 import torch
@@ -52,9 +53,9 @@ class Maps:
         if self.replaced:
             source, target = self.replaced
             maps = torch.cat([maps[:target], maps[source : source + 1], maps[target + 1 :]])
-        if self.grid and layer.kind == "cross" and layer.place != "middle":
-            if q.shape[2] == self.grid[0] * self.grid[1]:
-                self.kept.append(maps.mean(1))
+        on_side = layer.kind == "cross" and layer.place != "middle"
+        if self.grid and on_side and q.shape[2] == self.grid[0] * self.grid[1]:
+            self.kept.append(maps.mean(1))
         return (maps @ v).transpose(1, 2).flatten(2)
 
     def mean(self) -> Tensor:
@@ -192,11 +193,7 @@ def _null_text(
     for step in range(len(path) - 1):
         sigma, following = sigmas[step : step + 2]
         root = (1 + following**2).rsqrt()
-
-        def landed() -> Tensor:
-            rows = torch.cat([latent] * 2), sigma, torch.cat([null, contexts[step, :1]]), Maps()
-            return ddim_step(latent, _guided(denoise(*rows)), sigma, following)
-
+        landed = partial(_guided_step, denoise, latent, null, contexts[step, :1], sigma, following)
         for _ in range(NULL_TEXT.inner(step)):
             optimizer.zero_grad()
             z = landed() * root
@@ -207,6 +204,14 @@ def _null_text(
         with torch.no_grad():
             latent = landed()
     return torch.stack(found)
+
+
+def _guided_step(
+    denoise: Denoiser, latent: Tensor, null: Tensor, source: Tensor, sigma: Tensor, following: Tensor
+) -> Tensor:
+    """Where a guided step from a latent lands."""
+    eps = denoise(torch.cat([latent] * 2), sigma, torch.cat([null, source]), Maps())
+    return ddim_step(latent, _guided(eps), sigma, following)
 
 
 def _edit(denoise: Denoiser, path: Tensor, sigmas: Tensor, contexts: Tensor, nulls: Tensor) -> Tensor:
