@@ -336,12 +336,35 @@ def resolution(
 
 
 @app.command()
-def speed(repeats: Annotated[int, typer.Option(help="Runs of each; the fastest counts.")] = 5) -> None:
-    """Each saved piece of work against doing it: equal results, and the ratio of times."""
+def speed(
+    repeats: Annotated[int, typer.Option(help="Runs of each; the fastest counts. Without --size alone.")] = 5,
+    size: Annotated[
+        Literal["sd15", "sd2", "narrow"] | None,
+        typer.Option(
+            help="sd15, sd2: rows, FLOPs and estimated memory of a pass at that size, on the meta device. narrow: "
+            "seconds of a pass on an SD2 of few channels, which takes half an hour."
+        ),
+    ] = None,
+) -> None:
+    """Each saved piece of work against doing it: equal results, and the ratio of times. With --size: a pass in the
+    order of work of the method's authors (reference) against the pack's exact and fast ones, in one run."""
     prepare_host()
-    from .speed import table
+    if size is None:
+        from .speed import table
 
-    Console().print(table(repeats))
+        Console().print(table(repeats))
+    elif size == "narrow":
+        from . import walltime
+
+        Console().print(walltime.table(walltime.measure()))
+    else:
+        from . import flops, peaks
+        from .shapes import SHAPES
+
+        cost = flops.costs(SHAPES[size])
+        Console().print(peaks.table(size), flops.row_table(size, cost))
+        found = flops.measure(size)
+        Console().print(flops.rows_table(found), flops.flops_table(size, found, cost))
 
 
 @app.command()

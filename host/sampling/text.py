@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -94,9 +94,18 @@ class ClipEncoder:
         tokens: list[Any] = list(prompt.ids) if embeddings is None else list(embeddings)
         if len(tokens) != len(prompt.ids):
             raise InputError("embeddings", f"the prompt has {len(prompt.ids)} tokens, but {len(tokens)} were given.")
+        return self._encoded([tokens])[0]
+
+    def encode_rows(self, embeddings: Sequence[Tensor]) -> list[Tensor]:
+        """`encode` of several rows [T, E] in one batch: their contexts [1, T, D]."""
+        return self._encoded([list(row) for row in embeddings])
+
+    def _encoded(self, rows: list[list[Any]]) -> list[Tensor]:
+        """Contexts [1, T, D] float32. The host takes the rows for parts of one long prompt, and joins them."""
+        weighted = [[(token, 1.0) for token in row] for row in rows]
         with saved_tensors_hooks(self._keep, lambda kept: kept) if torch.is_grad_enabled() else nullcontext():
-            context: Any = self.clip.encode_from_tokens({self.key: [[(token, 1.0) for token in tokens]]})
-        return context.float()
+            context: Any = self.clip.encode_from_tokens({self.key: weighted})
+        return list(context.float().split(CONTEXT_LENGTH, 1))
 
     @contextmanager
     def gradients(self) -> Iterator[ClipEncoder]:

@@ -98,7 +98,8 @@ class PairLoss:
         """
         latent = self.trajectory.latents[step]
         conditions = (foreground, background)
-        contexts = [row.context(self.encoder, tokens) for row, tokens in zip(self.rows, conditions, strict=True)]
+        inputs = [row.with_conditions(tokens) for row, tokens in zip(self.rows, conditions, strict=True)]
+        contexts = self.encoder.encode_rows(inputs)
         self.contexts = contexts[0].detach(), contexts[1].detach()
         maps = self.row_maps(step, torch.cat([context.to(latent).expand(len(latent), -1, -1) for context in contexts]))
         weights = (logits.new_ones(len(foreground)), logits.softmax(0))

@@ -146,7 +146,8 @@ def row_contexts(
     encoder: TextEncoder, rows: tuple[TextRow, TextRow], conditions: tuple[Tensor, Tensor], weights: Tensor
 ) -> Contexts:
     """Both rows encoded with these condition embeddings, and the target fused from them (paper eq. 4)."""
-    source, other = (row.context(encoder, tokens) for row, tokens in zip(rows, conditions, strict=True))
+    inputs = [row.with_conditions(tokens) for row, tokens in zip(rows, conditions, strict=True)]
+    source, other = encoder.encode_rows(inputs)
     return fused_contexts(rows, source, other, weights)
 
 
