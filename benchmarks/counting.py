@@ -33,7 +33,8 @@ class _Call:
     """One call of a network; what became of it shows only later."""
 
     def __init__(self, network: Network, rows: int, gradients: bool) -> None:
-        self.network, self.rows, self.gradients = network, rows, gradients
+        self.network: Network = network
+        self.rows, self.gradients = rows, gradients
         self.finished = self.went_back = False
 
     def run(self) -> Run:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from rich.table import Table
@@ -70,7 +71,8 @@ def costs(shape: Shape) -> Cost:
         context = torch.empty(1, TOKENS, shape.unet["context_dim"], requires_grad=True)
         embeddings = torch.empty(1, TOKENS, shape.text["hidden_size"], requires_grad=True)
         step = torch.empty_like(latent, requires_grad=True)
-    unet, text, vae = MetaUNet(meta_unet(shape), explicit_attention), meta_text(shape), meta_vae(shape)
+    unet, text = MetaUNet(meta_unet(shape), explicit_attention), meta_text(shape)
+    vae: Any = meta_vae(shape)
     grid = map_grid(*latent.shape[-2:])
     last = record_queries(unet, latent, 1.0, context, grid)[1]
 
@@ -92,7 +94,8 @@ def costs(shape: Shape) -> Cost:
         ("text", "whole"): encoded,
         ("decoder", "whole"): lambda: vae.decode(step),
     }
-    forward, backward = {}, {(network, "none"): 0 for network, _ in runs}
+    forward: dict[tuple[Network, Part], int] = {}
+    backward: dict[tuple[Network, Part], int] = {(network, "none"): 0 for network, _ in runs}
     for key, run in runs.items():
         with FlopCounterMode(display=False) as counter:
             out = run()

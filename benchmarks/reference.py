@@ -121,7 +121,8 @@ def _invert(denoise: Denoiser, latent: Tensor, sigmas: Tensor, empty: Tensor, so
     """[N, 1, C, h, w], noisiest first."""
     path = [latent]
     for low, high in zip(sigmas[1:-1].flip(0), sigmas[:-2].flip(0), strict=True):
-        eps = denoise(torch.cat([path[-1]] * 2), high, torch.cat([empty, source]), Maps())
+        scaled = path[-1] * ((1 + high**2) / (1 + low**2)).sqrt()
+        eps = denoise(torch.cat([scaled] * 2), high, torch.cat([empty, source]), Maps())
         path.append(ddim_step(path[-1], eps[:1] + 0 * (eps[1:] - eps[:1]), low, high))
     return torch.stack(path[::-1])
 
