@@ -368,6 +368,25 @@ def speed(
 
 
 @app.command()
+def fast(
+    pairs: PairsOption = None,
+    photos: Annotated[Path | None, PHOTOS] = None,
+    split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
+    limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = 12,
+    recipe: RecipeOption = "looks",
+    null_text: Annotated[bool, typer.Option(help="Also with null-text, which takes most of the time.")] = False,
+) -> None:
+    """What each approximation of `fast` costs in quality, beside what it saves in time, on the embedded model."""
+    prepare_host()
+    from ..host.zero_shot.edit import Models
+    from ..mini.loader import load_mini
+    from .fast import compare, table
+
+    source, count = _source(pairs, photos, split, limit, recipe)
+    Console().print(table(compare(Models(*load_mini()), source, count, null_text)))
+
+
+@app.command()
 def composites(
     output: Annotated[
         Path, typer.Option(help="Folder to write to. Results in it are kept: use a new folder for other settings.")
