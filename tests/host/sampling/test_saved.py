@@ -154,3 +154,22 @@ def test_shared_low_weights_stay_low(executor):
     with engine_boundary(), differentiable(model) as private:
         assert private.model is model.model
     assert {w.dtype for w in model.model.parameters()} == {torch.float16}
+
+
+def test_memory_is_reserved_for_the_backward_pass(latent, sigmas, executor, monkeypatch):
+    """So that the host makes room: without it, other models would stay on the card."""
+    import comfy.model_management
+
+    model, asked = tiny_model(), []
+    load = comfy.model_management.load_models_gpu
+
+    def note(*args, **kwargs):
+        asked.append(kwargs.get("memory_required", 0))
+        return load(*args, **kwargs)
+
+    monkeypatch.setattr(comfy.model_management, "load_models_gpu", note)
+    for gradients in (False, True):
+        with_denoiser(model, latent, lambda denoise, x: None, sigmas, gradients=gradients)
+    plain, trained = asked
+    rows = denoiser.ROWS_WITH_GRADIENTS / (denoiser.ROWS_PER_IMAGE + 1)  # the host counts pairs of rows
+    assert trained / plain == pytest.approx(rows) and rows > 4
