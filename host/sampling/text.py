@@ -91,14 +91,18 @@ class ClipEncoder:
         Raises:
             InputError: when there are not as many embeddings as tokens.
         """
+        return self._encoded([self._tokens(prompt, embeddings)])[0]
+
+    def encode_rows(self, prompts: Sequence[Prompt], embeddings: Sequence[Tensor]) -> list[Tensor]:
+        """`encode` of several prompts with embeddings [T, E] each, in one batch: their contexts [1, T, D]."""
+        return self._encoded([self._tokens(*row) for row in zip(prompts, embeddings, strict=True)])
+
+    @staticmethod
+    def _tokens(prompt: Prompt, embeddings: Tensor | None) -> list[Any]:
         tokens: list[Any] = list(prompt.ids) if embeddings is None else list(embeddings)
         if len(tokens) != len(prompt.ids):
             raise InputError("embeddings", f"the prompt has {len(prompt.ids)} tokens, but {len(tokens)} were given.")
-        return self._encoded([tokens])[0]
-
-    def encode_rows(self, embeddings: Sequence[Tensor]) -> list[Tensor]:
-        """`encode` of several rows [T, E] in one batch: their contexts [1, T, D]."""
-        return self._encoded([list(row) for row in embeddings])
+        return tokens
 
     def _encoded(self, rows: list[list[Any]]) -> list[Tensor]:
         """Contexts [1, T, D] float32. The host takes the rows for parts of one long prompt, and joins them."""

@@ -8,7 +8,7 @@ from torch import Tensor
 from ...attention.maps import map_grid
 from ...core.masks import mask_on_grid, scene_importance
 from .row_maps import CachedMaps, ExactMaps
-from .text_rows import TextRow
+from .text_rows import TextRow, row_contexts
 from .types import Denoiser, TextEncoder, Trajectory
 
 
@@ -98,8 +98,7 @@ class PairLoss:
         """
         latent = self.trajectory.latents[step]
         conditions = (foreground, background)
-        inputs = [row.with_conditions(tokens) for row, tokens in zip(self.rows, conditions, strict=True)]
-        contexts = self.encoder.encode_rows(inputs)
+        contexts = row_contexts(self.encoder, self.rows, conditions)
         self.contexts = contexts[0].detach(), contexts[1].detach()
         maps = self.row_maps(step, torch.cat([context.to(latent).expand(len(latent), -1, -1) for context in contexts]))
         weights = (logits.new_ones(len(foreground)), logits.softmax(0))

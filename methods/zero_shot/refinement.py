@@ -9,7 +9,7 @@ from torch import Tensor
 from ...core.errors import InputError
 from ...core.types import Callback, ImagingDescription, silent
 from .types import Denoiser, RefinedEmbedding, TextEncoder, Trajectory
-from .word_optimizer import WordOptimizer, refined_embedding, row_contexts, text_rows
+from .word_optimizer import WordOptimizer, encoded_contexts, refined_embedding, text_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,5 +99,5 @@ def encode_pair(encoder: TextEncoder, description: ImagingDescription, trajector
     rows = text_rows(encoder, description)
     conditions = rows[0].conditions, rows[1].conditions
     weights = conditions[1].new_full((len(conditions[1]),), 1 / len(conditions[1]))
-    contexts = row_contexts(encoder, rows, conditions, weights)
+    contexts = encoded_contexts(encoder, rows, conditions, weights)
     return refined_embedding(encoder, trajectory, rows, weights, [contexts] * trajectory.steps, ())

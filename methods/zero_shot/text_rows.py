@@ -39,6 +39,12 @@ class TextRow:
         return encoder.encode(self.prompt, self.with_conditions(conditions))
 
 
+def row_contexts(encoder: TextEncoder, rows: Sequence[TextRow], conditions: Sequence[Tensor]) -> list[Tensor]:
+    """Each row's `context` with its conditions, encoded together."""
+    inputs = [row.with_conditions(tokens) for row, tokens in zip(rows, conditions, strict=True)]
+    return encoder.encode_rows([row.prompt for row in rows], inputs)
+
+
 def text_row(encoder: TextEncoder, description: ImagingDescription, side: Side) -> TextRow:
     """Tokenizes one side's prompt: the object first, then its conditions.
 

@@ -107,6 +107,6 @@ class TextEncoder(Protocol):
         """Context [1, T, D]; `embeddings` [T, E], when given, stand in for the prompt's own."""
         ...
 
-    def encode_rows(self, embeddings: Sequence[Tensor]) -> list[Tensor]:
-        """Contexts [1, T, D] of several rows [T, E], as `encode` gives them one by one."""
+    def encode_rows(self, prompts: Sequence[Prompt], embeddings: Sequence[Tensor]) -> list[Tensor]:
+        """Contexts [1, T, D] of several prompts and their embeddings, as `encode` gives them one by one."""
         ...

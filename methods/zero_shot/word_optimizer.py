@@ -12,7 +12,7 @@ from ...core.errors import InputError
 from ...core.masks import binarize_mask, require_same_frame
 from ...core.types import ImagingDescription
 from .embedding_loss import PairLoss
-from .text_rows import TextRow, fuse_target, text_row
+from .text_rows import TextRow, fuse_target, row_contexts, text_row
 from .types import Denoiser, RefinedEmbedding, TextEncoder, Trajectory
 
 Contexts = tuple[Tensor, Tensor, Tensor]  # source, target, background, each [1, T, D]
@@ -117,7 +117,7 @@ class WordOptimizer:
     def contexts(self) -> Contexts:
         """The rows' contexts with the embeddings as they are now."""
         foreground, background, logits = (parameter.detach() for parameter in self.parameters)
-        return row_contexts(self.encoder, self.rows, (foreground, background), logits.softmax(0))
+        return encoded_contexts(self.encoder, self.rows, (foreground, background), logits.softmax(0))
 
     def refined(self, contexts: Sequence[Contexts]) -> RefinedEmbedding:
         """The result, from the contexts of each of the N steps."""
@@ -142,13 +142,11 @@ def text_rows(encoder: TextEncoder, description: ImagingDescription) -> tuple[Te
 
 
 @torch.no_grad()
-def row_contexts(
+def encoded_contexts(
     encoder: TextEncoder, rows: tuple[TextRow, TextRow], conditions: tuple[Tensor, Tensor], weights: Tensor
 ) -> Contexts:
     """Both rows encoded with these condition embeddings, and the target fused from them (paper eq. 4)."""
-    inputs = [row.with_conditions(tokens) for row, tokens in zip(rows, conditions, strict=True)]
-    source, other = encoder.encode_rows(inputs)
-    return fused_contexts(rows, source, other, weights)
+    return fused_contexts(rows, *row_contexts(encoder, rows, conditions), weights)
 
 
 def fused_contexts(rows: tuple[TextRow, TextRow], source: Tensor, other: Tensor, weights: Tensor) -> Contexts:

@@ -109,7 +109,7 @@ def test_rows_encoded_together_are_those_encoded_alone(version, dtype, close, ex
     with encoder.gradients():
         rows = [encoder.embed(prompt).requires_grad_() for prompt in prompts]
         alone = [encoder.encode(prompt, row) for prompt, row in zip(prompts, rows, strict=True)]
-        together = encoder.encode_rows(rows)
+        together = encoder.encode_rows(prompts, rows)
         assert [row.shape for row in together] == [row.shape for row in alone]
         assert difference(together, alone) < close
         gradients = [

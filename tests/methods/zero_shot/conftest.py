@@ -115,8 +115,8 @@ class TinyEncoder(nn.Module):
         past = x.cumsum(0) / torch.arange(1, WINDOW + 1, dtype=x.dtype)[:, None]
         return (x @ self.own + past @ self.past).tanh()[None]
 
-    def encode_rows(self, embeddings):
-        return [self.encode(None, row) for row in embeddings]
+    def encode_rows(self, prompts, embeddings):
+        return [self.encode(*row) for row in zip(prompts, embeddings, strict=True)]
 
 
 def stable_diffusion_sigmas(steps):
