@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from math import sqrt
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -82,7 +83,7 @@ class _GridLayers:
             raise InputError(
                 "denoise",
                 f"no cross-attention layer of its down or up blocks has {height}x{width} = {height * width} queries "
-                f"(theirs: {seen}). Expected a model of the SD1/SD2 UNet family and a latent of the size that it works "
+                f"(theirs: {seen}). Expected a UNet of SD1.5, SD2 or SDXL and a latent of the size that it works "
                 f"on.",
             )
 
@@ -147,7 +148,7 @@ def record_maps(
     denoise: Callable[..., Tensor],
     latent: Tensor,
     sigma: Tensor | float,
-    context: Tensor,
+    context: Any,
     grid: Grid,
     last_layer: int | None = None,
 ) -> tuple[Tensor, int]:
@@ -161,7 +162,7 @@ def record_maps(
         denoise: a `Denoiser`, called as denoise(latent, sigma, context, control).
         latent: [B,C,h,w], model space.
         sigma: the noise level.
-        context: [B,T,D]
+        context: [B,T,D], in the form that `denoise` takes.
         grid: see `map_grid`.
         last_layer: number of the last matching layer, from an earlier call.
 
@@ -183,7 +184,7 @@ def record_queries(
     denoise: Callable[..., Tensor],
     latent: Tensor,
     sigma: Tensor | float,
-    context: Tensor,
+    context: Any,
     grid: Grid,
     last_layer: int | None = None,
 ) -> tuple[CrossAttentionQueries, int]:

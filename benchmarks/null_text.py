@@ -23,6 +23,7 @@ from ..host.sampling.text import ClipEncoder
 from ..host.zero_shot.edit import Models
 from ..host.zero_shot.null_text import optimize_null
 from ..host.zero_shot.stages import edit_trajectory, invert_latent, refine_words
+from ..methods.zero_shot.contexts import each, tokens_of
 from ..methods.zero_shot.null_text import NullTextSettings
 from ..methods.zero_shot.refinement import RefinementSettings
 from ..methods.zero_shot.types import Denoiser, NullText
@@ -57,7 +58,7 @@ def reconstruct(models: Models, photo: Photo, steps: int, settings: NullTextSett
         start = time.perf_counter()
         null_text, _ = optimize_null(model, vae, trajectory, refined, image, mask, settings, edges="sobel")
         seconds = time.perf_counter() - start
-        empty = refined.negative.expand_as(null_text.embeddings)
+        empty = each(lambda x, like: x.expand_as(like), refined.negative, null_text.embeddings)
 
         def painted(null: NullText) -> Score:
             latent = edit_trajectory(
@@ -151,7 +152,7 @@ def saving(repeats: int) -> Saving:
     """On the embedded model, at its own size."""
     model, clip, _ = load_mini()
     encoder = ClipEncoder(clip)
-    context = torch.cat([encoder.encode(encoder.tokenize(text)) for text in ("", "tree dark cold")]).detach()
+    context = torch.cat([tokens_of(encoder.encode(encoder.tokenize(text))) for text in ("", "tree dark cold")]).detach()
     latent = torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
     with engine_boundary():
         return with_denoiser(

@@ -18,6 +18,7 @@ from ..attention.sharing import ShareAttention
 from ..host.sampling.denoiser import with_denoiser
 from ..host.sampling.gradients import engine_boundary
 from ..host.sampling.text import ClipEncoder
+from ..methods.zero_shot.contexts import tokens_of
 from ..methods.zero_shot.types import Denoiser
 from ..mini.loader import load_mini
 
@@ -171,7 +172,7 @@ def comparisons(repeats: int) -> list[Comparison]:
     model, clip, _ = load_mini()
     encoder = ClipEncoder(clip)
     context = torch.cat(
-        [encoder.encode(encoder.tokenize(text)) for text in ("", "tree dark cold", "tree sunny warm")]
+        [tokens_of(encoder.encode(encoder.tokenize(text))) for text in ("", "tree dark cold", "tree sunny warm")]
     ).detach()
     latent = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     sigmas = torch.tensor([1.0, 0.0])
@@ -196,10 +197,12 @@ def comparisons(repeats: int) -> list[Comparison]:
     words = encoder.embed(prompt)
 
     def encode(tokens: Tensor) -> Any:  # as the host does it
-        return encoder.clip.encode_from_tokens({encoder.key: [[(token, 1.0) for token in tokens]]})
+        return encoder.clip.encode_from_tokens({encoder.keys[0]: [[(token, 1.0) for token in tokens]]})
 
     def stage(denoise: Denoiser, z: Tensor) -> Comparison:
-        return saved_copies(denoise, z, encode, lambda tokens: encoder.encode(prompt, tokens), words, repeats)
+        return saved_copies(
+            denoise, z, encode, lambda tokens: tokens_of(encoder.encode(prompt, tokens)), words, repeats
+        )
 
     with encoder.gradients():
         found.insert(3, with_denoiser(model, latent, stage, sigmas, gradients=True))

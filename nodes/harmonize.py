@@ -30,7 +30,7 @@ RENAMED = {"text": "descriptions", "description": "descriptions", "latent": "ima
 
 def _models() -> list[io.Input]:
     return [
-        io.Model.Input("model", tooltip="A model of the SD1.5 or SD2 family, or the embedded one."),
+        io.Model.Input("model", tooltip="A model of the SD1.5, SD2 or SDXL family, or the embedded one."),
         io.Clip.Input("clip", tooltip="The model's text encoder."),
         io.Vae.Input("vae", tooltip="The model's VAE."),
         HarmonyEvaluator.Input("evaluator", tooltip="From Load Harmony Evaluator. It judges every pass."),
@@ -46,7 +46,7 @@ def _one_pass() -> list[io.Input]:
             max=2048,
             step=8,
             tooltip="Side of the square that the model sees, in pixels: 64 for the embedded model, 512 for SD1.5 and "
-            "SD2, 768 for SD2.1-v.",
+            "SD2, 768 for SD2.1-v, 1024 for SDXL.",
         ),
         io.Int.Input(
             "steps",

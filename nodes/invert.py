@@ -24,7 +24,7 @@ class DDIMInvert(io.ComfyNode):
             description="Finds the noise from which the model would make this picture. It follows the empty prompt "
             "(guidance 0) and keeps every latent on the way.",
             inputs=[
-                io.Model.Input("model", tooltip="A model of the SD1.5 or SD2 family, or the embedded one."),
+                io.Model.Input("model", tooltip="A model of the SD1.5, SD2 or SDXL family, or the embedded one."),
                 io.Clip.Input("clip", tooltip="The model's text encoder."),
                 io.Latent.Input("latent", tooltip="The encoded composite."),
                 io.Int.Input(

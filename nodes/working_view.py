@@ -32,7 +32,7 @@ class WorkingView(io.ComfyNode):
                     max=2048,
                     step=8,
                     tooltip="Side of the square in pixels. Use the size that the model was trained on: 64 for the "
-                    "embedded model, 512 for SD1.5 and SD2, 768 for SD2.1-v.",
+                    "embedded model, 512 for SD1.5 and SD2, 768 for SD2.1-v, 1024 for SDXL.",
                 ),
                 io.Combo.Input(
                     "mode",

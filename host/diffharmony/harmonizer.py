@@ -21,7 +21,7 @@ from ...methods.diffharmony.carry import Carry, carried
 from ...methods.diffharmony.conditioning import latent_frame, latent_mask
 from ..image import check_mask, decode, encode
 from ..sampling.denoiser import Conditioning
-from ..sampling.model import family
+from ..sampling.model import family, is_sdxl
 from ..sampling.progress import progress
 from .vae import LATENT, HostHarmonyVAE
 
@@ -98,6 +98,8 @@ def require_unet(model: ModelPatcher) -> None:
         InputError: when it is of another family, or has no place for the composite.
     """
     channels = family(model).in_channels
+    if is_sdxl(model):
+        raise InputError("model", "got SDXL's UNet, expected DiffHarmony's, which was made from Stable Diffusion 1.5.")
     if channels != CHANNELS:
         raise InputError(
             "model",

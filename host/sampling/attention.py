@@ -67,7 +67,7 @@ class ControlledAttention:
             raise InputError(
                 "unet",
                 f"no attention layer of the model could be patched ({type(unet).__name__} has no spatial transformer). "
-                f"Use a model of the SD1.5/SD2 family.",
+                f"Use a model of the SD1.5, SD2 or SDXL family.",
             )
         if taken:
             logger.warning(

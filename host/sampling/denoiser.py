@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ...attention.control import AttentionControl
 from ...core.errors import InputError
+from ...methods.zero_shot.contexts import Context, PooledContext, tokens_of
 from ...methods.zero_shot.types import Denoiser
 from .attention import ControlledAttention, Options, differentiable_attention
 from .gradients import differentiable, engine_boundary, owned
@@ -29,6 +30,7 @@ ROWS_PER_IMAGE = 3  # an edit evaluates up to three rows for each image in one c
 # With gradients, in the same unit: a backward pass keeps 2.7 GiB for an image at SD2's size, and the host counts
 # 0.16 GiB for a row where its attention is fused.
 ROWS_WITH_GRADIENTS = 18
+LATENT_SCALE = 8  # pixels to a latent's cell: with it the host tells SDXL the size of the picture
 _KEY = "diff_harmonization"
 
 
@@ -43,7 +45,7 @@ def with_denoiser(
     """Calls `stage(denoise, latent)` with the model loaded and prepared as for the host's own samplers.
 
     Args:
-        model: the host's MODEL, of the SD1/SD2 family (see `model.family`).
+        model: the host's MODEL, of the SD1, SD2 or SDXL family (see `model.family`).
         latent: LATENT samples [B,C,h,w] as the host hands them around; the stage gets them in model space.
         stage: gets a `Denoiser` and the latent.
         sigmas: [N+1], the noise levels that the stage will visit; hooks and ControlNets are scheduled on them.
@@ -93,7 +95,9 @@ class _StageGuider(comfy.samplers.CFGGuider):
     def __init__(self, model: ModelPatcher, conditioning: Conditioning | None, gradients: bool) -> None:
         super().__init__(model)
         entries = conditioning or [[None, {}]]
-        self.inner_set_conds({"positive": [[None, options] for _, options in entries]})
+        # The host asks SDXL's entries for a pooled output beforehand; each call brings its own.
+        pooled = {"pooled_output": torch.zeros(1, 1)}
+        self.inner_set_conds({"positive": [[None, pooled | options] for _, options in entries]})
         self.model_options = create_model_options_clone(self.model_patcher.model_options)
         if gradients:
             self.model_options = differentiable_attention(self.model_options)
@@ -140,7 +144,7 @@ class _HostDenoiser:
         self.sigma_min = float(self.model.model_sampling.sigma_min)
 
     def __call__(
-        self, latent: Tensor, sigma: Tensor | float, context: Tensor, control: AttentionControl | None = None
+        self, latent: Tensor, sigma: Tensor | float, context: Context, control: AttentionControl | None = None
     ) -> Tensor:
         if len(context) != len(latent):
             raise InputError(
@@ -156,22 +160,34 @@ class _HostDenoiser:
         finally:
             self.controlled.control = None
 
-    def _eps(self, latent: Tensor, sigma: Tensor | float, context: Tensor, options: Options) -> Tensor:
+    def _eps(self, latent: Tensor, sigma: Tensor | float, context: Context, options: Options) -> Tensor:
         # At sigma 0 the denoised latent says nothing of the noise: predict it at the schedule's least level.
         level = max(float(sigma), self.sigma_min)
         x = latent.to(self.device, torch.float32)
         timestep = torch.full((len(x),), level, device=self.device, dtype=torch.float32)
-        text = comfy.conds.CONDCrossAttn(context.to(self.device, torch.float32))
+        context = context.to(self.device, torch.float32)
         entries = [
-            {**entry, "model_conds": {**entry["model_conds"], "c_crossattn": text}}
+            {**entry, "model_conds": {**entry["model_conds"], **self._text(entry, context, x)}}
             for entry in self.entries
             if entry.get("timestep_end", 0.0) <= level <= entry.get("timestep_start", float("inf"))
         ]
         # Outside every entry's range of timesteps, the text stands alone.
-        entries = entries or [{"model_conds": {"c_crossattn": text}, "uuid": uuid.uuid4()}]
+        entries = entries or [{"model_conds": self._text({}, context, x), "uuid": uuid.uuid4()}]
         with sparing() if self.gradients and torch.is_grad_enabled() else nullcontext():
             denoised = comfy.samplers.calc_cond_batch(self.model, [entries], x, timestep, options)[0]
         return ((x - denoised) / level).to(latent.device)
+
+    def _text(self, entry: dict[str, Any], context: Context, x: Tensor) -> dict[str, Any]:
+        """What an entry's rows read of their texts: a context each, and SDXL's pooled output with the picture's size.
+
+        The entry's own size, from a node such as CLIPTextEncodeSDXL, wins over that of the latents x [B,C,h,w].
+        """
+        conds: dict[str, Any] = {"c_crossattn": comfy.conds.CONDCrossAttn(tokens_of(context))}
+        if isinstance(context, PooledContext):
+            size = {"width": x.shape[3] * LATENT_SCALE, "height": x.shape[2] * LATENT_SCALE}
+            given = size | entry | {"pooled_output": context.pooled, "device": self.device}
+            conds["y"] = comfy.conds.CONDRegular(self.model.encode_adm(**given))
+        return conds
 
 
 class _FrozenControl:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import comfy.model_base
 import comfy.model_sampling
 import comfy.samplers
 from comfy.ldm.modules.attention import BasicTransformerBlock, SpatialVideoTransformer
@@ -13,7 +14,7 @@ from ...core.errors import InputError
 
 
 def family(model: ModelPatcher) -> UNetModel:
-    """The UNet inside a MODEL of the SD1/SD2 family, eps- or v-prediction.
+    """The UNet inside a MODEL of the SD1, SD2 or SDXL family, eps- or v-prediction.
 
     Args:
         model: the host's MODEL.
@@ -25,8 +26,8 @@ def family(model: ModelPatcher) -> UNetModel:
     sampling = model.get_model_object("model_sampling")
     if not isinstance(unet, UNetModel):
         found = type(unet).__name__
-    elif unet.num_classes is not None:
-        found = "a UNet with pooled conditioning, such as SDXL's or unCLIP's"
+    elif unet.num_classes is not None and not is_sdxl(model):
+        found = "a UNet with another pooled conditioning than SDXL's, such as SDXL Refiner's or unCLIP's"
     elif any(isinstance(module, SpatialVideoTransformer) for module in unet.modules()):
         found = "a video UNet"
     elif not isinstance(sampling, comfy.model_sampling.EPS):
@@ -35,9 +36,14 @@ def family(model: ModelPatcher) -> UNetModel:
         return unet
     raise InputError(
         "model",
-        f"got {found} ({type(model.model).__name__}), expected an SD1.5/SD2-family UNet with eps- or v-prediction. "
+        f"got {found} ({type(model.model).__name__}), expected a UNet of SD1.5, SD2 or SDXL with eps- or v-prediction. "
         "Load such a checkpoint, or the pack's own model of 64x64 pixels.",
     )
+
+
+def is_sdxl(model: ModelPatcher) -> bool:
+    """Whether a MODEL is SDXL's base or made from it; it then reads pooled text and sizes. SDXL Refiner is another."""
+    return isinstance(model.model, comfy.model_base.SDXL)
 
 
 def require_text_width(model: ModelPatcher, width: int, parameter: str = "clip") -> None:

@@ -9,45 +9,56 @@ from typing import Any
 
 import torch
 from comfy.sd import CLIP
+from comfy.sdxl_clip import SDXLClipModel
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from ...core.errors import InputError
+from ...methods.zero_shot.contexts import Context, PooledContext
 from ...methods.zero_shot.types import Prompt
 from .gradients import differentiable, engine_boundary, load_fully
 
-CONTEXT_LENGTH = 77  # tokens that the encoder reads at once, the start and the end among them
+CONTEXT_LENGTH = 77  # tokens that each text model reads at once, the start and the end among them
 _START = 1  # position of the first word's first token
 
 
 class ClipEncoder:
-    """`TextEncoder` over a CLIP of the SD1/SD2 family; clip skip and LoRA stay in effect.
+    """`TextEncoder` over the one text model of SD1 and SD2, or SDXL's two; clip skip and LoRA stay in effect.
+
+    SDXL's two share the tokens and where they stand, and differ in how they pad. The model reads their outputs side by
+    side, and the pooled output of the second.
 
     Args:
         clip: the host's CLIP.
 
     Raises:
-        InputError: when the CLIP is not a single CLIP text model, as SDXL's or T5 are not.
+        InputError: when the CLIP is another one, such as T5 or those of SD3 and Flux.
     """
 
     def __init__(self, clip: CLIP) -> None:
         self.clip = clip
         self._weights: set[int] = set()  # addresses of the weights, while there are gradients
+        self.two = isinstance(clip.cond_stage_model, SDXLClipModel)
         empty = clip.tokenize("")
-        self.key = next(iter(empty))
-        encoder = getattr(clip.cond_stage_model, getattr(clip.cond_stage_model, "clip", ""), None)
-        if len(empty) != 1 or len(empty[self.key][0]) != CONTEXT_LENGTH or not hasattr(encoder, "process_tokens"):
+        models = [getattr(clip.cond_stage_model, f"clip_{key}", None) for key in empty]
+        if (
+            len(empty) != 1 + self.two
+            or any(len(chunks[0]) != CONTEXT_LENGTH for chunks in empty.values())
+            or not all(hasattr(model, "process_tokens") for model in models)
+        ):
             raise InputError(
                 "clip",
-                f"got {type(clip.cond_stage_model).__name__} with the tokenizers {list(empty)}, expected the single "
-                f"CLIP text encoder of an SD1.5/SD2-family checkpoint.",
+                f"got {type(clip.cond_stage_model).__name__} with the tokenizers {list(empty)}, expected the CLIP of "
+                f"an SD1.5, SD2 or SDXL checkpoint.",
             )
-        self._end_id = empty[self.key][0][_START][0]
+        self.keys = tuple(empty)
+        self._pads = {key: chunks[0][-1][0] for key, chunks in empty.items()}
+        self._end_id = empty[self.keys[0]][0][_START][0]
 
     @property
     def width(self) -> int:
-        """D of `encode`'s contexts."""
-        return self._model().transformer.get_input_embeddings().weight.shape[1]
+        """D of `encode`'s contexts, and E of its embeddings."""
+        return sum(table.weight.shape[1] for table in self._tables())
 
     def tokenize(self, text: str) -> Prompt:
         """Tokens of a prompt and where its words stand. Parentheses are text here, not weights.
@@ -74,42 +85,61 @@ class ClipEncoder:
         return Prompt(text, ids, tuple(spans), position)
 
     def embed(self, prompt: Prompt) -> Tensor:
-        """Input token embeddings [T, E] of a prompt, float32, detached, on the encoder's device."""
-        self.clip.load_model()
-        table = self._model().transformer.get_input_embeddings()
-        with torch.no_grad():
-            ids = torch.tensor(prompt.ids, dtype=torch.long, device=table.weight.device)
-            return table(ids, out_dtype=torch.float32).detach()
+        """Input token embeddings [T, E] of a prompt, float32, detached, on the encoder's device.
 
-    def encode(self, prompt: Prompt, embeddings: Tensor | None = None) -> Tensor:
-        """Context [1, T, D] float32, as the host encodes the prompt.
+        Those of two text models stand side by side.
+        """
+        self.clip.load_model()
+        rows = []
+        with torch.no_grad():
+            for table, ids in zip(self._tables(), self._padded(prompt).values(), strict=True):
+                index = torch.tensor(ids, dtype=torch.long, device=table.weight.device)
+                rows.append(table(index, out_dtype=torch.float32).detach())
+        return torch.cat(rows, -1)
+
+    def encode(self, prompt: Prompt, embeddings: Tensor | None = None) -> Context:
+        """Context [1, T, D] float32, as the host encodes the prompt; SDXL's with the pooled output [1, P].
 
         Args:
             prompt: from `tokenize`.
-            embeddings: [T, E], in place of the prompt's own. For gradients, work inside `gradients()`.
+            embeddings: [T, E], in place of the prompt's own. SDXL's end-of-text token and padding stay as they are: the
+                host looks for the end to find the pooled output. For gradients, work inside `gradients()`.
 
         Raises:
             InputError: when there are not as many embeddings as tokens.
         """
         return self._encoded([self._tokens(prompt, embeddings)])[0]
 
-    def encode_rows(self, prompts: Sequence[Prompt], embeddings: Sequence[Tensor]) -> list[Tensor]:
-        """`encode` of several prompts with embeddings [T, E] each, in one batch: their contexts [1, T, D]."""
-        return self._encoded([self._tokens(*row) for row in zip(prompts, embeddings, strict=True)])
+    def encode_rows(self, prompts: Sequence[Prompt], embeddings: Sequence[Tensor]) -> list[Context]:
+        """`encode` of several prompts with embeddings [T, E] each: their contexts [1, T, D].
 
-    @staticmethod
-    def _tokens(prompt: Prompt, embeddings: Tensor | None) -> list[Any]:
-        tokens: list[Any] = list(prompt.ids) if embeddings is None else list(embeddings)
-        if len(tokens) != len(prompt.ids):
-            raise InputError("embeddings", f"the prompt has {len(prompt.ids)} tokens, but {len(tokens)} were given.")
+        In one batch, but for SDXL: of several rows the host gives the first one's pooled output alone.
+        """
+        rows = [self._tokens(*row) for row in zip(prompts, embeddings, strict=True)]
+        return [self._encoded([row])[0] for row in rows] if self.two else self._encoded(rows)
+
+    def _tokens(self, prompt: Prompt, embeddings: Tensor | None) -> dict[str, list[Any]]:
+        """What each text model reads: ids, and embeddings in their place."""
+        tokens: dict[str, list[Any]] = {key: list(ids) for key, ids in self._padded(prompt).items()}
+        if embeddings is not None:
+            if len(embeddings) != len(prompt.ids):
+                raise InputError(
+                    "embeddings", f"the prompt has {len(prompt.ids)} tokens, but {len(embeddings)} were given."
+                )
+            widths = [table.weight.shape[1] for table in self._tables()]
+            count = prompt.end if self.two else len(embeddings)
+            for listed, own in zip(tokens.values(), embeddings[:count].split(widths, -1), strict=True):
+                listed[:count] = own
         return tokens
 
-    def _encoded(self, rows: list[list[Any]]) -> list[Tensor]:
+    def _encoded(self, rows: list[dict[str, list[Any]]]) -> list[Context]:
         """Contexts [1, T, D] float32. The host takes the rows for parts of one long prompt, and joins them."""
-        weighted = [[(token, 1.0) for token in row] for row in rows]
+        weighted = {key: [[(token, 1.0) for token in row[key]] for row in rows] for key in self.keys}
         with saved_tensors_hooks(self._keep, lambda kept: kept) if torch.is_grad_enabled() else nullcontext():
-            context: Any = self.clip.encode_from_tokens({self.key: weighted})
-        return list(context.float().split(CONTEXT_LENGTH, 1))
+            encoded: Any = self.clip.encode_from_tokens(weighted, return_pooled=True)
+        context, pooled = encoded
+        contexts = context.float().split(CONTEXT_LENGTH, 1)
+        return [PooledContext(contexts[0], pooled.float())] if self.two else list(contexts)
 
     @contextmanager
     def gradients(self) -> Iterator[ClipEncoder]:
@@ -133,12 +163,19 @@ class ClipEncoder:
         """
         return saved if saved.untyped_storage().data_ptr() in self._weights else saved.clone()
 
-    def _model(self) -> Any:
-        return getattr(self.clip.cond_stage_model, self.clip.cond_stage_model.clip)
+    def _tables(self) -> list[Any]:
+        """The token embeddings of each text model, in the tokenizer's order."""
+        models = (getattr(self.clip.cond_stage_model, f"clip_{key}") for key in self.keys)
+        return [model.transformer.get_input_embeddings() for model in models]
+
+    def _padded(self, prompt: Prompt) -> dict[str, tuple[int, ...]]:
+        """The prompt's ids [T] as each text model pads them."""
+        ids = prompt.ids[: prompt.end + 1]
+        return {key: ids + (pad,) * (CONTEXT_LENGTH - len(ids)) for key, pad in self._pads.items()}
 
     def _ids(self, text: str) -> tuple[int, ...]:
         escaped = re.sub(r"\\?([()])", r"\\\1", text)  # the host reads bare parentheses as weights
-        chunks = self.clip.tokenize(escaped)[self.key]
+        chunks = self.clip.tokenize(escaped)[self.keys[0]]
         if len(chunks) > 1:
             raise InputError(
                 "text",

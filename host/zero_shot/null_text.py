@@ -18,7 +18,7 @@ from ...methods.zero_shot.types import NullText, RefinedEmbedding, Trajectory
 from ..image import check_mask
 from ..sampling.denoiser import Conditioning, to_latent_out, with_denoiser
 from ..sampling.gradients import engine_boundary, owned
-from ..sampling.model import family
+from ..sampling.model import require_text_width
 from ..sampling.progress import progress
 from ..sampling.vae import differentiable_decoder, encoded_frame, require_vae_of
 from .edges import Edges, detectors
@@ -58,7 +58,7 @@ def optimize_null(
         InputError: when model, VAE, picture, mask or refined embedding do not belong to the trajectory, or PiDiNet
             cannot be used.
     """
-    family(model)
+    require_text_width(model, refined.source.shape[-1], "refined")
     require_vae_of(vae, trajectory.latent_shape)
     picture, mask = _pixels(vae, trajectory, image, mask)
     callback = progress(sum(settings.inner(step) for step in range(trajectory.steps)), model)

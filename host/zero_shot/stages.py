@@ -11,6 +11,7 @@ from comfy.sd import CLIP
 from torch import Tensor
 
 from ...core.types import ImagingDescription
+from ...methods.zero_shot.contexts import Context, PooledContext, tokens_of
 from ...methods.zero_shot.editing import ALL_STEPS, StepRange, edit_direct, edit_guided
 from ...methods.zero_shot.inversion import invert
 from ...methods.zero_shot.refinement import RefinementSettings, encode_pair, refine
@@ -20,13 +21,14 @@ from ...methods.zero_shot.word_maps import WordMaps, word_maps
 from ..image import as_batch
 from ..sampling.denoiser import Conditioning, to_latent_out, with_denoiser
 from ..sampling.gradients import engine_boundary, owned
-from ..sampling.model import require_text_width, sigmas_for
+from ..sampling.model import is_sdxl, require_text_width, sigmas_for
 from ..sampling.progress import progress
 from ..sampling.text import ClipEncoder
 
 logger = logging.getLogger(__name__)
 
-LARGEST = 96  # side of the latents that the supported models were trained on, SD2.1-v's; the embedded model's is 64
+# The smallest and the largest side of latents that models were trained on. The embedded model's are 64, SD2.1-v's 96.
+SIDES, SDXL_SIDES = (64, 96), (128, 128)
 _STYLES = {RefinementSettings: refine, TrainingSettings: refine_by_training}
 
 
@@ -42,7 +44,7 @@ def invert_latent(
     """DDIM inversion at guidance 0: along the empty prompt's prediction.
 
     Args:
-        model: MODEL of the SD1/SD2 family.
+        model: MODEL of the SD1, SD2 or SDXL family.
         clip: its CLIP.
         latent: LATENT samples [B,C,h,w].
         steps: at least 1; the host rounds it.
@@ -54,7 +56,7 @@ def invert_latent(
     """
     encoder = _encoder_of(model, clip)
     empty = encoder.encode(encoder.tokenize(""))
-    _warn_of_size(latent)
+    _warn_of_size(model, latent)
     sigmas = sigmas_for(model, steps)
     callback = progress(len(sigmas) - 1, model)
     return with_denoiser(
@@ -194,16 +196,23 @@ def edit_trajectory(
     return to_latent_out(model, with_denoiser(model, latent, stage, trajectory.sigmas, conditioning))
 
 
-def _warn_of_size(latent: Tensor) -> None:
-    """Say that a latent [B,C,h,w] is larger than any model that is supported was made for."""
+def _warn_of_size(model: ModelPatcher, latent: Tensor) -> None:
+    """Say that a latent [B,C,h,w] is much larger or smaller than any model of its kind was made for."""
+    smallest, largest = SDXL_SIDES if is_sdxl(model) else SIDES
     longest = max(latent.shape[-2:])
-    if longest > 4 / 3 * LARGEST:
-        logger.warning(
-            "The model sees %dx%d latents, more than it was made for. That is slow and does not make the result "
-            "sharper. Set size to 64 for the embedded model, 512 for SD1.5 and SD2, 768 for SD2.1-v.",
-            latent.shape[-1],
-            latent.shape[-2],
-        )
+    if longest > 4 / 3 * largest:
+        wrong = "more than it was made for. That is slow and does not make the result sharper."
+    elif longest < smallest / 2:
+        wrong = "far less than it was made for. The result will be poor."
+    else:
+        return
+    logger.warning(
+        "The model sees %dx%d latents, %s Set size to 64 for the embedded model, 512 for SD1.5 and SD2, 768 for "
+        "SD2.1-v, 1024 for SDXL.",
+        latent.shape[-1],
+        latent.shape[-2],
+        wrong,
+    )
 
 
 def _encoder_of(model: ModelPatcher, clip: CLIP) -> ClipEncoder:
@@ -217,20 +226,23 @@ def _encoder_of(model: ModelPatcher, clip: CLIP) -> ClipEncoder:
     return encoder
 
 
-def scheduled_conditioning(contexts: Tensor, sigmas: Tensor) -> Conditioning:
-    """A CONDITIONING that stock samplers follow step by step.
+def scheduled_conditioning(contexts: Context, sigmas: Tensor) -> Conditioning:
+    """A CONDITIONING that stock samplers follow step by step; SDXL's with the pooled outputs.
 
     Args:
         contexts: [N,B,T,D], one for each step.
         sigmas: [N+1], the noise levels of the steps, descending.
     """
-    if all(torch.equal(context, contexts[0]) for context in contexts[1:]):
-        return [[contexts[0].clone(), {}]]
+    tokens = tokens_of(contexts)
+    extras = [{"pooled_output": x.clone()} for x in contexts.pooled] if isinstance(contexts, PooledContext) else None
+    extras = extras or [{} for _ in tokens]
+    if all(torch.equal(context, tokens[0]) for context in tokens[1:]):
+        return [[tokens[0].clone(), extras[0]]]
     levels = sigmas[:-1].tolist()
     # The host's bounds are inclusive, so they lie between the sigmas.
     between = [(a * b) ** 0.5 for a, b in zip(levels, levels[1:], strict=False)]
     starts, ends = [1e9, *between], [*between, 0.0]
     return [
-        [context.clone(), {"timestep_start": start, "timestep_end": end}]
-        for context, start, end in zip(contexts, starts, ends, strict=True)
+        [context.clone(), {"timestep_start": start, "timestep_end": end, **extra}]
+        for context, extra, start, end in zip(tokens, extras, starts, ends, strict=True)
     ]

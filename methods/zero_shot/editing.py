@@ -11,6 +11,7 @@ from torch import Tensor
 from ...attention.sharing import ShareAttention
 from ...core.errors import InputError
 from ...core.types import Callback, silent
+from .contexts import Context, each, join_rows
 from .inversion import ddim_step
 from .paths import require_refined, require_same_path
 from .types import Denoiser, NullText, RefinedEmbedding, Trajectory
@@ -68,7 +69,7 @@ def edit_direct(
         eps_source, eps_target = denoise(
             torch.cat([latents[step], latents[step] + difference]),
             sigma,
-            torch.cat([refined.source[step], refined.target[step]]).to(latents),
+            join_rows([refined.source[step], refined.target[step]]).to(latents),
             shared.control(step, sources, targets),
         ).chunk(2)
         eps = strength * (eps_target - eps_source)
@@ -128,7 +129,7 @@ def edit_guided(
         rows, texts = [target, target], [null[step], refined.target[step]]
         if control is not None:
             rows, texts = [*rows, latents[step]], [*texts, refined.source[step]]
-        eps = denoise(torch.cat(rows), sigma, torch.cat([text.to(latents) for text in texts]), control)
+        eps = denoise(torch.cat(rows), sigma, join_rows([text.to(latents) for text in texts]), control)
         eps_null, eps_target = eps[: 2 * batch].chunk(2)
         eps = eps_null + guidance_scale * (eps_target - eps_null)
         preview = target - sigma * eps
@@ -154,9 +155,9 @@ class _SharedSteps:
 
 def _null_embeddings(
     trajectory: Trajectory, refined: RefinedEmbedding, null_text: NullText | None, guidance_scale: float
-) -> Tensor:
+) -> Context:
     if null_text is None:
-        return refined.negative.expand(trajectory.steps, -1, -1, -1)
+        return each(lambda x: x.expand(trajectory.steps, *x.shape), refined.negative)
     require_same_path("null_text", null_text.sigmas, null_text.latent_shape, trajectory)
     if null_text.embeddings.shape != refined.source.shape:
         raise InputError(

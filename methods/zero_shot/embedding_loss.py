@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ...attention.maps import map_grid
 from ...core.masks import mask_on_grid, scene_importance
+from .contexts import Context, join_rows, rows_for
 from .row_maps import CachedMaps, ExactMaps
 from .text_rows import TextRow, row_contexts
 from .types import Denoiser, TextEncoder, Trajectory
@@ -79,7 +80,7 @@ class PairLoss:
         self.row_maps = (CachedMaps if cached_queries else ExactMaps)(denoise, trajectory, grid)
         share = mask_on_grid(mask, grid)
         self.masks = (share, 1 - share)
-        self.contexts: tuple[Tensor, Tensor] | None = None  # both rows' [1, T, D] at the last call, detached
+        self.contexts: tuple[Context, Context] | None = None  # both rows' [1, T, D] at the last call, detached
         self.importance = (None, None)
         if importance is not None:  # the object's pixels still count 1: the background's words must keep off it
             self.importance = (None, mask_on_grid(mask + scene_importance(importance, mask), grid))
@@ -100,7 +101,7 @@ class PairLoss:
         conditions = (foreground, background)
         contexts = row_contexts(self.encoder, self.rows, conditions)
         self.contexts = contexts[0].detach(), contexts[1].detach()
-        maps = self.row_maps(step, torch.cat([context.to(latent).expand(len(latent), -1, -1) for context in contexts]))
+        maps = self.row_maps(step, join_rows([rows_for(context, latent) for context in contexts]))
         weights = (logits.new_ones(len(foreground)), logits.softmax(0))
         losses = [
             embedding_loss(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...core.errors import InputError
 from ...core.types import Callback, silent
+from .contexts import Context, rows_for
 from .types import Denoiser, Trajectory
 
 
@@ -24,7 +25,7 @@ def invert(
     denoise: Denoiser,
     latent: Tensor,
     sigmas: Tensor,
-    context: Tensor,
+    context: Context,
     *,
     fixed_point_iterations: int = 0,
     callback: Callback = silent,
@@ -74,7 +75,7 @@ def _require_descending(sigmas: Tensor) -> None:
         raise InputError("sigmas", f"got {levels}, expected levels that fall strictly and end in 0.")
 
 
-def _rows(context: Tensor, latent: Tensor) -> Tensor:
+def _rows(context: Context, latent: Tensor) -> Context:
     if latent.ndim != 4:
         raise InputError("latent", f"got shape {tuple(latent.shape)}, expected [B,C,h,w].")
     if context.ndim != 3 or context.shape[0] not in (1, len(latent)):
@@ -82,4 +83,4 @@ def _rows(context: Tensor, latent: Tensor) -> Tensor:
             "context",
             f"got shape {tuple(context.shape)}, expected [1,T,D] or [{len(latent)},T,D], one row for each latent.",
         )
-    return context.to(latent).expand(len(latent), -1, -1)
+    return rows_for(context, latent)

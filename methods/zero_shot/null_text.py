@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...core.errors import InputError
 from ...core.types import Callback, silent
+from .contexts import Context, each, tokens_of, with_tokens
 from .inversion import ddim_step
 from .paths import require_refined
 from .types import Denoiser, NullText, RefinedEmbedding, Trajectory
@@ -63,7 +64,8 @@ def optimize_null_text(
     null-text inversion (Mokady et al. 2023), each timestep starts from the embedding of the last and continues from
     the latent that its own embedding leads to. Here one AdamW serves them all, and every inner step is taken: neither
     the paper nor its authors' code stops early. ε(source) does not depend on the embedding, so it is predicted once a
-    timestep, without gradients. The images of a batch do not touch each other.
+    timestep, without gradients. The images of a batch do not touch each other. SDXL's pooled output of the empty prompt
+    stays as it is: the embedding of the tokens alone is fitted.
 
     Args:
         denoise: differentiable in its context; evaluated on B rows.
@@ -85,7 +87,8 @@ def optimize_null_text(
         raise RuntimeError("optimize_null_text needs gradients: call it under torch.inference_mode(False).")
     require_refined(trajectory, refined)
     latents = trajectory.latents
-    null = refined.negative.to(latents).detach().clone().requires_grad_()
+    negative = refined.negative.to(latents)
+    null = tokens_of(negative).detach().clone().requires_grad_()
     optimizer = torch.optim.AdamW([null], lr=settings.learning_rate, weight_decay=settings.weight_decay)
     total = sum(settings.inner(step) for step in range(trajectory.steps))
     latent, embeddings, losses = latents[0], [], []
@@ -93,17 +96,17 @@ def optimize_null_text(
         step = _GuidedStep(denoise, trajectory, refined, index, latent, settings, edge_loss)
         for _ in range(settings.inner(index)):
             with torch.enable_grad():
-                loss, clean = step.loss(null)
+                loss, clean = step.loss(with_tokens(negative, null))
                 (null.grad,) = torch.autograd.grad(loss.sum(), null)
             optimizer.step()
             losses.append(float(loss.detach().mean()))
             callback(len(losses), total, clean)
-        embeddings.append(null.detach().clone())
+        embeddings.append(with_tokens(negative, null.detach().clone()))
         if index + 1 < trajectory.steps:  # nothing starts from the last landing
             with torch.no_grad():
-                latent = step.land(step.eps(null))
+                latent = step.land(step.eps(embeddings[-1]))
     return NullText(
-        embeddings=torch.stack(embeddings),
+        embeddings=each(lambda *steps: torch.stack(steps), *embeddings),
         guidance_scale=settings.guidance_scale,
         sigmas=trajectory.sigmas,
         latent_shape=trajectory.latent_shape,
@@ -131,14 +134,14 @@ class _GuidedStep:
         with torch.no_grad():
             self.eps_source = denoise(latent, self.sigma, refined.source[index].to(latent))
 
-    def eps(self, null: Tensor) -> Tensor:
+    def eps(self, null: Context) -> Tensor:
         eps_null = self.denoise(self.latent, self.sigma, null)
         return eps_null + self.settings.guidance_scale * (self.eps_source - eps_null)
 
     def land(self, eps: Tensor) -> Tensor:
         return ddim_step(self.latent, eps, self.sigma, self.next_sigma)
 
-    def loss(self, null: Tensor) -> tuple[Tensor, Tensor]:
+    def loss(self, null: Context) -> tuple[Tensor, Tensor]:
         """The loss of each image [B], and the clean latent predicted, detached."""
         eps = self.eps(null)
         z, clean = self.land(eps) * self.root_alpha_bar, ddim_step(self.latent, eps, self.sigma, 0.0)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ...attention.maps import CrossAttentionQueries, Grid, record_maps, record_queries
+from .contexts import Context, tokens_of
 from .types import Denoiser, Trajectory
 
 
@@ -22,7 +23,7 @@ class ExactMaps:
         self.denoise, self.trajectory, self.grid = denoise, trajectory, grid
         self.last_layer: int | None = None
 
-    def __call__(self, step: int, contexts: Tensor) -> Tensor:
+    def __call__(self, step: int, contexts: Context) -> Tensor:
         """Maps [2B,T,h,w] of contexts [2B,T,D], the foreground's rows first, at a timestep of the trajectory."""
         latent, sigma = self._at(step)
         pictures = torch.cat([latent, latent])
@@ -47,11 +48,11 @@ class CachedMaps(ExactMaps):
     _step: int | None = None
     _queries: CrossAttentionQueries
 
-    def __call__(self, step: int, contexts: Tensor) -> Tensor:
+    def __call__(self, step: int, contexts: Context) -> Tensor:
         if step != self._step:
             latent, sigma = self._at(step)
             self._queries, self.last_layer = record_queries(
                 self.denoise, latent, sigma, contexts[: len(latent)], self.grid, self.last_layer
             )
             self._step = step
-        return self._queries.maps(contexts)
+        return self._queries.maps(tokens_of(contexts))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...core.errors import InputError
 from ...core.types import ImagingDescription
+from .contexts import Context
 from .types import Prompt, TextEncoder
 
 Side = Literal["foreground", "background"]
@@ -34,12 +35,12 @@ class TextRow:
         index = torch.tensor(self.tokens, device=self.embeddings.device)
         return self.embeddings.index_copy(0, index, conditions)
 
-    def context(self, encoder: TextEncoder, conditions: Tensor) -> Tensor:
+    def context(self, encoder: TextEncoder, conditions: Tensor) -> Context:
         """Context [1, T, D] with `conditions` [n, E] in the condition tokens' places."""
         return encoder.encode(self.prompt, self.with_conditions(conditions))
 
 
-def row_contexts(encoder: TextEncoder, rows: Sequence[TextRow], conditions: Sequence[Tensor]) -> list[Tensor]:
+def row_contexts(encoder: TextEncoder, rows: Sequence[TextRow], conditions: Sequence[Tensor]) -> list[Context]:
     """Each row's `context` with its conditions, encoded together."""
     inputs = [row.with_conditions(tokens) for row, tokens in zip(rows, conditions, strict=True)]
     return encoder.encode_rows([row.prompt for row in rows], inputs)

@@ -1,6 +1,7 @@
 """The values that cross stages. All are frozen; every tensor field states its shape.
 
 Letters: N steps, B images, C latent channels, h and w the latent's sides, T tokens, D context width.
+A context [..., T, D] of SDXL carries a pooled output beside it, see `contexts`.
 Latents are in the host's model space, x / sqrt(alpha_bar), so a DDIM step is an Euler step in sigma.
 """
 
@@ -13,6 +14,7 @@ from typing import Protocol
 from torch import Tensor
 
 from ...attention.control import AttentionControl
+from .contexts import Context
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,10 @@ class Trajectory:
 class RefinedEmbedding:
     """The contexts of the edit's rows, and of the row that the target's words come from, for each step (eq. 2-4)."""
 
-    source: Tensor  # [N, B, T, D], the foreground's words
-    target: Tensor  # [N, B, T, D], the background's words in the foreground's positions
-    background: Tensor  # [N, B, T, D], the background's words in their own positions
-    negative: Tensor  # [B, T, D], the empty prompt
+    source: Context  # [N, B, T, D], the foreground's words
+    target: Context  # [N, B, T, D], the background's words in the foreground's positions
+    background: Context  # [N, B, T, D], the background's words in their own positions
+    negative: Context  # [B, T, D], the empty prompt
     weights: Tensor  # [number of background condition tokens], softmax of the learned logits, sums to 1
     foreground_tokens: tuple[int, ...]  # positions of the foreground's condition tokens in the source row
     background_tokens: tuple[int, ...]  # positions of the background's condition tokens in the background row
@@ -59,7 +61,7 @@ class RefinedEmbedding:
 class NullText:
     """The per-step unconditional embedding (paper eq. 5-6) and the guidance it was optimized for."""
 
-    embeddings: Tensor  # [N, B, T, D]
+    embeddings: Context  # [N, B, T, D]
     guidance_scale: float
     sigmas: Tensor  # [N+1]
     latent_shape: tuple[int, ...]  # (B, C, h, w)
@@ -74,7 +76,7 @@ class Denoiser(Protocol):
     """
 
     def __call__(
-        self, latent: Tensor, sigma: Tensor | float, context: Tensor, control: AttentionControl | None = None
+        self, latent: Tensor, sigma: Tensor | float, context: Context, control: AttentionControl | None = None
     ) -> Tensor: ...
 
 
@@ -83,7 +85,7 @@ class Prompt:
     """A tokenized prompt: the ids the encoder takes and where each word's tokens stand."""
 
     text: str
-    ids: tuple[int, ...]  # [T], padded to the encoder's window
+    ids: tuple[int, ...]  # [T], padded to the encoder's window, as its first text model pads
     words: tuple[tuple[str, tuple[int, ...]], ...]  # (word, token positions), in order
     end: int  # position of the end-of-text token
 
@@ -95,7 +97,10 @@ class Prompt:
 
 
 class TextEncoder(Protocol):
-    """A CLIP text encoder as the engine sees it; `encode` is differentiable in the token embeddings."""
+    """A CLIP text encoder as the engine sees it; `encode` is differentiable in the token embeddings.
+
+    Of two text models, as SDXL has them, the token embeddings stand side by side: E is the sum of both widths.
+    """
 
     def tokenize(self, text: str) -> Prompt: ...
 
@@ -103,10 +108,10 @@ class TextEncoder(Protocol):
         """Input token embeddings [T, E] of a prompt, detached."""
         ...
 
-    def encode(self, prompt: Prompt, embeddings: Tensor | None = None) -> Tensor:
+    def encode(self, prompt: Prompt, embeddings: Tensor | None = None) -> Context:
         """Context [1, T, D]; `embeddings` [T, E], when given, stand in for the prompt's own."""
         ...
 
-    def encode_rows(self, prompts: Sequence[Prompt], embeddings: Sequence[Tensor]) -> list[Tensor]:
+    def encode_rows(self, prompts: Sequence[Prompt], embeddings: Sequence[Tensor]) -> list[Context]:
         """Contexts [1, T, D] of several prompts and their embeddings, as `encode` gives them one by one."""
         ...

@@ -10,6 +10,7 @@ from torch import Tensor
 from ...attention.maps import map_grid, record_maps
 from ...core.errors import InputError
 from ...core.types import Callback, ImagingDescription, silent
+from .contexts import each, join_rows
 from .paths import require_refined
 from .text_rows import TextRow
 from .types import Denoiser, RefinedEmbedding, TextEncoder, Trajectory
@@ -61,11 +62,11 @@ def word_maps(
     steps = torch.linspace(0, trajectory.steps - 1, min(levels, trajectory.steps)).round().long().tolist()
     found = []
     for row, after in zip(rows, (refined.source, refined.background), strict=True):
-        before = encoder.encode(row.prompt).to(after).expand_as(after[0])
+        before = each(lambda x, like: x.to(like).expand_as(like), encoder.encode(row.prompt), after[0])
         maps = []
         for step in steps:
             latent, sigma = trajectory.latents[step], trajectory.sigmas[step].to(trajectory.latents.device)
-            pictures, contexts = torch.cat([latent, latent]), torch.cat([before, after[step]])
+            pictures, contexts = torch.cat([latent, latent]), join_rows([before, after[step]])
             recorded, last_layer = record_maps(denoise, pictures, sigma, contexts.to(latent), grid, last_layer)
             maps.append(_by_word(recorded, row))
             callback(len(found) * len(steps) + len(maps), len(rows) * len(steps))

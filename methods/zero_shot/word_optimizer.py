@@ -11,11 +11,12 @@ from torch import Tensor
 from ...core.errors import InputError
 from ...core.masks import binarize_mask, require_same_frame
 from ...core.types import ImagingDescription
+from .contexts import Context, each, rows_for, tokens_of, with_tokens
 from .embedding_loss import PairLoss
 from .text_rows import TextRow, fuse_target, row_contexts, text_row
 from .types import Denoiser, RefinedEmbedding, TextEncoder, Trajectory
 
-Contexts = tuple[Tensor, Tensor, Tensor]  # source, target, background, each [1, T, D]
+Contexts = tuple[Context, Context, Context]  # source, target, background, each [1, T, D]
 
 
 class OptimizerSettings(Protocol):
@@ -149,11 +150,17 @@ def encoded_contexts(
     return fused_contexts(rows, *row_contexts(encoder, rows, conditions), weights)
 
 
-def fused_contexts(rows: tuple[TextRow, TextRow], source: Tensor, other: Tensor, weights: Tensor) -> Contexts:
-    """The encoded rows [1, T, D], and the target fused from them (paper eq. 4)."""
+def fused_contexts(rows: tuple[TextRow, TextRow], source: Context, other: Context, weights: Tensor) -> Contexts:
+    """The encoded rows [1, T, D], and the target fused from them (paper eq. 4).
+
+    The target's pooled output, where the model has one, is the background's: it is read at the end-of-text token, from
+    which on the target is the background's anyway.
+    """
     foreground, background = rows
     ends = foreground.prompt.end, background.prompt.end
-    return source, fuse_target(source, other, weights, foreground.tokens, background.tokens, *ends), other
+    tokens = tokens_of(source), tokens_of(other)
+    target = fuse_target(*tokens, weights, foreground.tokens, background.tokens, *ends)
+    return source, with_tokens(other, target), other
 
 
 @torch.no_grad()
@@ -167,14 +174,16 @@ def refined_embedding(
 ) -> RefinedEmbedding:
     """The contexts of the trajectory's N steps, in its latents' type and repeated for its B images."""
     batch, like = trajectory.latent_shape[0], trajectory.latents
-    source, target, background = (
-        torch.stack(steps).to(like).expand(-1, batch, -1, -1) for steps in zip(*contexts, strict=True)
-    )
+
+    def along_path(*steps: Tensor) -> Tensor:
+        return torch.stack(steps).to(like).expand(-1, batch, *steps[0].shape[1:])
+
+    source, target, background = (each(along_path, *steps) for steps in zip(*contexts, strict=True))
     return RefinedEmbedding(
         source=source,
         target=target,
         background=background,
-        negative=encoder.encode(encoder.tokenize("")).to(like).expand(batch, -1, -1),
+        negative=rows_for(encoder.encode(encoder.tokenize("")), like[0]),
         weights=weights,
         foreground_tokens=rows[0].tokens,
         background_tokens=rows[1].tokens,

@@ -98,7 +98,7 @@ def test_the_whole_network_runs_without_gradients_alone(context):
 
 
 def test_no_matching_layer_is_an_error(context):
-    with pytest.raises(ValueError, match=r"`denoise`: .*5x5 = 25 queries \(theirs: 12, 48\).*SD1/SD2"):
+    with pytest.raises(ValueError, match=r"`denoise`: .*5x5 = 25 queries \(theirs: 12, 48\).*SD1\.5, SD2 or SDXL"):
         record_maps(Stack(), torch.zeros(2, 1, 20, 20), 1.0, context, (5, 5))
 
 

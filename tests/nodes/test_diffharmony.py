@@ -161,7 +161,7 @@ def test_a_unet_of_another_family_is_refused(server, graph):
     add(in_one_box(graph), "other", "UNETLoader", unet_name="unclip.ckpt", weight_dtype="default")
     graph["harmonize"]["inputs"]["model"] = ["other", 0]
     message = refusal(server, graph)
-    assert message.startswith("DiffHarmonize, input model: got a UNet with pooled conditioning, such as SDXL's")
+    assert message.startswith("DiffHarmonize, input model: got a UNet with another pooled conditioning than SDXL's")
 
 
 def test_another_vae_is_refused(server, graph):

@@ -88,7 +88,7 @@ def test_a_model_of_another_family(server, server_base, composite_name, mask_nam
     (target,) = (entry for entry in graph.values() if entry["class_type"] == node)
     target["inputs"]["model"] = ["stranger", 0]
     message = refusal(server, graph)
-    assert f"{node}, input model" in message and "unCLIP" in message and "SD1.5/SD2" in message
+    assert f"{node}, input model" in message and "unCLIP" in message and "SD1.5, SD2 or SDXL" in message
 
 
 @pytest.mark.parametrize(("width", "height"), [(133, 97), (97, 211), (41, 37)])

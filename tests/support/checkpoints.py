@@ -1,4 +1,4 @@
-"""Checkpoint files of the SD1/SD2 family with few weights, for loaders that read a model's kind from its file.
+"""Checkpoint files of SD1, SD2 and SDXL with few weights, for loaders that read a model's kind from its file.
 
 The text encoder and the VAE have the sizes that the host insists on; all weights are overlapping views of a little
 noise, which a .ckpt stores once.
@@ -31,6 +31,15 @@ UNET = {
     "legacy": False,
 }
 SD1 = {"context_dim": 768, "use_linear_in_transformer": False, "num_heads": 8, "num_head_channels": -1}  # in UNET
+SDXL = {  # in UNET; the host tells SDXL by its depths, widths and sizes of conditioning
+    "num_res_blocks": [2, 2, 2],
+    "transformer_depth": [0, 0, 2, 2, 10, 10],
+    "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
+    "transformer_depth_middle": 10,
+    "context_dim": 2048,
+    "num_classes": "sequential",
+    "adm_in_channels": 2816,
+}
 VAE = {
     "double_z": True,
     "z_channels": 4,
@@ -125,6 +134,27 @@ def write_sd1(path: Path, channels: int = 4) -> Path:
             "cond_stage_model.",
         ),
     )
+
+
+def write_sdxl(path: Path, layers: tuple[int, int] = (12, 32)) -> Path:
+    """A whole SDXL checkpoint: small UNet (0.2 billion weights when loaded), SD's VAE, CLIP ViT-L and OpenCLIP bigG.
+
+    The host expects 12 and 32 `layers` of the text models (0.8 billion weights), unless it is told of fewer.
+    """
+    import comfy.utils
+
+    first = comfy.utils.clip_text_transformers_convert(_meta(text_shapes(layers[0], 768)), "", "transformer.")
+    text = {f"0.{name}": tuple(x.shape) for name, x in first.items()}
+    text |= {f"1.model.{name}": shape for name, shape in text_shapes(layers[1], 1280).items()}
+    return _write(path, _checkpoint(unet_shapes(**SDXL), text, "conditioner.embedders."))
+
+
+def write_refiner_unet(path: Path) -> Path:
+    """A UNet alone, of SDXL Refiner's kind."""
+    depths = {"transformer_depth": [0, 0, 4, 4, 4, 4, 0, 0], "transformer_depth_middle": 4}
+    depths |= {"transformer_depth_output": [0, 0, 0, 4, 4, 4, 4, 4, 4, 0, 0, 0]}
+    shape = {"model_channels": 384, "num_res_blocks": [2] * 4, "channel_mult": [1] * 4, "context_dim": 1280}
+    return _write(path, unet_shapes(**SDXL | depths | shape | {"adm_in_channels": 2560}))
 
 
 def write_inpainting_unet(path: Path) -> Path:

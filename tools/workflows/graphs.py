@@ -52,6 +52,7 @@ WORDS = "Your words: a line for each trial, `OBJECT & (foreground) its look & (b
 GEMINI = "Set the environment variable `GEMINI_API_KEY` before ComfyUI starts. Two small pictures go to Google."
 NAME_IT = "Describe: type the object's name, such as `tree`."
 CHECKPOINT = "Load Checkpoint: a Stable Diffusion 1.5 or 2 checkpoint of yours."
+SDXL_CHECKPOINT = "Load Checkpoint: an SDXL checkpoint of yours, the base or a fine-tune."
 EMBEDDED = 64, 10, 0.7  # size, steps and strength, the embedded model's own tuning
 
 
@@ -400,6 +401,7 @@ def compare_group(title: str, *columns: Sequence[Node | Subgraph]) -> Group:
 def workflows() -> dict[str, list[Group]]:
     mini = [Node("model", "LoadMiniHarmonyModel")]
     sd2 = [Node("model", "CheckpointLoaderSimple", {"ckpt_name": "512-base-ema.safetensors"})]
+    sdxl = [Node("model", "CheckpointLoaderSimple", {"ckpt_name": "sd_xl_base_1.0.safetensors"})]
     handles = ("model", 0), ("model", 1), ("model", 2)
     return {
         # At SD2's size the paper's steps and direct inversion's plain strength.
@@ -411,4 +413,5 @@ def workflows() -> dict[str, list[Group]]:
         "harmonize_gemini": one_box_graph(*EMBEDDED, mini, handles, [gemini()], GEMINI),
         "paste_object": paste_graph(),
         "harmonize_sd2": main_graph(512, 50, 1.0, sd2, handles, CHECKPOINT),
+        "harmonize_sdxl": main_graph(1024, 50, 1.0, sdxl, handles, SDXL_CHECKPOINT),
     }

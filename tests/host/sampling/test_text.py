@@ -1,6 +1,10 @@
+import comfy.sd
 import pytest
 import torch
-from tiny_models import tiny_clip
+from comfy.supported_models_base import ClipTarget
+from comfy.text_encoders.sd3_clip import SD3Tokenizer, sd3_clip
+from text_nodes import encoded
+from tiny_models import CONTEXT_DIM, SDXL, SDXL_CONTEXT, SDXL_TEXT, tiny_clip
 
 from diff_harmonization.host.sampling.text import ClipEncoder
 
@@ -16,6 +20,58 @@ def test_context_is_the_hosts(version, dtype, executor):
     expected = clip.encode_from_tokens(clip.tokenize(TEXT))
     assert torch.equal(encoder.encode(prompt), expected)
     assert torch.equal(encoder.encode(prompt, encoder.embed(prompt)), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("text", [TEXT, "", "dog " * 75])
+def test_context_of_sdxl_is_the_hosts_with_its_pooled_output(text, dtype, executor):
+    clip = tiny_clip(SDXL, dtype)
+    encoder = ClipEncoder(clip)
+    prompt = encoder.tokenize(text)
+    (((expected, options),),) = encoded(clip, text.strip())
+    assert expected.shape == (1, 77, SDXL_CONTEXT) and options["pooled_output"].shape == (1, CONTEXT_DIM)
+    for context in (encoder.encode(prompt), encoder.encode(prompt, encoder.embed(prompt))):
+        assert torch.equal(context.tokens, expected) and torch.equal(context.pooled, options["pooled_output"])
+
+
+def test_sdxls_text_models_pad_differently_and_their_embeddings_stand_side_by_side(executor):
+    clip = tiny_clip(SDXL)
+    encoder = ClipEncoder(clip)
+    prompt = encoder.tokenize("dog")
+    ids = {key: [token for token, _ in chunks[0]] for key, chunks in clip.tokenize("dog").items()}
+    assert ids["l"][:3] == ids["g"][:3] and ids["l"][3:] == [49407] * 74 and ids["g"][3:] == [0] * 74
+    embeddings = encoder.embed(prompt)
+    assert encoder.width == embeddings.shape[1] == SDXL_CONTEXT
+    for key, own in zip(("g", "l"), embeddings.split([SDXL_TEXT["clip_g"], SDXL_TEXT["clip_l"]], 1), strict=True):
+        table = getattr(clip.cond_stage_model, f"clip_{key}").transformer.get_input_embeddings().weight
+        assert torch.equal(own, table[ids[key]])
+
+
+@pytest.mark.parametrize("output", ["tokens", "pooled"])
+@pytest.mark.parametrize("model", SDXL_TEXT)
+def test_gradient_reaches_the_embeddings_of_each_of_sdxls_text_models(model, output, executor):
+    encoder = ClipEncoder(tiny_clip(SDXL))
+    prompt = encoder.tokenize(TEXT)
+    with encoder.gradients():
+        start = encoder.embed(prompt)
+        own = torch.zeros_like(start)
+        first = SDXL_TEXT["clip_g"]
+        columns = slice(0, first) if model == "clip_g" else slice(first, None)
+        own[:, columns] = torch.randn(own[:, columns].shape, generator=torch.Generator().manual_seed(1))
+
+        def loss(embeddings):
+            return getattr(encoder.encode(prompt, embeddings), output).double().square().sum()
+
+        leaf = start.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(leaf), leaf)
+        step = 1e-3
+        with torch.no_grad():
+            numeric = (loss(leaf + step * own) - loss(leaf - step * own)) / (2 * step)
+    if (model, output) == ("clip_l", "pooled"):  # it comes from the other one alone
+        assert gradient[:, columns].count_nonzero() == 0 == numeric
+    else:
+        assert gradient[1 : prompt.end, columns].abs().amax(1).min() > 0
+        assert float((gradient * own).sum()) == pytest.approx(float(numeric), rel=2e-2)
 
 
 def test_words_stand_where_their_tokens_are(clip):
@@ -60,6 +116,15 @@ def test_other_encoders_are_refused(clip):
 
     with pytest.raises(ValueError, match="^`clip`: got"):
         ClipEncoder(Two())
+
+
+def test_sd3s_text_encoders_are_refused():
+    """Without its T5 it has SDXL's two text models, which it reads otherwise."""
+    narrow = {"num_hidden_layers": 3, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32}
+    options = {f"clip_{name}_model_config": narrow for name in "lg"}
+    target = ClipTarget(SD3Tokenizer, sd3_clip(t5=False))
+    with pytest.raises(ValueError, match=r"^`clip`: got SD3ClipModel_? .*expected the CLIP of an SD1\.5, SD2 or SDXL"):
+        ClipEncoder(comfy.sd.CLIP(target, model_options=options))
 
 
 def test_wrong_number_of_embeddings_is_refused(clip):
