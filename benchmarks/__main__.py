@@ -342,7 +342,7 @@ def speed(
         Literal["sd15", "sd2", "narrow"] | None,
         typer.Option(
             help="sd15, sd2: rows, FLOPs and estimated memory of a pass at that size, on the meta device. narrow: "
-            "seconds of a pass on an SD2 of few channels, which takes half an hour."
+            "seconds of a pass on an SD2 of few channels, which takes ten minutes."
         ),
     ] = None,
 ) -> None:

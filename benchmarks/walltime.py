@@ -15,7 +15,7 @@ from rich.table import Table
 from .passes import STAGES, WAYS, Way
 from .shapes import SHAPES, Shape, narrow, random_models
 
-NARROW = narrow(SHAPES["sd2"], channels=64, width=96, latent=32)
+NARROW = narrow(SHAPES["sd2"], channels=64, width=96, latent=16)
 
 
 @dataclass
