@@ -15,7 +15,10 @@ from rich.table import Table
 from .passes import STAGES, WAYS, Way
 from .shapes import SHAPES, Shape, narrow, random_models
 
-NARROW = narrow(SHAPES["sd2"], channels=64, width=96, latent=32)
+
+def narrow_sd2(pixels: int) -> Shape:
+    """SD2 with a fifth of its channels, for pictures of so many pixels a side, a multiple of 64."""
+    return narrow(SHAPES["sd2"], channels=64, width=96, latent=pixels // 8)
 
 
 @dataclass
@@ -34,7 +37,7 @@ class Seconds:
         self.processor[stage] = time.process_time() - processor
 
 
-def measure(shape: Shape = NARROW, ways: Sequence[Way] = WAYS, warm_up: int = 2) -> dict[str, Seconds]:
+def measure(shape: Shape, ways: Sequence[Way] = WAYS, warm_up: int = 2) -> dict[str, Seconds]:
     """Each way once, in one thread, after a short pass of a few steps that does not count."""
     torch.set_num_threads(1)
     models = random_models(shape)
@@ -46,7 +49,7 @@ def measure(shape: Shape = NARROW, ways: Sequence[Way] = WAYS, warm_up: int = 2)
     return found
 
 
-def table(found: dict[str, Seconds], shape: Shape = NARROW) -> Table:
+def table(found: dict[str, Seconds], shape: Shape) -> Table:
     """Processor seconds by stage, and how many times faster than the first way."""
     drawn = Table("way", *STAGES, "a pass, s", "by the clock", "times faster", title=f"Processor seconds, {shape.name}")
     first = sum(next(iter(found.values())).processor.values())

@@ -22,7 +22,7 @@ from ...methods.zero_shot.contexts import Context, PooledContext, tokens_of
 from ...methods.zero_shot.types import Denoiser
 from .attention import ControlledAttention, Options, differentiable_attention
 from .gradients import differentiable, engine_boundary, owned
-from .saved import sparing
+from .saved import can_spare, sparing
 
 T = TypeVar("T")
 Conditioning = list[list[Any]]  # the host's CONDITIONING: [[text tensor, options], ...]
@@ -140,6 +140,7 @@ class _HostDenoiser:
         self.model, self.device, self.options = guider.inner_model, guider.model_patcher.load_device, options
         self.controlled: ControlledAttention | None = None
         self.gradients = gradients
+        self.spares = gradients and can_spare(self.model.diffusion_model, self.device)
         self.entries = [_gradient_free(entry) if gradients else entry for entry in guider.conds["positive"]]
         self.sigma_min = float(self.model.model_sampling.sigma_min)
 
@@ -173,7 +174,7 @@ class _HostDenoiser:
         ]
         # Outside every entry's range of timesteps, the text stands alone.
         entries = entries or [{"model_conds": self._text({}, context, x), "uuid": uuid.uuid4()}]
-        with sparing() if self.gradients and torch.is_grad_enabled() else nullcontext():
+        with sparing() if self.spares and torch.is_grad_enabled() else nullcontext():
             denoised = comfy.samplers.calc_cond_batch(self.model, [entries], x, timestep, options)[0]
         return ((x - denoised) / level).to(latent.device)
 

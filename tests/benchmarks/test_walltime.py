@@ -23,9 +23,10 @@ def test_the_command_prints_how_many_times_faster(monkeypatch):
         "reference": Seconds({"invert": 50.0, "edit": 60.0}, {"invert": 20.0, "edit": 20.0}),
         "fast": Seconds({"invert": 5.0}, {"invert": 2.0}),
     }
-    monkeypatch.setattr(walltime, "measure", lambda: found)
+    monkeypatch.setattr(walltime, "measure", lambda shape: found)
     result = CliRunner().invoke(app, ["speed", "--size", "narrow"])
     assert result.exit_code == 0 and "20.0x" in result.output and "1.0x" in result.output
     console = Console(record=True, width=160)
-    console.print(table(found))
-    assert "110.0" in console.export_text()
+    console.print(table(found, walltime.narrow_sd2(256)))
+    text = console.export_text()
+    assert "110.0" in text and "256 pixels" in text
