@@ -147,7 +147,8 @@ def encoded_contexts(
     encoder: TextEncoder, rows: tuple[TextRow, TextRow], conditions: tuple[Tensor, Tensor], weights: Tensor
 ) -> Contexts:
     """Both rows encoded with these condition embeddings, and the target fused from them (paper eq. 4)."""
-    return fused_contexts(rows, *row_contexts(encoder, rows, conditions), weights)
+    source, other = row_contexts(encoder, rows, conditions)
+    return fused_contexts(rows, source, other, weights)
 
 
 def fused_contexts(rows: tuple[TextRow, TextRow], source: Context, other: Context, weights: Tensor) -> Contexts:
