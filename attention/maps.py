@@ -72,7 +72,11 @@ class _GridLayers:
     def _record(self, layer: AttentionLayer, q: Tensor, k: Tensor) -> None:
         raise NotImplementedError
 
-    def _require_match(self) -> None:
+    def require_match(self) -> None:
+        """
+        Raises:
+            InputError: when no layer matched the grid.
+        """
         height, width = self.grid
         if not self.layers:
             seen = ", ".join(map(str, sorted(self._others))) or "none at all"
@@ -99,7 +103,7 @@ class CrossAttentionMaps(_GridLayers):
         Raises:
             InputError: when no layer matched the grid.
         """
-        self._require_match()
+        self.require_match()
         assert self._sum is not None
         return _on_grid(self._sum / self.layers, self.grid)
 
@@ -115,16 +119,17 @@ class CrossAttentionQueries(_GridLayers):
         self._queries.append((layer, q))
 
     def maps(self, context: Tensor) -> Tensor:
-        """The maps of `context` [B,T,D], averaged over heads and layers: [B,T,h,w], with gradients to the context.
+        """The maps of `context` [nB,T,D], averaged over heads and layers: [nB,T,h,w], with gradients to the context.
 
-        They are exact for the context that the queries were recorded with. The queries hardly depend on it: they come
-        from the picture, and a context enters them through the layers below alone.
+        Each of the n groups of B rows meets the B rows of queries. The maps are exact for the context that the queries
+        were recorded with. The queries hardly depend on it: they come from the picture, and a context enters them
+        through the layers below alone.
 
         Raises:
-            InputError: when no layer matched the grid, or one cannot tell its keys.
+            InputError: when a layer cannot tell its keys.
         """
-        self._require_match()
-        maps = [attention_map(q, _keys(layer)(context), layer.heads) for layer, q in self._queries]
+        groups = len(context) // len(self._queries[0][1])
+        maps = [attention_map(q.repeat(groups, 1, 1), _keys(layer)(context), layer.heads) for layer, q in self._queries]
         return _on_grid(torch.stack(maps).mean(0), self.grid)
 
 
@@ -149,8 +154,9 @@ def record_maps(
 ) -> tuple[Tensor, int]:
     """Cross-attention maps of one evaluation, with gradients to context and latent.
 
-    The first call runs the whole network and learns how many layers match. Give that number back as `last_layer`, and
-    later calls stop there: nothing above it runs, forward or backward.
+    The first call learns how many layers match: the whole network runs once. Give that number back as `last_layer`, and
+    later calls stop there: nothing above it runs, forward or backward. Where there are gradients, one row runs without
+    them to learn it: what a backward pass through the whole network needs would be most of a stage's memory.
 
     Args:
         denoise: a `Denoiser`, called as denoise(latent, sigma, context, control).
@@ -166,6 +172,8 @@ def record_maps(
     Raises:
         InputError: when no layer matches the grid.
     """
+    if last_layer is None and torch.is_grad_enabled():
+        last_layer = record_queries(denoise, latent[:1], sigma, context[:1], grid)[1]
     control = CrossAttentionMaps(grid, stop_after=last_layer)
     with suppress(StopForward):
         denoise(latent, sigma, context, control)
@@ -186,8 +194,12 @@ def record_queries(
 
     Returns:
         The queries and the number of the last matching layer.
+
+    Raises:
+        InputError: when no layer matches the grid.
     """
     control = CrossAttentionQueries(grid, stop_after=last_layer)
     with suppress(StopForward), torch.no_grad():
         denoise(latent, sigma, context.detach(), control)
+    control.require_match()
     return control, control.layers

@@ -336,12 +336,59 @@ def resolution(
 
 
 @app.command()
-def speed(repeats: Annotated[int, typer.Option(help="Runs of each; the fastest counts.")] = 5) -> None:
-    """Each saved piece of work against doing it: equal results, and the ratio of times."""
+def speed(
+    repeats: Annotated[int, typer.Option(help="Runs of each; the fastest counts. Without --size alone.")] = 5,
+    size: Annotated[
+        Literal["sd15", "sd2", "narrow"] | None,
+        typer.Option(
+            help="sd15, sd2: rows, FLOPs and estimated memory of a pass at that size, on the meta device. narrow: "
+            "seconds of a pass on an SD2 of few channels, which takes ten minutes."
+        ),
+    ] = None,
+    pixels: Annotated[
+        int, typer.Option(help="Of --size narrow: the picture's side. 256 takes five times as long.")
+    ] = 128,
+) -> None:
+    """Each saved piece of work against doing it: equal results, and the ratio of times. With --size: a pass in the
+    order of work of the method's authors (reference) against the pack's exact and fast ones, in one run."""
     prepare_host()
-    from .speed import table
+    if size is None:
+        from .speed import table
 
-    Console().print(table(repeats))
+        Console().print(table(repeats))
+    elif size == "narrow":
+        from . import walltime
+
+        shape = walltime.narrow_sd2(pixels)
+        Console().print(walltime.table(walltime.measure(shape), shape))
+    else:
+        from . import flops, peaks
+        from .shapes import SHAPES
+
+        cost = flops.costs(SHAPES[size])
+        Console().print(peaks.table(size), flops.row_table(size, cost))
+        found = flops.measure(size)
+        Console().print(flops.rows_table(found), flops.flops_table(size, found, cost))
+
+
+@app.command()
+def fast(
+    pairs: PairsOption = None,
+    photos: Annotated[Path | None, PHOTOS] = None,
+    split: Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")] = "report",
+    limit: Annotated[int | None, typer.Option(help="Only the first so many pairs.")] = 12,
+    recipe: RecipeOption = "looks",
+    steps: Annotated[int, typer.Option(help="DDIM steps; the paper's are 50. The last row takes 40% of them.")] = 50,
+    null_text: Annotated[bool, typer.Option(help="Also with null-text, which takes most of the time.")] = False,
+) -> None:
+    """What each approximation of `fast` costs in quality, beside what it saves in time, on the embedded model."""
+    prepare_host()
+    from ..host.zero_shot.edit import Models
+    from ..mini.loader import load_mini
+    from .fast import compare, table
+
+    source, count = _source(pairs, photos, split, limit, recipe)
+    Console().print(table(compare(Models(*load_mini()), source, count, steps, null_text)))
 
 
 @app.command()

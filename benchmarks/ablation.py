@@ -63,7 +63,7 @@ class ObjectLast:
 
     def __init__(self, encoder: Any, name: str) -> None:
         self.encoder, self.object_words = encoder, len(name.split())
-        self.embed, self.encode = encoder.embed, encoder.encode
+        self.embed, self.encode, self.encode_rows = encoder.embed, encoder.encode, encoder.encode_rows
 
     def tokenize(self, text: str) -> Prompt:
         words = text.split()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import Any, TypeVar
 
 import comfy.conds
@@ -22,10 +22,14 @@ from ...methods.zero_shot.contexts import Context, PooledContext, tokens_of
 from ...methods.zero_shot.types import Denoiser
 from .attention import ControlledAttention, Options, differentiable_attention
 from .gradients import differentiable, engine_boundary, owned
+from .saved import can_spare, sparing
 
 T = TypeVar("T")
 Conditioning = list[list[Any]]  # the host's CONDITIONING: [[text tensor, options], ...]
 ROWS_PER_IMAGE = 3  # an edit evaluates up to three rows for each image in one call; memory is reserved for them
+# With gradients, in the same unit: a backward pass keeps 2.7 GiB for an image at SD2's size, and the host counts
+# 0.16 GiB for a row where its attention is fused.
+ROWS_WITH_GRADIENTS = 18
 LATENT_SCALE = 8  # pixels to a latent's cell: with it the host tells SDXL the size of the picture
 _KEY = "diff_harmonization"
 
@@ -101,8 +105,9 @@ class _StageGuider(comfy.samplers.CFGGuider):
         def prepare(executor, patcher, noise_shape, *args, **kwargs):
             if gradients:
                 kwargs["force_full_load"] = True
+            rows = ROWS_WITH_GRADIENTS if gradients else ROWS_PER_IMAGE
             # The host itself counts two rows for each image.
-            return executor(patcher, [-(-noise_shape[0] * ROWS_PER_IMAGE // 2), *noise_shape[1:]], *args, **kwargs)
+            return executor(patcher, [-(-noise_shape[0] * rows // 2), *noise_shape[1:]], *args, **kwargs)
 
         add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, _KEY, prepare, self.model_options, is_model_options=True)
 
@@ -135,6 +140,7 @@ class _HostDenoiser:
         self.model, self.device, self.options = guider.inner_model, guider.model_patcher.load_device, options
         self.controlled: ControlledAttention | None = None
         self.gradients = gradients
+        self.spares = gradients and can_spare(self.model.diffusion_model, self.device)
         self.entries = [_gradient_free(entry) if gradients else entry for entry in guider.conds["positive"]]
         self.sigma_min = float(self.model.model_sampling.sigma_min)
 
@@ -168,7 +174,8 @@ class _HostDenoiser:
         ]
         # Outside every entry's range of timesteps, the text stands alone.
         entries = entries or [{"model_conds": self._text({}, context, x), "uuid": uuid.uuid4()}]
-        denoised = comfy.samplers.calc_cond_batch(self.model, [entries], x, timestep, options)[0]
+        with sparing() if self.spares and torch.is_grad_enabled() else nullcontext():
+            denoised = comfy.samplers.calc_cond_batch(self.model, [entries], x, timestep, options)[0]
         return ((x - denoised) / level).to(latent.device)
 
     def _text(self, entry: dict[str, Any], context: Context, x: Tensor) -> dict[str, Any]:

@@ -61,11 +61,17 @@ def private_copy(patcher: ModelPatcher) -> Iterator[ModelPatcher]:
     """
     _require_boundary("private_copy")
     private = _reload(patcher) or _deep_copy(patcher)
-    private.model.float().requires_grad_(False)
-    management.archive_model_dtypes(private.model)  # loading would bring the former ones back
-    private.size = 0  # to be counted again
+    private.model.requires_grad_(False)
+    _in_float32(private)
     with _freed(private):
         yield private
+
+
+def _in_float32(private: ModelPatcher) -> None:
+    """Casts the weights of a private copy once: autograd would keep what operations cast beside them."""
+    private.model.float()
+    management.archive_model_dtypes(private.model)  # loading would bring the former ones back
+    private.size = 0  # to be counted again
 
 
 def load_fully(patcher: ModelPatcher) -> None:
@@ -80,6 +86,8 @@ def _private(patcher: ModelPatcher) -> ModelPatcher:
         private = patcher.clone()
     else:
         private = _reload(patcher) or _deep_copy(patcher)
+        if low_precision and not _cast_in_every_operation(private.model):
+            _in_float32(private)
     if low_precision:
         private.set_model_compute_dtype(torch.float32)
     return private

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -108,6 +108,18 @@ class ClipEncoder:
         Raises:
             InputError: when there are not as many embeddings as tokens.
         """
+        return self._encoded([self._tokens(prompt, embeddings)])[0]
+
+    def encode_rows(self, prompts: Sequence[Prompt], embeddings: Sequence[Tensor]) -> list[Context]:
+        """`encode` of several prompts with embeddings [T, E] each: their contexts [1, T, D].
+
+        In one batch, but for SDXL: of several rows the host gives the first one's pooled output alone.
+        """
+        rows = [self._tokens(*row) for row in zip(prompts, embeddings, strict=True)]
+        return [self._encoded([row])[0] for row in rows] if self.two else self._encoded(rows)
+
+    def _tokens(self, prompt: Prompt, embeddings: Tensor | None) -> dict[str, list[Any]]:
+        """What each text model reads: ids, and embeddings in their place."""
         tokens: dict[str, list[Any]] = {key: list(ids) for key, ids in self._padded(prompt).items()}
         if embeddings is not None:
             if len(embeddings) != len(prompt.ids):
@@ -118,11 +130,16 @@ class ClipEncoder:
             count = prompt.end if self.two else len(embeddings)
             for listed, own in zip(tokens.values(), embeddings[:count].split(widths, -1), strict=True):
                 listed[:count] = own
-        weighted = {key: [[(token, 1.0) for token in listed]] for key, listed in tokens.items()}
+        return tokens
+
+    def _encoded(self, rows: list[dict[str, list[Any]]]) -> list[Context]:
+        """Contexts [1, T, D] float32. The host takes the rows for parts of one long prompt, and joins them."""
+        weighted = {key: [[(token, 1.0) for token in row[key]] for row in rows] for key in self.keys}
         with saved_tensors_hooks(self._keep, lambda kept: kept) if torch.is_grad_enabled() else nullcontext():
             encoded: Any = self.clip.encode_from_tokens(weighted, return_pooled=True)
         context, pooled = encoded
-        return PooledContext(context.float(), pooled.float()) if self.two else context.float()
+        contexts = context.float().split(CONTEXT_LENGTH, 1)
+        return [PooledContext(contexts[0], pooled.float())] if self.two else list(contexts)
 
     @contextmanager
     def gradients(self) -> Iterator[ClipEncoder]:

@@ -74,9 +74,13 @@ def recompute_blocks(network: nn.Module) -> None:
 
     The same gradients from a quarter of the memory, for one more forward pass.
     """
-    blocks: list[Any] = [x for x in network.modules() if isinstance(x, (ResnetBlock, AttnBlock, Upsample, Block))]
-    for block in blocks:
+    for block in recomputed_blocks(network):
         block.forward = partial(checkpoint, block.forward, use_reentrant=False, preserve_rng_state=False)
+
+
+def recomputed_blocks(network: nn.Module) -> list[Any]:
+    """The modules of a VAE that `recompute_blocks` alters."""
+    return [x for x in network.modules() if isinstance(x, (ResnetBlock, AttnBlock, Upsample, Block))]
 
 
 def encoded_frame(vae: VAE, pixels: Tensor) -> Tensor:

@@ -95,11 +95,11 @@ def edit_guided(
     """Edits by classifier-free guidance: ε = ε(null) + s (ε(target) - ε(null)), as the paper does.
 
     At each step the source row is put back on the inverted trajectory, where null-text optimization would carry it.
-    So it needs no unconditional row of its own: 3B rows, (target with the null text, source, target). Attention is
-    shared between the conditional rows alone.
+    So it needs no unconditional row of its own: 3B rows, (target with the null text, target, source). Attention is
+    shared between the conditional rows alone; in steps that share none, the source's rows have no use and are left out.
 
     Args:
-        denoise: evaluated once in each step, on 3B rows.
+        denoise: evaluated once in each step, on 3B rows, or on 2B where no attention is shared.
         trajectory: of B images.
         refined: contexts of the source and the target.
         null_text: the unconditional embedding of each step. Without it the empty prompt's, and the edit drifts from
@@ -121,16 +121,16 @@ def edit_guided(
     null = _null_embeddings(trajectory, refined, null_text, guidance_scale)
     sigmas = trajectory.sigmas.to(latents.device)
     shared = _SharedSteps(cross_steps, self_steps, steps)
-    sources, targets = range(batch, 2 * batch), range(2 * batch, 3 * batch)
+    targets, sources = range(batch, 2 * batch), range(2 * batch, 3 * batch)
     target = latents[0]
     for step in range(steps):
         sigma, next_sigma = sigmas[step], sigmas[step + 1]
-        eps_null, _, eps_target = denoise(
-            torch.cat([target, latents[step], target]),
-            sigma,
-            join_rows([x.to(latents) for x in (null[step], refined.source[step], refined.target[step])]),
-            shared.control(step, sources, targets),
-        ).chunk(3)
+        control = shared.control(step, sources, targets)
+        rows, texts = [target, target], [null[step], refined.target[step]]
+        if control is not None:
+            rows, texts = [*rows, latents[step]], [*texts, refined.source[step]]
+        eps = denoise(torch.cat(rows), sigma, join_rows([text.to(latents) for text in texts]), control)
+        eps_null, eps_target = eps[: 2 * batch].chunk(2)
         eps = eps_null + guidance_scale * (eps_target - eps_null)
         preview = target - sigma * eps
         target = ddim_step(target, eps, sigma, next_sigma)

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from ...attention.maps import map_grid
 from ...core.masks import mask_on_grid, scene_importance
-from .contexts import join_rows, rows_for
+from .contexts import Context, join_rows, rows_for
 from .row_maps import CachedMaps, ExactMaps
-from .text_rows import TextRow
+from .text_rows import TextRow, row_contexts
 from .types import Denoiser, TextEncoder, Trajectory
 
 
@@ -80,6 +80,7 @@ class PairLoss:
         self.row_maps = (CachedMaps if cached_queries else ExactMaps)(denoise, trajectory, grid)
         share = mask_on_grid(mask, grid)
         self.masks = (share, 1 - share)
+        self.contexts: tuple[Context, Context] | None = None  # both rows' [1, T, D] at the last call, detached
         self.importance = (None, None)
         if importance is not None:  # the object's pixels still count 1: the background's words must keep off it
             self.importance = (None, mask_on_grid(mask + scene_importance(importance, mask), grid))
@@ -98,7 +99,8 @@ class PairLoss:
         """
         latent = self.trajectory.latents[step]
         conditions = (foreground, background)
-        contexts = [row.context(self.encoder, tokens) for row, tokens in zip(self.rows, conditions, strict=True)]
+        contexts = row_contexts(self.encoder, self.rows, conditions)
+        self.contexts = contexts[0].detach(), contexts[1].detach()
         maps = self.row_maps(step, join_rows([rows_for(context, latent) for context in contexts]))
         weights = (logits.new_ones(len(foreground)), logits.softmax(0))
         losses = [

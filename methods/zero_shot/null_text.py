@@ -102,8 +102,9 @@ def optimize_null_text(
             losses.append(float(loss.detach().mean()))
             callback(len(losses), total, clean)
         embeddings.append(with_tokens(negative, null.detach().clone()))
-        with torch.no_grad():
-            latent = step.land(step.eps(embeddings[-1]))
+        if index + 1 < trajectory.steps:  # nothing starts from the last landing
+            with torch.no_grad():
+                latent = step.land(step.eps(embeddings[-1]))
     return NullText(
         embeddings=each(lambda *steps: torch.stack(steps), *embeddings),
         guidance_scale=settings.guidance_scale,

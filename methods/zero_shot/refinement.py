@@ -9,7 +9,7 @@ from torch import Tensor
 from ...core.errors import InputError
 from ...core.types import Callback, ImagingDescription, silent
 from .types import Denoiser, RefinedEmbedding, TextEncoder, Trajectory
-from .word_optimizer import WordOptimizer, refined_embedding, row_contexts, text_rows
+from .word_optimizer import WordOptimizer, encoded_contexts, refined_embedding, text_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +69,17 @@ def refine(
         RuntimeError: under `torch.inference_mode()`, which has no gradients.
     """
     words = WordOptimizer(denoise, encoder, trajectory, description, mask, settings, importance)
+    if settings.steps_per_timestep == 0:
+        return words.refined([words.contexts()] * trajectory.steps)
     contexts = []
     for timestep in range(trajectory.steps):
-        for _ in range(settings.steps_per_timestep):
-            words.step(words.accumulate(timestep))
+        for inner in range(settings.steps_per_timestep):
+            loss = words.accumulate(timestep)
+            if timestep and not inner:  # a timestep starts from what the one before it ended with
+                contexts.append(words.encoded())
+            words.step(loss)
             callback(len(words.losses), settings.evaluations(trajectory.steps))
-        contexts.append(words.contexts())
-    return words.refined(contexts)
+    return words.refined([*contexts, words.contexts()])
 
 
 def encode_pair(encoder: TextEncoder, description: ImagingDescription, trajectory: Trajectory) -> RefinedEmbedding:
@@ -95,5 +99,5 @@ def encode_pair(encoder: TextEncoder, description: ImagingDescription, trajector
     rows = text_rows(encoder, description)
     conditions = rows[0].conditions, rows[1].conditions
     weights = conditions[1].new_full((len(conditions[1]),), 1 / len(conditions[1]))
-    contexts = row_contexts(encoder, rows, conditions, weights)
+    contexts = encoded_contexts(encoder, rows, conditions, weights)
     return refined_embedding(encoder, trajectory, rows, weights, [contexts] * trajectory.steps, ())

@@ -25,20 +25,24 @@ class ExactMaps:
 
     def __call__(self, step: int, contexts: Context) -> Tensor:
         """Maps [2B,T,h,w] of contexts [2B,T,D], the foreground's rows first, at a timestep of the trajectory."""
-        maps, self.last_layer = record_maps(self.denoise, *self._at(step), contexts, self.grid, self.last_layer)
+        latent, sigma = self._at(step)
+        pictures = torch.cat([latent, latent])
+        maps, self.last_layer = record_maps(self.denoise, pictures, sigma, contexts, self.grid, self.last_layer)
         return maps
 
     def _at(self, step: int) -> tuple[Tensor, Tensor]:
-        """The pictures [2B,C,h,w] of both rows at a timestep, and its noise level."""
+        """The pictures [B,C,h,w] at a timestep, and its noise level."""
         latent = self.trajectory.latents[step]
-        return torch.cat([latent, latent]), self.trajectory.sigmas[step].to(latent.device)
+        return latent, self.trajectory.sigmas[step].to(latent.device)
 
 
 class CachedMaps(ExactMaps):
-    """One evaluation for each timestep, without gradients; after it a context costs a matrix product a layer.
+    """One evaluation of the foreground's rows for each timestep, without gradients; after it a context costs a matrix
+    product a layer.
 
-    The queries are those of the first context that a timestep sees. So its first maps are exact, and its gradients
-    leave out that words also change the queries of the layers above (`benchmarks speed` has what that costs and saves).
+    The queries are those of the first context that a timestep sees, and the background's rows take them, too: both rows
+    see the same picture. So the foreground's first maps are exact, the others leave out that words also change the
+    queries of the layers above them (`benchmarks speed` has what that saves, `benchmarks fast` what it costs).
     """
 
     _step: int | None = None
@@ -46,8 +50,9 @@ class CachedMaps(ExactMaps):
 
     def __call__(self, step: int, contexts: Context) -> Tensor:
         if step != self._step:
+            latent, sigma = self._at(step)
             self._queries, self.last_layer = record_queries(
-                self.denoise, *self._at(step), contexts, self.grid, self.last_layer
+                self.denoise, latent, sigma, contexts[: len(latent)], self.grid, self.last_layer
             )
             self._step = step
         return self._queries.maps(tokens_of(contexts))

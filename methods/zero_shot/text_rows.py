@@ -30,10 +30,20 @@ class TextRow:
         """Input embeddings of the condition tokens, [n, E]."""
         return self.embeddings[list(self.tokens)]
 
+    def with_conditions(self, conditions: Tensor) -> Tensor:
+        """The encoder's input [T, E] with `conditions` [n, E] in the condition tokens' places."""
+        index = torch.tensor(self.tokens, device=self.embeddings.device)
+        return self.embeddings.index_copy(0, index, conditions)
+
     def context(self, encoder: TextEncoder, conditions: Tensor) -> Context:
         """Context [1, T, D] with `conditions` [n, E] in the condition tokens' places."""
-        index = torch.tensor(self.tokens, device=self.embeddings.device)
-        return encoder.encode(self.prompt, self.embeddings.index_copy(0, index, conditions))
+        return encoder.encode(self.prompt, self.with_conditions(conditions))
+
+
+def row_contexts(encoder: TextEncoder, rows: Sequence[TextRow], conditions: Sequence[Tensor]) -> list[Context]:
+    """Each row's `context` with its conditions, encoded together."""
+    inputs = [row.with_conditions(tokens) for row, tokens in zip(rows, conditions, strict=True)]
+    return encoder.encode_rows([row.prompt for row in rows], inputs)
 
 
 def text_row(encoder: TextEncoder, description: ImagingDescription, side: Side) -> TextRow:

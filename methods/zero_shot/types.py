@@ -7,6 +7,7 @@ Latents are in the host's model space, x / sqrt(alpha_bar), so a DDIM step is an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -109,4 +110,8 @@ class TextEncoder(Protocol):
 
     def encode(self, prompt: Prompt, embeddings: Tensor | None = None) -> Context:
         """Context [1, T, D]; `embeddings` [T, E], when given, stand in for the prompt's own."""
+        ...
+
+    def encode_rows(self, prompts: Sequence[Prompt], embeddings: Sequence[Tensor]) -> list[Context]:
+        """Contexts [1, T, D] of several prompts and their embeddings, as `encode` gives them one by one."""
         ...

@@ -13,7 +13,7 @@ from ...core.masks import binarize_mask, require_same_frame
 from ...core.types import ImagingDescription
 from .contexts import Context, each, rows_for, tokens_of, with_tokens
 from .embedding_loss import PairLoss
-from .text_rows import TextRow, fuse_target, text_row
+from .text_rows import TextRow, fuse_target, row_contexts, text_row
 from .types import Denoiser, RefinedEmbedding, TextEncoder, Trajectory
 
 Contexts = tuple[Context, Context, Context]  # source, target, background, each [1, T, D]
@@ -110,10 +110,15 @@ class WordOptimizer:
         self.optimizer.zero_grad()
         self.losses.append(loss)
 
+    def encoded(self) -> Contexts:
+        """What `contexts()` gives before the next `step`, for nothing: `accumulate` has just encoded the rows."""
+        assert self.loss.contexts is not None, "accumulate first"
+        return fused_contexts(self.rows, *self.loss.contexts, self.parameters[2].detach().softmax(0))
+
     def contexts(self) -> Contexts:
         """The rows' contexts with the embeddings as they are now."""
         foreground, background, logits = (parameter.detach() for parameter in self.parameters)
-        return row_contexts(self.encoder, self.rows, (foreground, background), logits.softmax(0))
+        return encoded_contexts(self.encoder, self.rows, (foreground, background), logits.softmax(0))
 
     def refined(self, contexts: Sequence[Contexts]) -> RefinedEmbedding:
         """The result, from the contexts of each of the N steps."""
@@ -138,16 +143,21 @@ def text_rows(encoder: TextEncoder, description: ImagingDescription) -> tuple[Te
 
 
 @torch.no_grad()
-def row_contexts(
+def encoded_contexts(
     encoder: TextEncoder, rows: tuple[TextRow, TextRow], conditions: tuple[Tensor, Tensor], weights: Tensor
 ) -> Contexts:
-    """Both rows encoded with these condition embeddings, and the target fused from them (paper eq. 4).
+    """Both rows encoded with these condition embeddings, and the target fused from them (paper eq. 4)."""
+    source, other = row_contexts(encoder, rows, conditions)
+    return fused_contexts(rows, source, other, weights)
+
+
+def fused_contexts(rows: tuple[TextRow, TextRow], source: Context, other: Context, weights: Tensor) -> Contexts:
+    """The encoded rows [1, T, D], and the target fused from them (paper eq. 4).
 
     The target's pooled output, where the model has one, is the background's: it is read at the end-of-text token, from
     which on the target is the background's anyway.
     """
     foreground, background = rows
-    source, other = (row.context(encoder, tokens) for row, tokens in zip(rows, conditions, strict=True))
     ends = foreground.prompt.end, background.prompt.end
     tokens = tokens_of(source), tokens_of(other)
     target = fuse_target(*tokens, weights, foreground.tokens, background.tokens, *ends)

@@ -64,7 +64,9 @@ def test_averages_heads_and_layers(context):
 def test_stopping_early_changes_nothing_but_the_work(context):
     stack, latent = Stack(), torch.zeros(2, 1, 12, 16)
     context.requires_grad_()
-    full, last_layer = record_maps(stack, latent, 1.0, context, GRID)
+    whole = CrossAttentionMaps(GRID)
+    stack(latent, 1.0, context, whole)
+    full, last_layer = whole.maps(), whole.layers
     assert stack.visited == LAYERS
     (full_gradient,) = torch.autograd.grad(full[:, 2].square().sum(), context)
 
@@ -73,6 +75,26 @@ def test_stopping_early_changes_nothing_but_the_work(context):
     (early_gradient,) = torch.autograd.grad(early[:, 2].square().sum(), context)
     assert torch.equal(early, full) and torch.equal(early_gradient, full_gradient) and again == last_layer
     assert full_gradient.abs().max() > 0
+
+
+def test_the_whole_network_runs_without_gradients_alone(context):
+    """To learn the last layer that matters, on one row; what autograd keeps is the same from the first call on."""
+    stack, latent = Stack(), torch.zeros(2, 1, 12, 16)
+    context.requires_grad_()
+    seen = []
+
+    def denoise(latent, sigma, context, control):
+        try:
+            return stack(latent, sigma, context, control)
+        finally:
+            seen.append((len(latent), torch.is_grad_enabled(), len(stack.visited)))
+
+    _, last_layer = record_maps(denoise, latent, 1.0, context, GRID)
+    record_maps(denoise, latent, 1.0, context, GRID, last_layer)
+    assert seen == [(1, False, 5), (2, True, 4), (2, True, 4)] and last_layer == 2
+    with torch.no_grad():
+        record_maps(denoise, latent, 1.0, context, GRID)
+    assert seen[3:] == [(2, False, 5)]
 
 
 def test_no_matching_layer_is_an_error(context):
@@ -117,6 +139,5 @@ def test_layers_that_cannot_tell_their_keys_are_refused(context, monkeypatch):
 
 
 def test_queries_on_no_grid_are_refused(context):
-    queries, _ = record_queries(Stack(), torch.zeros(2, 1, 12, 16), 1.0, context, (5, 5))
     with pytest.raises(InputError, match="5x5 = 25 queries"):
-        queries.maps(context)
+        record_queries(Stack(), torch.zeros(2, 1, 12, 16), 1.0, context, (5, 5))

@@ -160,6 +160,30 @@ def test_gradient_of_the_embeddings_matches_finite_differences(version, dtype, e
     assert torch.equal(encoder.encode(prompt), outside)
 
 
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.float16, 1e-5), (torch.bfloat16, 1e-5)])
+def test_rows_encoded_together_are_those_encoded_alone(version, dtype, close, executor):
+    """Contexts and gradients, as shares of the largest value; in gradients all is computed in float32."""
+    encoder = ClipEncoder(tiny_clip(version, dtype))
+    prompts = [encoder.tokenize(text) for text in (TEXT, "dog bright", "dog winter dull")]
+
+    def difference(found, expected):
+        pairs = zip(found, expected, strict=True)
+        return max(((a - b).abs().max() / b.abs().max()).item() for a, b in pairs)
+
+    with encoder.gradients():
+        rows = [encoder.embed(prompt).requires_grad_() for prompt in prompts]
+        alone = [encoder.encode(prompt, row) for prompt, row in zip(prompts, rows, strict=True)]
+        together = encoder.encode_rows(prompts, rows)
+        assert [row.shape for row in together] == [row.shape for row in alone]
+        assert difference(together, alone) < close
+        gradients = [
+            torch.autograd.grad(sum(context.square().sum() for context in contexts), rows)
+            for contexts in (together, alone)
+        ]
+        assert difference(*gradients) < close
+
+
 def test_clip_skip_and_lora_stay_in_effect(clip, executor):
     plain = ClipEncoder(clip).encode(ClipEncoder(clip).tokenize(TEXT))
     changed = clip.clone()

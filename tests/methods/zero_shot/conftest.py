@@ -115,6 +115,9 @@ class TinyEncoder(nn.Module):
         past = x.cumsum(0) / torch.arange(1, WINDOW + 1, dtype=x.dtype)[:, None]
         return (x @ self.own + past @ self.past).tanh()[None]
 
+    def encode_rows(self, prompts, embeddings):
+        return [self.encode(*row) for row in zip(prompts, embeddings, strict=True)]
+
 
 def stable_diffusion_sigmas(steps):
     """SD's scaled-linear betas at evenly spaced timesteps (981, ..., 1 for 50), then 0."""

@@ -35,6 +35,9 @@ class PooledEncoder:
         tokens = self.plain.encode(prompt, embeddings)
         return PooledContext(tokens, tokens[:, prompt.end] @ self.projection)
 
+    def encode_rows(self, prompts, embeddings):
+        return [self.encode(*row) for row in zip(prompts, embeddings, strict=True)]
+
 
 class PooledDenoiser:
     """The tiny denoiser, whose context the pooled output shifts: all of it reaches queries, keys and values."""
@@ -57,6 +60,9 @@ class Shifted:
     def encode(self, prompt, embeddings=None):
         context = self.pooled.encode(prompt, embeddings)
         return context.tokens + (context.pooled @ self.shift)[:, None]
+
+    def encode_rows(self, prompts, embeddings):
+        return [self.encode(*row) for row in zip(prompts, embeddings, strict=True)]
 
 
 @pytest.fixture

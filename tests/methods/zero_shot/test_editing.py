@@ -84,6 +84,25 @@ def test_guided_edit_is_guidance_with_the_source_on_its_path(denoiser, trajector
     torch.testing.assert_close(edit_guided(denoiser, trajectory, refined, null_text, guidance_scale=scale), target)
 
 
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float64, 1e-14), (torch.float32, 2e-6)])
+def test_no_source_row_where_no_attention_is_shared(denoiser, trajectory, refined, null_text, dtype, close):
+    """With the row in every step, as the reference has it, the edit is the same."""
+    denoiser.to(dtype)
+    path = replace(trajectory, latents=trajectory.latents.to(dtype))
+    target = path.latents[0]
+    for step, sigma, following in pairs(path):
+        rows = torch.cat([target, path.latents[step], target])
+        texts = torch.cat([null_text.embeddings[step], refined.source[step], refined.target[step]]).to(dtype)
+        share = ShareAttention([2, 3], [4, 5], cross=True, self_=True) if step < 2 else None
+        null, _, eps = denoiser(rows, sigma, texts, share).chunk(3)
+        target = target + (following - sigma) * (null + 2.5 * (eps - null))
+    denoiser.rows.clear()
+    windows = {"cross_steps": (0, 0.4), "self_steps": (0, 0.4)}
+    edited = edit_guided(denoiser, path, refined, null_text, **windows)
+    assert denoiser.rows == [6, 6, 4, 4, 4]
+    assert (edited - target).abs().max() <= close * target.abs().max()
+
+
 def test_without_a_null_text_the_empty_prompt_takes_its_place(denoiser, trajectory, refined, null_text):
     empty = replace(null_text, embeddings=refined.negative.expand(5, -1, -1, -1))
     expected = edit_guided(denoiser, trajectory, refined, empty)
@@ -115,7 +134,7 @@ def test_ranges_are_fractions_of_the_steps(trajectory, refined, edit):
     edit(recorder, trajectory, refined, cross_steps=(0.0, 0.8), self_steps=(0.2, 0.4))
     assert recorder.shared == [(True, False), (True, True), (True, False), (True, False), (False, False)]
     assert recorder.rows[-1] is None  # no control where nothing is shared
-    assert recorder.rows[0] == (((0, 1), (2, 3)) if edit is edit_direct else ((2, 3), (4, 5)))
+    assert recorder.rows[0] == (((0, 1), (2, 3)) if edit is edit_direct else ((4, 5), (2, 3)))
 
 
 def test_all_steps_are_shared_by_default(trajectory, refined):

@@ -10,6 +10,7 @@ from diff_harmonization.core.masks import mask_on_grid
 from diff_harmonization.methods.zero_shot.refinement import RefinementSettings, encode_pair, refine
 from diff_harmonization.methods.zero_shot.text_rows import fuse_target
 from diff_harmonization.methods.zero_shot.types import Trajectory
+from diff_harmonization.methods.zero_shot.word_optimizer import WordOptimizer
 
 EAGER = RefinementSettings(steps_per_timestep=3, learning_rate=0.05, regularization_weight=0.0)
 
@@ -43,6 +44,35 @@ def test_one_adamw_over_all_timesteps(loss, point, denoiser, encoder, trajectory
             torch.testing.assert_close(refined.target[step, image], target)
     assert refined.losses == pytest.approx(losses)
     torch.testing.assert_close(refined.weights, logits.softmax(0))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_no_text_is_encoded_again_and_nothing_changes(denoiser, encoder, trajectory, mask, description, dtype):
+    """Two rows an optimizer step, both rows at the very end, and the empty prompt."""
+    counted = []
+    plain_encode = encoder.encode
+
+    def encode(prompt, embeddings=None):
+        counted.append(torch.is_grad_enabled())
+        return plain_encode(prompt, embeddings).to(dtype)
+
+    encoder.encode = encode
+    path = replace(trajectory, latents=trajectory.latents.to(dtype))
+    denoiser.to(dtype)
+    settings = RefinementSettings(steps_per_timestep=2, learning_rate=0.01, regularization_weight=3.0)
+    ours = refine(denoiser, encoder, path, description, mask, settings)
+    assert counted == [True] * (2 * 2 * 5) + [False] * 3
+
+    words = WordOptimizer(denoiser, encoder, path, description, mask, settings)
+    contexts = []
+    for timestep in range(5):
+        for _ in range(2):
+            words.step(words.accumulate(timestep))
+        contexts.append(words.contexts())
+    plain = words.refined(contexts)
+    for name in ("source", "target", "background", "weights"):
+        assert torch.equal(getattr(ours, name), getattr(plain, name)), name
+    assert ours.losses == plain.losses and counted.count(False) == 3 + 11
 
 
 def test_refinement_lowers_the_loss(denoiser, encoder, trajectory, mask, description):

@@ -1,0 +1,160 @@
+"""FLOPs of a pass: rows as counted, times the FLOPs of a row at full size.
+
+A row's FLOPs are those that PyTorch's counter sees on the host's classes on the meta device, which has shapes and no
+numbers. Attention counts as two matrix products forward and four backward, whether or not a kernel fuses them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from rich.table import Table
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..attention.maps import CrossAttentionMaps, StopForward, map_grid, record_queries
+from ..host.sampling.attention import ControlledAttention
+from .counting import Network, Part, Rows, Run, count_rows
+from .passes import STAGES, WAYS, Way
+from .shapes import (
+    SHAPES,
+    TOKENS,
+    Shape,
+    Size,
+    attention_override,
+    explicit_attention,
+    meta_text,
+    meta_unet,
+    meta_vae,
+    narrow,
+    random_models,
+)
+
+COUNTED_AT = {"channels": 32, "width": 64, "latent": 8}  # the narrow model whose rows are counted
+
+
+@dataclass(frozen=True)
+class Cost:
+    """FLOPs of a row through a part of a network."""
+
+    forward: dict[tuple[Network, Part], int]
+    backward: dict[tuple[Network, Part], int]
+
+    def of(self, run: Run) -> int:
+        """FLOPs of a row of this run."""
+        return self.forward[run.network, run.forward] + self.backward[run.network, run.backward]
+
+
+class MetaUNet:
+    """A `Denoiser` on the meta device, for its work alone."""
+
+    def __init__(self, unet: nn.Module, attention: Callable[..., Tensor]) -> None:
+        self.unet = unet
+        self.controlled = ControlledAttention(unet, attention_override(attention), gradients=True)
+
+    def __call__(self, latent: Tensor, sigma: float, context: Tensor, control=None) -> Tensor:
+        self.controlled.control = control or (lambda layer, q, k, v, attend: attend(q, k, v))
+        timesteps = torch.empty(len(latent), device="meta")
+        options = self.controlled.options["transformer_options"]
+        return self.unet(latent, timesteps, context=context, transformer_options=options)
+
+
+def costs(shape: Shape) -> Cost:
+    """FLOPs of a row of each network of a shape."""
+    with torch.device("meta"):
+        latent = torch.empty(1, 4, shape.latent, shape.latent)
+        context = torch.empty(1, TOKENS, shape.unet["context_dim"], requires_grad=True)
+        embeddings = torch.empty(1, TOKENS, shape.text["hidden_size"], requires_grad=True)
+        step = torch.empty_like(latent, requires_grad=True)
+    unet, text = MetaUNet(meta_unet(shape), explicit_attention), meta_text(shape)
+    vae: Any = meta_vae(shape)
+    grid = map_grid(*latent.shape[-2:])
+    last = record_queries(unet, latent, 1.0, context, grid)[1]
+
+    def maps() -> Tensor:
+        control = CrossAttentionMaps(grid, last)
+        with suppress(StopForward):
+            unet(latent, 1.0, context, control)
+        return control.maps()
+
+    def encoded() -> Tensor:  # the layer that the context is taken from: SD2's last but one
+        with saved_tensors_hooks(torch.clone, lambda kept: kept):  # it adds in place
+            layer = None if shape.first else -2
+            out, hidden, *_ = text(embeds=embeddings, num_tokens=[TOKENS], intermediate_output=layer)
+        return out if shape.first else hidden
+
+    runs: dict[tuple[Network, Part], Callable[[], Tensor]] = {
+        ("unet", "whole"): lambda: unet(latent, 1.0, context),
+        ("unet", "to the last map"): maps,
+        ("text", "whole"): encoded,
+        ("decoder", "whole"): lambda: vae.decode(step),
+    }
+    forward: dict[tuple[Network, Part], int] = {}
+    backward: dict[tuple[Network, Part], int] = {(network, "none"): 0 for network, _ in runs}
+    for key, run in runs.items():
+        with FlopCounterMode(display=False) as counter:
+            out = run()
+        with FlopCounterMode(display=False) as both:
+            out.sum().backward()
+        forward[key], backward[key] = counter.get_total_flops(), both.get_total_flops()
+    return Cost(forward, backward)
+
+
+def stage_flops(rows: Rows, cost: Cost) -> dict[str, int]:
+    """FLOPs of each stage."""
+    return {stage: sum(n * cost.of(run) for run, n in runs.items()) for stage, runs in rows.items()}
+
+
+def measure(size: Size, ways: Sequence[Way] = WAYS) -> dict[str, Rows]:
+    """Rows of each way, on a narrow model of the size's layers."""
+    shape = narrow(SHAPES[size], **COUNTED_AT)
+    shape = replace(shape, text=shape.text | {"num_hidden_layers": 3})  # how deep it is changes no count
+    models = random_models(shape)
+    return {way.name: count_rows(way, models, shape) for way in ways}
+
+
+def row_table(size: Size, cost: Cost) -> Table:
+    """TFLOP of a row."""
+    drawn = Table("a row of", "forward", "backward", title=f"TFLOP, {SHAPES[size].name}")
+    for (network, part), flops in cost.forward.items():
+        name = network if part == "whole" else f"{network} {part}"
+        drawn.add_row(name, f"{flops / 1e12:.3f}", f"{cost.backward[network, part] / 1e12:.3f}")
+    return drawn
+
+
+def rows_table(found: dict[str, Rows]) -> Table:
+    """Rows by stage; those with gradients after a plus."""
+    names = ("unet", "decoder", "text")
+    drawn = Table("way", "stage", *names, title="Rows: without + with gradients", caption="m: to the last map alone")
+    for way, rows in found.items():
+        for stage in STAGES:
+            if stage in rows:
+                drawn.add_row(way, stage, *(_cell(rows[stage], network) for network in names))
+    return drawn
+
+
+def _cell(runs: dict[Run, int], network: str) -> str:
+    parts: dict[bool, list[str]] = {False: [], True: []}
+    for run, n in runs.items():
+        if run.network == network:
+            parts[run.backward != "none"].append(f"{n}{'m' if run.forward != 'whole' else ''}")
+    plain, graded = (" and ".join(found) for found in parts.values())
+    return plain + (f" + {graded}" if graded else "")
+
+
+def flops_table(size: Size, found: dict[str, Rows], cost: Cost) -> Table:
+    """TFLOP by stage, and the ratio to the first way."""
+    drawn = Table("way", *STAGES, "a pass", "ratio", title=f"TFLOP, {SHAPES[size].name}")
+    first = None
+    for way, rows in found.items():
+        flops = stage_flops(rows, cost)
+        total = sum(flops.values())
+        first = first or total
+        cells = (f"{flops.get(stage, 0) / 1e12:.1f}" for stage in STAGES)
+        drawn.add_row(way, *cells, f"{total / 1e12:.1f}", f"{total / first:.4f}x")
+    return drawn
