@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from math import sqrt
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,6 +27,7 @@ from ..host.sampling.model import sigmas_for
 from ..host.sampling.text import ClipEncoder
 from ..host.sampling.vae import differentiable_decoder
 from ..host.zero_shot.edit import Models
+from ..methods.zero_shot.contexts import Context, each, join_rows, tokens_of, with_tokens
 from ..methods.zero_shot.embedding_loss import embedding_loss
 from ..methods.zero_shot.inversion import ddim_step
 from ..methods.zero_shot.null_text import NullTextSettings
@@ -89,7 +91,7 @@ def reference_pass(
         image, mask, start = owned(image), owned(mask), owned(start)
         empty, plain = owned(empty), owned(plain)
 
-        def stage(run: Callable[[Denoiser, Tensor], Tensor], gradients: bool = True) -> Tensor:
+        def stage(run: Callable[[Denoiser, Tensor], Any], gradients: bool = True) -> Any:
             return with_denoiser(models.model, start, run, sigmas, gradients=gradients)
 
         rows = text_rows(encoder, description)
@@ -117,12 +119,12 @@ def _guided(eps: Tensor) -> Tensor:
     return empty + GUIDANCE * (text - empty)
 
 
-def _invert(denoise: Denoiser, latent: Tensor, sigmas: Tensor, empty: Tensor, source: Tensor) -> Tensor:
+def _invert(denoise: Denoiser, latent: Tensor, sigmas: Tensor, empty: Context, source: Context) -> Tensor:
     """[N, 1, C, h, w], noisiest first."""
     path = [latent]
     for low, high in zip(sigmas[1:-1].flip(0), sigmas[:-2].flip(0), strict=True):
         scaled = path[-1] * ((1 + high**2) / (1 + low**2)).sqrt()
-        eps = denoise(torch.cat([scaled] * 2), high, torch.cat([empty, source]), Maps())
+        eps = denoise(torch.cat([scaled] * 2), high, join_rows([empty, source]), Maps())
         path.append(ddim_step(path[-1], eps[:1] + 0 * (eps[1:] - eps[:1]), low, high))
     return torch.stack(path[::-1])
 
@@ -133,9 +135,9 @@ def _refine(
     path: Tensor,
     sigmas: Tensor,
     rows: tuple[TextRow, TextRow],
-    empty: Tensor,
+    empty: Context,
     mask: Tensor,
-) -> Tensor:
+) -> Context:
     """[N-1, 2, T, D]: the source's and the target's contexts."""
     grid = map_grid(*path.shape[-2:])
     share = mask_on_grid(binarize_mask(mask), grid)
@@ -152,7 +154,7 @@ def _refine(
             optimizer.zero_grad()
             texts = [row.context(encoder, tokens) for row, tokens in zip(rows, words, strict=True)]
             control = Maps(grid)
-            denoise(torch.cat([latents] * 2), sigmas[step], torch.cat([empty, empty, *texts]), control)
+            denoise(torch.cat([latents] * 2), sigmas[step], join_rows([empty, empty, *texts]), control)
             weights = torch.ones(len(words[0])), logits.softmax(0)
             losses = [
                 embedding_loss(
@@ -172,54 +174,56 @@ def _refine(
         with torch.no_grad():
             source, other = (row.context(encoder, tokens) for row, tokens in zip(rows, words, strict=True))
             alpha, ends = logits.softmax(0), (row.prompt.end for row in rows)
-            target = fuse_target(source, other, alpha, rows[0].tokens, rows[1].tokens, *ends)
-            found.append(torch.cat([source, target]))
-            eps = denoise(torch.cat([latents] * 2), sigmas[step], torch.cat([empty, empty, source, other]), Maps())
+            tokens = tokens_of(source), tokens_of(other)
+            target = with_tokens(other, fuse_target(*tokens, alpha, rows[0].tokens, rows[1].tokens, *ends))
+            found.append(join_rows([source, target]))
+            eps = denoise(torch.cat([latents] * 2), sigmas[step], join_rows([empty, empty, source, other]), Maps())
             latents = ddim_step(latents, _guided(eps), sigmas[step], sigmas[step + 1])
-    return torch.stack(found)
+    return each(lambda *steps: torch.stack(steps), *found)
 
 
 def _null_text(
     denoise: Denoiser,
     path: Tensor,
     sigmas: Tensor,
-    contexts: Tensor,
-    empty: Tensor,
+    contexts: Context,
+    empty: Context,
     edges: Callable[[Tensor], Tensor],
-) -> Tensor:
+) -> Context:
     """[N-1, 1, T, D]"""
-    null = empty.clone().requires_grad_()
+    null = tokens_of(empty).clone().requires_grad_()
     optimizer = torch.optim.AdamW([null], lr=NULL_TEXT.learning_rate, weight_decay=NULL_TEXT.weight_decay)
     latent, found = path[0], []
     for step in range(len(path) - 1):
         sigma, following = sigmas[step : step + 2]
         root = (1 + following**2).rsqrt()
-        landed = partial(_guided_step, denoise, latent, null, contexts[step, :1], sigma, following)
+        rows = with_tokens(empty, null), contexts[step, :1]
+        landed = partial(_guided_step, denoise, latent, *rows, sigma, following)
         for _ in range(NULL_TEXT.inner(step)):
             optimizer.zero_grad()
             z = landed() * root
             loss = NULL_TEXT.latent_weight * (z - path[step + 1] * root).square().mean() + edges(z).sum()
             loss.backward()
             optimizer.step()
-        found.append(null.detach().clone())
+        found.append(with_tokens(empty, null.detach().clone()))
         with torch.no_grad():
             latent = landed()
-    return torch.stack(found)
+    return each(lambda *steps: torch.stack(steps), *found)
 
 
 def _guided_step(
-    denoise: Denoiser, latent: Tensor, null: Tensor, source: Tensor, sigma: Tensor, following: Tensor
+    denoise: Denoiser, latent: Tensor, null: Context, source: Context, sigma: Tensor, following: Tensor
 ) -> Tensor:
     """Where a guided step from a latent lands."""
-    eps = denoise(torch.cat([latent] * 2), sigma, torch.cat([null, source]), Maps())
+    eps = denoise(torch.cat([latent] * 2), sigma, join_rows([null, source]), Maps())
     return ddim_step(latent, _guided(eps), sigma, following)
 
 
-def _edit(denoise: Denoiser, path: Tensor, sigmas: Tensor, contexts: Tensor, nulls: Tensor) -> Tensor:
+def _edit(denoise: Denoiser, path: Tensor, sigmas: Tensor, contexts: Context, nulls: Context) -> Tensor:
     """[1, C, h, w]"""
     latents = path[0].repeat(2, 1, 1, 1)
     for step in range(len(path) - 1):
-        texts = torch.cat([nulls[step], nulls[step], contexts[step]])
+        texts = join_rows([nulls[step], nulls[step], contexts[step]])
         eps = denoise(torch.cat([latents] * 2), sigmas[step], texts, Maps(replaced=(2, 3)))
         latents = ddim_step(latents, _guided(eps), sigmas[step], sigmas[step + 1])
     return latents[1:]
