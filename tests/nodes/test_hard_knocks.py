@@ -1,35 +1,21 @@
 """What users ran into in trials of the pack, and what they see now, on the real host."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 from checkpoints import write_sd1
-from graphs import DESCRIPTION, add, edit_graph, refusal, saved_picture
+from graphs import DESCRIPTION, add, edit_graph, one_box_graph, refusal, saved_picture
 from PIL import Image
 
-ONE_PASS = {"size": 64, "steps": 1, "strength": 0.7, "amount": 1.0, "steps_per_timestep": 0, "view_size": 64}
-ONE_PASS |= {"k": 1, "max_passes": 1, "new_descriptions": "best other trial"}
 BACKGROUND = "(foreground) bright & (background) dusk cold"
 
 
 @pytest.fixture
 def one_box(composite_name, mask_name):
     """The loop in one box, one short pass; `inputs` change it."""
-
-    def one_box(*descriptions, **inputs):
-        graph = add({}, "composite", "LoadImage", image=composite_name)
-        add(graph, "mask", "LoadImageMask", image=mask_name, channel="red")
-        add(graph, "model", "LoadMiniHarmonyModel")
-        add(graph, "evaluator", "LoadHarmonyEvaluator", name="embedded")
-        text = "\n".join(descriptions or [DESCRIPTION])
-        add(graph, "describe", "DescribePicker", text=text, mode="append", index=0, strict=True)
-        links = {"model": ["model", 0], "clip": ["model", 1], "vae": ["model", 2], "evaluator": ["evaluator", 0]}
-        links |= {"image": ["composite", 0], "mask": ["mask", 0], "descriptions": ["describe", 2]}
-        add(graph, "apply", "Harmonize", **links | ONE_PASS | inputs)
-        return add(graph, "save", "SaveImage", images=["apply", 0], filename_prefix="tests/knocks")
-
-    return one_box
+    return partial(one_box_graph, composite_name, mask_name)
 
 
 def shown(server, graph, node="apply"):
