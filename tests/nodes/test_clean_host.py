@@ -129,7 +129,7 @@ def described_graph(composite, mask):
     return add(graph, "words", "PreviewAny", source=["describe", 1])
 
 
-# What runs, and the node during which it is cancelled. Each has many steps of half a second left then, or many pictures.
+# What runs, and the node that is cancelled. It has many steps of half a second left then, or many pictures.
 STAGES = {
     "inversion": (lambda *pictures: edit_graph(*pictures, 100), "invert"),
     "refinement": (lambda *pictures: edit_graph(*pictures, 4, 100), "refine"),
