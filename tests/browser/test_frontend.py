@@ -11,7 +11,13 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-WANT_WEIGHTS = {"harmonize_sd2", "painterly", "diffharmony_released", "inverse_harmonization_released"}  # do not ship
+WANT_WEIGHTS = {  # that do not ship
+    "harmonize_sd2",
+    "harmonize_sd15_lora_controlnet",
+    "painterly",
+    "diffharmony_released",
+    "inverse_harmonization_released",
+}
 NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
 READABLE = 8 / 14  # zoom; the browser draws no letters of less than 8 pixels, and titles have 14
 TITLE_BAR = 30  # pixels above a node's position
