@@ -50,6 +50,10 @@ class PassError(RuntimeError):
     """
 
     def __init__(self, place: str, problem: Exception | str, saved: Sequence[Path] = ()) -> None:
-        files = f" Finished passes are saved: {', '.join(map(str, saved))}" if saved else ""
-        super().__init__(f"{place}: {problem}{files}")
         self.place, self.problem, self.saved = place, problem, tuple(saved)
+        super().__init__(" ".join(filter(None, (f"{place}: {problem}", self.saved_files))))
+
+    @property
+    def saved_files(self) -> str:
+        """A sentence that names the files; empty without any."""
+        return f"Finished passes are saved: {', '.join(map(str, self.saved))}" if self.saved else ""

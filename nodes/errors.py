@@ -10,11 +10,12 @@ from typing import Any
 from comfy_api.latest import io, ui
 
 from ..core.errors import InputError, PassError, ServiceError
+from ..host.memory import ran_out, short_of_memory
 from ..host.notes import collected
 
 logger = logging.getLogger(__name__)
 
-# What the engine raises when the user can mend it. Everything else is the host's affair, out of memory first of all.
+# What the engine raises when the user can mend it, besides too little memory. Everything else is the host's affair.
 EXPECTED = (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError)
 MODEL = {"unet": "model", "denoise": "model"}  # names that the engine has for what every node calls model
 
@@ -40,6 +41,9 @@ def errors_name(node: str, **inputs: str) -> Iterator[list[str]]:
         except InputError as error:
             raise _told(ValueError(f"{node}, {_of_input(error, inputs)}"), error) from None
         except PassError as error:
+            if isinstance(error.problem, Exception) and ran_out(error.problem):
+                place, saved = f"{node}, {error.place}".removesuffix(", "), error.saved_files
+                raise _told(short_of_memory(place, error.problem, saved), error) from None
             expected = isinstance(error.problem, (*EXPECTED, ServiceError, str))
             problem = _of_input(error.problem, inputs) if isinstance(error.problem, InputError) else error.problem
             named = RuntimeError(str(PassError(f"{node}, {error.place}", problem, error.saved)))
@@ -49,6 +53,10 @@ def errors_name(node: str, **inputs: str) -> Iterator[list[str]]:
         except EXPECTED as error:
             kind = next(kind for kind in EXPECTED if isinstance(error, kind))  # a subclass may want other arguments
             raise kind(f"{node}: {error}") from error
+        except Exception as error:
+            if not ran_out(error):
+                raise
+            raise _told(short_of_memory(node, error), error) from None
 
 
 def noted(notes: list[str], output: io.NodeOutput) -> io.NodeOutput:

@@ -24,6 +24,7 @@ NEEDS = {
     "harmonize_gemini": "Words by Gemini.\nNeeds your API key.",
     "harmonize_sd2": "One pass with your\nStable Diffusion 1.5 or 2\ncheckpoint.",
     "harmonize_sdxl": "One pass with your\nSDXL checkpoint.",
+    "harmonize_sd15_lora_controlnet": "Stable Diffusion 1.5\nwith your LoRA and\nControlNet.",
     "painterly": "Into a painting.\nNeeds your Stable\nDiffusion checkpoint.",
     "diffharmony": "DiffHarmony++.\nNeeds weights that\ndo not ship.",
     "inverse_harmonization": "Composites of a\nreal picture. Needs weights\nthat do not ship.",

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import comfy.model_management
 import comfy.utils
 import folder_paths
 import torch
@@ -46,7 +45,7 @@ class KeptPasses:
 
     @contextmanager
     def errors_name(self, *place: str) -> Iterator[None]:
-        """An error says where it happened and which passes are saved. Out of memory and the interrupt are the host's.
+        """An error says where it happened and which passes are saved. The interrupt is the host's.
 
         Args:
             place: parts of the place's name; empty ones do not count. Before the first pass there is no name and no
@@ -56,7 +55,7 @@ class KeptPasses:
         try:
             yield
         except Exception as error:
-            if comfy.model_management.is_oom(error) or not (where or self.paths):
+            if not (where or self.paths):
                 raise
             raise PassError(where, error, self.paths) from error
 

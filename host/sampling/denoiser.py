@@ -200,7 +200,22 @@ class _FrozenControl:
     @torch.no_grad()
     def get_control(self, x_noisy: Tensor, t: Tensor, cond: dict, batched_number: int, *args: Any) -> Any:
         cond = {key: value.detach() if torch.is_tensor(value) else value for key, value in cond.items()}
-        return self.control.get_control(x_noisy.detach(), t, cond, batched_number, *args)
+        control = self.control.get_control(x_noisy.detach(), t, cond, batched_number, *args)
+        return control and {place: list(map(_beside, outputs)) for place, outputs in control.items()}
+
+
+class _Beside(Tensor):
+    """A ControlNet's output. The host adds it in place to what autograd may have kept; this gives the sum instead."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        func = Tensor.add if func in (Tensor.add_, Tensor.__iadd__) else func
+        with torch._C.DisableTorchFunctionSubclass():
+            return func(*args, **kwargs or {})
+
+
+def _beside(output: Tensor | None) -> Tensor | None:
+    return None if output is None else output.as_subclass(_Beside)
 
 
 def _gradient_free(entry: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Nodes execute under `torch.inference_mode()`, and weights loaded there are inference tensors, which autograd
 refuses. A stage that differentiates therefore works on a copy that nobody else holds, or, where weights are
-cast in every operation anyway, on the shared weights computed in float32.
+cast in every operation anyway, on the shared weights computed in float32. A copy of quantized weights has plain ones.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from typing import Any
 import comfy.model_management as management
 import torch
 from comfy.model_patcher import ModelPatcher
+from comfy.quant_ops import QuantizedTensor
 from torch import nn
+
+from ..memory import ran_out
 
 
 @contextmanager
@@ -96,26 +99,58 @@ def _private(patcher: ModelPatcher) -> ModelPatcher:
 def _reload(patcher: ModelPatcher) -> ModelPatcher | None:
     """A clone on weights read anew, where the host manages them dynamically and knows how to read them."""
     if patcher.is_dynamic() and patcher.cached_patcher_init is not None:
-        return patcher.clone(force_deepcopy=True, disable_dynamic=True)
+        private = patcher.clone(force_deepcopy=True, disable_dynamic=True)
+        _expand(private)
+        return private
     return None
+
+
+def _expand(patcher: ModelPatcher) -> None:
+    """Gives a private copy the plain weights that its quantized ones stand for: no gradient passes those."""
+    for module in patcher.model.modules():
+        for name, weight in list(module.named_parameters(recurse=False)):
+            if isinstance(weight, QuantizedTensor):
+                setattr(module, name, nn.Parameter(weight.dequantize(), requires_grad=False))
+                module._full_precision_mm = True  # else the host's layer would quantize what it is multiplied with
+                patcher.size = 0  # to be counted again
 
 
 def _cast_in_every_operation(model: nn.Module) -> bool:
     """Whether autograd never meets a shared tensor: all are low-precision weights of the host's own layers."""
     for module in model.modules():
         own = [w for w in module.parameters(recurse=False) if w.is_floating_point()]
-        if own and (not hasattr(module, "comfy_cast_weights") or any(w.dtype == torch.float32 for w in own)):
+        if own and (not hasattr(module, "comfy_cast_weights") or any(map(_refused, own))):
             return False
     network = getattr(model, "diffusion_model", model)
     return not any(b.is_floating_point() for b in network.buffers())
 
 
+def _refused(weight: nn.Parameter) -> bool:
+    """Whether an operation of the host's layers hands the weight itself to autograd."""
+    return weight.dtype == torch.float32 or isinstance(weight, QuantizedTensor)
+
+
 def _deep_copy(patcher: ModelPatcher) -> ModelPatcher:
-    """A clone around a copy of the weights as they were before any patch; the patches go on again at loading."""
-    _unload(patcher)
+    """A clone around a copy of the weights as they were before any patch; the patches go on again at loading.
+
+    Raises:
+        ValueError: for quantized weights of a kind that cannot be copied.
+    """
+    with torch.inference_mode():  # as the host does: quantized weights that move outside of it cannot move back
+        _unload(patcher)
     model = patcher.model
     shared = {id(x): x for x in (getattr(model, "model_config", None), getattr(model, "current_patcher", None)) if x}
-    duplicate = copy.deepcopy(model, shared)
+    shared |= {id(w): w for w in model.parameters() if isinstance(w, QuantizedTensor)}  # which cannot be copied
+    try:
+        duplicate = copy.deepcopy(model, shared)
+    except Exception as error:
+        kinds = {type(w).__name__ for w in model.parameters()} - {"Parameter"}
+        if not kinds or ran_out(error):
+            raise
+        raise ValueError(
+            f"{type(model).__name__} has weights of the kind {', '.join(sorted(kinds))}, which gradients cannot use. "
+            "Load the model without quantization, or leave out what needs gradients: set steps_per_timestep to 0."
+        ) from error
     if hasattr(duplicate, "current_patcher"):
         duplicate.current_patcher = None
     if patcher.is_dynamic():
@@ -126,6 +161,7 @@ def _deep_copy(patcher: ModelPatcher) -> ModelPatcher:
         private.backup, private.backup_buffers, private.object_patches_backup = {}, {}, {}
         private.pinned = set()
     private.hook_backup, private.cached_hook_patches = {}, {}
+    _expand(private)
     return private
 
 

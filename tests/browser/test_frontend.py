@@ -15,6 +15,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 WANT_WEIGHTS = {
     "harmonize_sd2",
     "harmonize_sdxl",
+    "harmonize_sd15_lora_controlnet",
     "painterly",
     "diffharmony_released",
     "inverse_harmonization_released",

@@ -1,12 +1,27 @@
 """What a run leaves behind in the host: nothing. All tests share one process, one MODEL and one CLIP."""
 
+import time
+
 import pytest
 import torch
-from graphs import add, edit_graph, interrupted, null_text_graph, saved_latent
+from graphs import (
+    add,
+    diffharmony_graph,
+    edit_graph,
+    null_text_graph,
+    one_box_graph,
+    pictures_graph,
+    routed_graph,
+    saved_latent,
+    troubled,
+)
 from safetensors.torch import load_file, save_file
+from vision_models import write_llava
+
+from diff_harmonization.cli.client import WorkflowError
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def edited(server, composite_copy, mask_name):
     """The latent of an edit that the host has to compute; `change(graph)` may alter the graph."""
 
@@ -38,6 +53,12 @@ def sampled(server, composite_copy):
     return sample
 
 
+@pytest.fixture(scope="module")
+def clean(sampled, edited):
+    """The stock sampler's latent and an edit's before anything was cancelled."""
+    return sampled(), edited()
+
+
 def test_stock_sampler_is_bit_identical_after_a_run(edited, sampled):
     before = sampled()
     edited()
@@ -52,14 +73,7 @@ def test_stock_sampler_is_bit_identical_after_a_null_text(server, sampled, compo
 
 def test_stock_sampler_is_bit_identical_after_a_routed_run(server, sampled, composite_copy, mask_name):
     before = sampled()
-    graph = {"load": {"class_type": "LoadImage", "inputs": {"image": composite_copy()}}}
-    add(graph, "mask", "LoadImageMask", image=mask_name, channel="red")
-    add(graph, "find", "FindInstances", image=["load", 0], mask=["mask", 0], source="embedded")
-    add(graph, "similar", "InstanceSimilarity", instances=["find", 0], image=["load", 0])
-    add(graph, "network", "LoadRoutedHarmonizer", name="embedded")
-    inputs = {"harmonizer": ["network", 0], "importance": ["similar", 0], "strength": 1.0, "local": True}
-    add(graph, "apply", "RoutedHarmonize", image=["load", 0], mask=["mask", 0], **inputs)
-    server.run(add(graph, "save", "PreviewImage", images=["apply", 0]))
+    server.run(routed_graph(composite_copy(), mask_name))
     assert torch.equal(sampled(), before)
 
 
@@ -85,22 +99,75 @@ def test_lora_shapes_the_edit_and_is_gone_afterwards(edited, sampled, server_bas
     assert torch.equal(edited(), plain)
 
 
-@pytest.mark.parametrize(
-    ("node", "steps", "per_timestep"), [("invert", 1000, 1), ("refine", 20, 100), ("null", 4, 100), ("edit", 80, 0)]
-)
-def test_cancelling_leaves_the_host_clean(
-    server, edited, sampled, composite_copy, mask_name, node, steps, per_timestep
+def maps_graph(composite, mask):
+    graph = edit_graph(composite, mask)
+    links = {"model": ["model", 0], "clip": ["model", 1], "trajectory": ["invert", 0], "refined": ["refine", 0]}
+    links |= {"description": ["describe", 0], "image": ["view", 0], "mask": ["view", 1]}
+    add(graph, "maps", "AttentionMaps", **links, levels=4)
+    return add(graph, "drawn", "PreviewImage", images=["maps", 0])
+
+
+def inverse_graph(composite, mask):
+    graph = diffharmony_graph(composite, mask)
+    del graph["save"], graph["apply"]["inputs"]["seeds"]
+    graph["model"]["inputs"]["direction"], graph["apply"]["class_type"] = "inverse", "InverseHarmonize"
+    graph["apply"]["inputs"] |= {"candidates": 3, "steps": 10}
+    return add(graph, "drawn", "PreviewImage", images=["apply", 0])
+
+
+def routed_batch_graph(composite, mask):
+    graph = routed_graph(composite, mask)
+    add(graph, "batch", "RepeatImageBatch", image=["composite", 0], amount=16)
+    graph["apply"]["inputs"]["image"] = ["batch", 0]
+    return graph
+
+
+def described_graph(composite, mask):
+    inputs = {"object": "cat", "provider": "vlm", "provider.model": "tiny llava"}
+    graph = pictures_graph(composite, mask)
+    add(graph, "describe", "LocalDescribe", image=["composite", 0], mask=["mask", 0], **inputs)
+    return add(graph, "words", "PreviewAny", source=["describe", 1])
+
+
+# What runs, and the node that is cancelled. It has many steps of half a second left then, or many pictures.
+STAGES = {
+    "inversion": (lambda *pictures: edit_graph(*pictures, 100), "invert"),
+    "refinement": (lambda *pictures: edit_graph(*pictures, 4, 100), "refine"),
+    "null-text": (lambda *pictures: null_text_graph(*pictures, inner_steps=100), "null"),
+    "edit": (lambda *pictures: edit_graph(*pictures, 5, 0), "edit"),
+    "maps": (maps_graph, "maps"),
+    "loop in one box": (lambda *pictures: one_box_graph(*pictures, steps=10, steps_per_timestep=2), "apply"),
+    "DiffHarmony": (lambda *pictures: diffharmony_graph(*pictures, steps=10, seeds=3), "apply"),
+    "inverse DiffHarmony": (inverse_graph, "apply"),
+    "routed": (routed_batch_graph, "apply"),
+    "describe": (described_graph, "describe"),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_cancelling_ends_a_run_within_a_step_and_leaves_the_host_clean(
+    server, server_base, clean, edited, sampled, composite_copy, mask_name, stage
 ):
-    before, stock = edited(), sampled()
-    if node == "null":
-        graph = null_text_graph(composite_copy(), mask_name, steps, inner_steps=per_timestep)
-    else:
-        graph = edit_graph(composite_copy(), mask_name, steps, per_timestep)
-    (reached, total), error = interrupted(server, graph, node)
-    assert error.details["node_id"] == node
-    assert reached < total
-    assert torch.equal(sampled(), stock)
-    assert torch.equal(edited(), before)
+    make, node = STAGES[stage]
+    if stage == "describe":
+        write_llava(server_base / "models" / "VLM" / "tiny llava")
+    heard, answered = [], []
+
+    def hear(kind, data):
+        if kind == "progress" and data["node"] == node:
+            heard.append((data["value"], data["max"]))
+            if not answered:
+                server.interrupt()
+                answered.append(time.monotonic())
+
+    with pytest.raises(WorkflowError, match="interrupted") as error:
+        server.run(troubled(make(composite_copy(), mask_name), "slow"), on_message=hear)
+    ended = time.monotonic()
+    assert error.value.details["node_id"] == node
+    assert heard[-1][0] < heard[-1][1]
+    assert len(heard) <= 3 or stage == "describe"  # the tiny model's tokens come faster than any answer
+    assert ended - answered[0] < 3  # a step takes half a second and what the machine adds
+    assert torch.equal(sampled(), clean[0]) and torch.equal(edited(), clean[1])
 
 
 def write_lora(path):

@@ -80,8 +80,23 @@ def test_an_error_of_a_pass_says_the_node_first():
     )
 
 
-@pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("Too little."), RuntimeError("A kernel failed."), KeyError(1)]
-)
+@pytest.mark.parametrize("kind", [torch.OutOfMemoryError, MemoryError])
+def test_too_little_memory_is_one_sentence_of_a_kind_that_the_host_knows(kind):
+    sentence = "the memory ran out. Choose a smaller size"
+    error = told(kind("Allocation on device 0 (out of memory)"))
+    assert type(error) is kind and str(error).startswith(f"DDIMInvert: {sentence}")
+    error = told(PassError("pass 2", kind("Allocation on device 0"), [Path("/a.png")]))
+    assert type(error) is kind and str(error).startswith(f"DDIMInvert, pass 2: {sentence}")
+    assert str(error).endswith("Finished passes are saved: /a.png") and "Allocation" not in str(error)
+
+
+def test_too_little_of_the_machines_memory_is_told_likewise():
+    with pytest.raises(RuntimeError) as torchs:
+        torch.empty(2**60, dtype=torch.uint8)
+    error = told(torchs.value)
+    assert type(error) is MemoryError and str(error).startswith("DDIMInvert: the memory ran out.")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("A kernel failed."), KeyError(1)])
 def test_everything_else_is_left_alone(error):
     assert told(error) is error

@@ -1,35 +1,30 @@
 """What users ran into in trials of the pack, and what they see now, on the real host."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 from checkpoints import write_sd1
-from graphs import DESCRIPTION, add, edit_graph, refusal, saved_picture
+from graphs import (
+    DESCRIPTION,
+    add,
+    diffharmony_graph,
+    edit_graph,
+    one_box_graph,
+    refusal,
+    routed_graph,
+    saved_picture,
+)
 from PIL import Image
 
-ONE_PASS = {"size": 64, "steps": 1, "strength": 0.7, "amount": 1.0, "steps_per_timestep": 0, "view_size": 64}
-ONE_PASS |= {"k": 1, "max_passes": 1, "new_descriptions": "best other trial"}
 BACKGROUND = "(foreground) bright & (background) dusk cold"
 
 
 @pytest.fixture
 def one_box(composite_name, mask_name):
     """The loop in one box, one short pass; `inputs` change it."""
-
-    def one_box(*descriptions, **inputs):
-        graph = add({}, "composite", "LoadImage", image=composite_name)
-        add(graph, "mask", "LoadImageMask", image=mask_name, channel="red")
-        add(graph, "model", "LoadMiniHarmonyModel")
-        add(graph, "evaluator", "LoadHarmonyEvaluator", name="embedded")
-        text = "\n".join(descriptions or [DESCRIPTION])
-        add(graph, "describe", "DescribePicker", text=text, mode="append", index=0, strict=True)
-        links = {"model": ["model", 0], "clip": ["model", 1], "vae": ["model", 2], "evaluator": ["evaluator", 0]}
-        links |= {"image": ["composite", 0], "mask": ["mask", 0], "descriptions": ["describe", 2]}
-        add(graph, "apply", "Harmonize", **links | ONE_PASS | inputs)
-        return add(graph, "save", "SaveImage", images=["apply", 0], filename_prefix="tests/knocks")
-
-    return one_box
+    return partial(one_box_graph, composite_name, mask_name)
 
 
 def shown(server, graph, node="apply"):
@@ -111,6 +106,14 @@ def test_an_object_that_is_named_like_an_embedding_file(server, server_base, one
     assert "object is one name in words" in message
 
 
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_word_that_is_named_like_an_embedding_file(server, one_box, strict):
+    graph = one_box("cat & (foreground) embedding:style & (background) dusk")
+    graph["describe"]["inputs"]["strict"] = strict
+    message = refusal(server, graph)
+    assert message.startswith("DescribePicker, input text: line 1: ") and "\n" not in message.strip()
+
+
 def test_a_description_by_text_goes_straight_into_harmonize(server, one_box):
     graph = one_box()
     add(graph, "describe", "TextDescribe", description=DESCRIPTION)
@@ -181,6 +184,17 @@ def test_numbers_that_are_none(server, odd, key, value):
     assert f"Harmonize, input {key}: it holds values that are no numbers" in refusal(server, graph)
 
 
+@pytest.mark.parametrize("value", ["nan", "inf"])
+@pytest.mark.parametrize("key", ["image", "mask"])
+@pytest.mark.parametrize("make", [routed_graph, diffharmony_graph])
+def test_numbers_that_are_none_in_the_other_methods(server, composite_name, mask_name, make, key, value):
+    graph = make(composite_name, mask_name)
+    kind, like = ("ScriptedPicture", "composite") if key == "image" else ("ScriptedMask", "mask")
+    add(graph, "odd", kind, like=[like, 0], value=value)
+    graph["apply"]["inputs"][key] = ["odd", 0]
+    assert f"{graph['apply']['class_type']}, input {key}: it holds values that are no numbers" in refusal(server, graph)
+
+
 def test_a_gray_picture(server, odd):
     graph = odd("image", "ScriptedPicture", like=["composite", 0], value="gray")
     assert "Harmonize, input image: got shape (1, " in refusal(server, graph)
@@ -196,15 +210,14 @@ def test_a_mask_of_truth_values(server, odd):
 
 
 @pytest.mark.parametrize(("width", "height"), [(20000, 40), (40, 800), (3, 400)])
-def test_pictures_of_extreme_sizes(server, tmp_path, one_box, width, height):
+@pytest.mark.parametrize("make", [one_box_graph, routed_graph, diffharmony_graph])
+def test_pictures_of_extreme_sizes(server, tmp_path, make, width, height):
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     mask = np.zeros((height, width), np.uint8)
     mask[height // 3 : height // 2, width // 3 : width // 2 + 1] = 255
     Image.fromarray(pixels).save(tmp_path / f"wide{width}.png")
     Image.fromarray(mask).convert("RGB").save(tmp_path / f"wide_mask{width}.png")
-    graph = one_box()
-    graph["composite"]["inputs"]["image"] = server.upload(tmp_path / f"wide{width}.png")
-    graph["mask"]["inputs"]["image"] = server.upload(tmp_path / f"wide_mask{width}.png")
+    graph = make(*(server.upload(tmp_path / f"{name}{width}.png") for name in ("wide", "wide_mask")))
     result = saved_picture(server, server.run(graph), "save")
     assert result.shape == pixels.shape and (result[mask == 0] == pixels[mask == 0]).all()
 

@@ -162,6 +162,26 @@ def write_inpainting_unet(path: Path) -> Path:
     return _write(path, unet_shapes(**SD1, in_channels=9))
 
 
+def write_controlnet(path: Path) -> Path:
+    """A ControlNet for the UNet of `write_sd1`."""
+    import comfy.ops
+    from comfy.cldm.cldm import ControlNet
+
+    sizes = {
+        name: value for name, value in (UNET | SD1).items() if name not in ("out_channels", "transformer_depth_output")
+    }
+    with torch.device("meta"):
+        network = ControlNet(**sizes, hint_channels=3, operations=comfy.ops.disable_weight_init)
+    return _write(path, shapes_of(network))
+
+
+def write_lora(path: Path) -> Path:
+    """A LoRA of rank 4 on the cross-attention of one block of `write_sd1`'s UNet."""
+    name, width = "lora_unet_middle_block_1_transformer_blocks_0_attn2_to_v", UNET["model_channels"]
+    up, down = (width, 4), (4, SD1["context_dim"])
+    return _write(path, {f"{name}.lora_up.weight": up, f"{name}.lora_down.weight": down, f"{name}.alpha": (1,)})
+
+
 def write_unclip_unet(path: Path) -> Path:
     """A UNet alone, of the unCLIP variant: SD2's relative that also takes a pooled image embedding."""
     return _write(path, unet_shapes(num_classes="sequential", adm_in_channels=2048))

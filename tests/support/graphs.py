@@ -80,6 +80,65 @@ def null_text_graph(composite: str, mask: str, steps: int = 4, **settings: Any) 
     return graph
 
 
+ONE_PASS = {"size": 64, "steps": 1, "strength": 0.7, "amount": 1.0, "steps_per_timestep": 0, "view_size": 64}
+ONE_PASS |= {"k": 1, "max_passes": 1, "new_descriptions": "best other trial"}
+
+
+def pictures_graph(composite: str, mask: str) -> Workflow:
+    """The composite and its mask, loaded."""
+    graph = add({}, "composite", "LoadImage", image=composite)
+    return add(graph, "mask", "LoadImageMask", image=mask, channel="red")
+
+
+def one_box_graph(composite: str, mask: str, *descriptions: str, **inputs: Any) -> Workflow:
+    """The loop in one box on the embedded model, one short pass; `inputs` change it."""
+    graph = pictures_graph(composite, mask)
+    add(graph, "model", "LoadMiniHarmonyModel")
+    add(graph, "evaluator", "LoadHarmonyEvaluator", name="embedded")
+    text = "\n".join(descriptions or [DESCRIPTION])
+    add(graph, "describe", "DescribePicker", text=text, mode="append", index=0, strict=True)
+    links = {"model": ["model", 0], "clip": ["model", 1], "vae": ["model", 2], "evaluator": ["evaluator", 0]}
+    links |= {"image": ["composite", 0], "mask": ["mask", 0], "descriptions": ["describe", 2]}
+    add(graph, "apply", "Harmonize", **links | ONE_PASS | inputs)
+    return add(graph, "save", "SaveImage", images=["apply", 0], filename_prefix="tests/knocks")
+
+
+def routed_graph(composite: str, mask: str, **inputs: Any) -> Workflow:
+    """The routed network by itself, without a judge."""
+    graph = pictures_graph(composite, mask)
+    add(graph, "network", "LoadRoutedHarmonizer", name="embedded")
+    links = {"image": ["composite", 0], "mask": ["mask", 0], "harmonizer": ["network", 0]}
+    add(graph, "apply", "RoutedHarmonize", **links | {"strength": 1.0, "local": True} | inputs)
+    return add(graph, "save", "SaveImage", images=["apply", 0], filename_prefix="tests/knocks")
+
+
+def diffharmony_graph(composite: str, mask: str, **inputs: Any) -> Workflow:
+    """The embedded DiffHarmony in one box; its seed keeps the host's cache out."""
+    graph = add(pictures_graph(composite, mask), "model", "LoadMiniDiffHarmony", direction="harmonize")
+    links = {"model": ["model", 0], "clip": ["model", 1], "vae": ["model", 2], "harmony_vae": ["model", 3]}
+    links |= {"image": ["composite", 0], "mask": ["mask", 0]}
+    settings = {"seed": 0, "steps": 2, "size": 64, "seeds": 1, "carry": "lut", "view": "crop"}
+    add(graph, "apply", "DiffHarmonize", **links | settings | inputs)
+    return add(graph, "save", "SaveImage", images=["apply", 0], filename_prefix="tests/knocks")
+
+
+def troubled(graph: Workflow, way: str, call: int = 1) -> Workflow:
+    """The graph with a MODEL that is slow or runs out of memory, see ScriptedTrouble."""
+    graph = copy.deepcopy(graph)
+    for node in graph.values():
+        if node["inputs"].get("model") == ["model", 0]:
+            node["inputs"]["model"] = ["trouble", 0]
+    return add(graph, "trouble", "ScriptedTrouble", model=["model", 0], way=way, call=call)
+
+
+def keep_bits(graph: Workflow, **links: list) -> Workflow:
+    """Saves pictures in full precision, for `saved_latent`: each as "NAME_bits"."""
+    for name, link in links.items():
+        add(graph, f"{name}_latent", "ImageAsLatent", image=link)
+        add(graph, f"{name}_bits", "SaveLatent", samples=[f"{name}_latent", 0], filename_prefix=f"tests/{name}")
+    return graph
+
+
 def saved_latent(client: Client, outputs: dict[str, Any], node: str = "save") -> torch.Tensor:
     return load(client.view(outputs[node]["latents"][0]))["latent_tensor"]
 

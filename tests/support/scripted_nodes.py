@@ -4,6 +4,8 @@ import os
 import time
 
 import torch
+from comfy.model_management import unload_all_models
+from comfy.patcher_extension import WrappersMP
 from comfy_execution.graph_utils import GraphBuilder
 
 ANY = "*"
@@ -155,6 +157,52 @@ class ScriptedEnd:
         os._exit(9)
 
 
+class ScriptedTrouble:
+    """A MODEL whose network is "slow", or runs out of memory once, at a call of its own: of the "device"'s as a GPU
+    does, or of "main" memory as a CPU does."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "Tests", "run", ("MODEL",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "way": ("STRING", {}), "call": ("INT", {})}}
+
+    def run(self, model, way, call):
+        left = [call]
+
+        def trouble(executor, *args, **kwargs):
+            left[0] -= 1
+            if way == "slow":
+                time.sleep(0.5)
+            elif left[0] == 0 and way == "device":
+                raise torch.OutOfMemoryError("Allocation on device 0 would exceed allowed memory. (out of memory)")
+            elif left[0] == 0:
+                torch.empty(2**60, dtype=torch.uint8)
+            return executor(*args, **kwargs)
+
+        troubled = model.clone()
+        troubled.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, "tests", trouble)
+        return (troubled,)
+
+
+class ScriptedUnload:
+    """Hands a value on and lets the host take all models off the device."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "Tests", "run", (ANY,)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"value": (ANY, {})}}
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, input_types):
+        return True
+
+    def run(self, value):
+        unload_all_models()
+        return (value,)
+
+
 class ScriptedPicture:
     """A picture like another with a flaw: a number that is none in one pixel, one channel, or no picture at all."""
 
@@ -215,6 +263,8 @@ KINDS = (
     ScriptedLUTs,
     ImageAsLatent,
     ScriptedEnd,
+    ScriptedTrouble,
+    ScriptedUnload,
     ScriptedPicture,
     ScriptedMask,
     ScriptedNumber,

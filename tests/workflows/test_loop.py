@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from graphs import add, edit_graph, refusal, rising_scores, saved_latent, saved_picture, shipped
+from graphs import add, edit_graph, keep_bits, refusal, rising_scores, saved_latent, saved_picture, shipped
 
 from diff_harmonization.cli.client import WorkflowError
 from diff_harmonization.cli.server import HostServer, device_options
@@ -25,13 +25,6 @@ LISTS = ("scores", "descriptions", "decisions", "chosen", "reasons")
 def with_lists(graph, node, slot):
     for index, name in enumerate(LISTS, slot):
         add(graph, name, "PreviewAny", source=[node, index])
-    return graph
-
-
-def keep_bits(graph, **links):
-    for name, link in links.items():
-        add(graph, f"{name}_latent", "ImageAsLatent", image=link)
-        add(graph, f"{name}_bits", "SaveLatent", samples=[f"{name}_latent", 0], filename_prefix=f"tests/{name}")
     return graph
 
 

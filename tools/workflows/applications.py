@@ -1,4 +1,4 @@
-"""The shipped workflows' graphs for particular tasks: paintings, several objects, parts of an object."""
+"""The shipped workflows' graphs for particular tasks: paintings, several objects, parts of an object, other models."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .graphs import (
     compare_group,
     composite_group,
     loop_graph,
+    main_graph,
     nodes_of,
     one_pass,
     save_image,
@@ -21,6 +22,8 @@ from .graphs import (
     working_view,
 )
 
+LORA = "Load LoRA: a LoRA of yours for Stable Diffusion 1.5."
+CONTROL = "Load ControlNet: one that follows Canny edges. For another, replace the box Canny, too."
 TWO_LINES = """person & (foreground) indoor warm & (background) mountain cold clear
 object & (foreground) bright & (background) mountain cold clear"""
 PERSON, PERSON_MASK = "harmonize_example_person.jpg", "harmonize_example_person_mask.png"
@@ -93,6 +96,37 @@ def regions_graph(size: int, steps: int, strength: float, model: list[Node], han
     return groups
 
 
+def mixed_graph() -> list[Group]:
+    """One pass with a LoRA, and with a ControlNet that holds the picture's edges in every evaluation of the model."""
+    checkpoint = {"ckpt_name": "v1-5-pruned-emaonly.safetensors"}
+    styled = {"model": ("model", 0), "clip": ("model", 1), "lora_name": "your_lora.safetensors"}
+    handles = ("lora", 0), ("lora", 1), ("model", 2)
+    picture, described, edited, compared = main_graph(
+        512, 50, 1.0, [], handles, CHECKPOINT.replace(" or 2", ""), LORA, CONTROL
+    )
+    empty = {"positive": ("text", 0), "negative": ("text", 0)}
+    loaded = [
+        Node("model", "CheckpointLoaderSimple", checkpoint),
+        Node("lora", "LoraLoader", styled),
+        Node("control", "ControlNetLoader", {"control_net_name": "control_v11p_sd15_canny_fp16.safetensors"}),
+    ]
+    held = [
+        Node("edges", "Canny", {"image": ("view", 0)}),
+        Node("text", "CLIPTextEncode", {"clip": ("lora", 1), "text": ""}, "No text: the stages bring theirs"),
+        Node("shape", "ControlNetApplyAdvanced", empty | {"control_net": ("control", 0), "image": ("edges", 0)}),
+    ]
+    for node in nodes_of([edited]):
+        if node.id in ("invert", "refine", "edit"):
+            node.inputs["conditioning"] = ("shape", 0)
+    return [
+        picture,
+        described,
+        Group("3  LoRA and ControlNet", "#a33f3f", [[*loaded, *held]]),
+        Group("4  Edit", edited.color, edited.columns[:1]),
+        Group("5  Carry it to full resolution, and compare", compared.color, compared.columns),
+    ]
+
+
 def _two_masks(name: str, *files: str) -> list[Node]:
     """Two black-and-white pictures as one batch of masks."""
     pictures = [
@@ -114,4 +148,5 @@ def workflows() -> dict[str, list[Group]]:
         "regions": regions_graph(*EMBEDDED, mini, handles),
         # The embedded model has seen photographs only.
         "painterly": painterly_graph(512, 50, sd2, handles),
+        "harmonize_sd15_lora_controlnet": mixed_graph(),
     }

@@ -183,6 +183,26 @@ def test_gradients_flow_beside_controlnets_and_masks(model, latent, context, sig
     assert gradient.abs().sum() > 0
 
 
+def test_gradients_beside_a_controlnet_match_finite_differences(model, latent, context, sigmas, executor):
+    """A ControlNet's outputs are added to skips, which the blocks below keep for the backward pass."""
+    direction = torch.randn(latent.shape, generator=torch.Generator().manual_seed(4))
+
+    def stage(denoise, x):
+        def loss(value):
+            return denoise(value, 1.0, context).double().square().mean()
+
+        leaf = x.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(leaf), leaf)
+        step = 1e-2
+        with torch.no_grad():
+            numeric = (loss(x + step * direction) - loss(x - step * direction)) / (2 * step)
+        return float((gradient * direction).sum()), float(numeric)
+
+    conditioning = [[context, {"control": FakeControl()}]]
+    analytic, numeric = with_denoiser(model, latent, stage, sigmas, conditioning=conditioning, gradients=True)
+    assert analytic == pytest.approx(numeric, rel=2e-2)
+
+
 def test_controlnet_is_cleaned_when_the_stage_raises(model, latent, sigmas):
     control = FakeControl()
 
@@ -226,7 +246,8 @@ class FakeControl:
 
     def get_control(self, x_noisy, t, cond, batched_number, transformer_options):
         self.contexts.append(cond["c_crossattn"])
-        return {"middle": [self.weight * cond["c_crossattn"].square().mean()], "output": [], "input": []}
+        added = self.weight * cond["c_crossattn"].square().mean()
+        return {"middle": [added], "output": [None, added], "input": []}
 
     def get_models(self):
         return []
