@@ -21,7 +21,7 @@ from diff_harmonization.core.types import ImagingDescription
 from diff_harmonization.host.sampling.denoiser import to_latent_out, with_denoiser
 from diff_harmonization.host.sampling.text import ClipEncoder
 from diff_harmonization.host.zero_shot.edit import Models, PassSettings, edit_once
-from diff_harmonization.host.zero_shot.harmonize import harmonize
+from diff_harmonization.host.zero_shot.harmonize import run_harmonize, take
 from diff_harmonization.host.zero_shot.null_text import optimize_null
 from diff_harmonization.host.zero_shot.stages import (
     edit_trajectory,
@@ -260,7 +260,8 @@ class RisingScores:
 def test_the_loop_of_whole_passes(models, image, mask, null_text):
     settings = PassSettings(size=128, steps=2, refinement=ONCE, null_text=null_text, edges="sobel")
     policy = LoopPolicy(k=1, max_passes=2)
-    done = harmonize(models, RisingScores(), image, mask, [WORDS], settings, policy, view_size=128)
+    run = run_harmonize(models, RisingScores(), image, mask, [WORDS], settings, policy, view_size=128)
+    done = take(run, image, mask)
     assert done.taken == 2 and len(done.states.images) == 3
     outside = mask[0] == 0
     assert torch.equal(done.image[0][outside], image[0][outside])
