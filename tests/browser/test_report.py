@@ -16,6 +16,7 @@ def test_every_picture_is_shown_and_every_error_is_said(chromium, photo_set, tmp
     folder = shutil.copytree(photo_set, tmp_path / "in")
     (folder / "images" / "t3.jpg").write_bytes(b"torn")
     CliRunner().invoke(app, ["batch", str(folder), "--method", "routed", "--out", str(tmp_path / "out")])
+    chromium.get_log("browser")  # of the pages before
     chromium.get((tmp_path / "out" / HTML).as_uri())
     pictures = chromium.find_elements(By.CSS_SELECTOR, "figure img")
     assert len(pictures) == 2 * 7

@@ -339,6 +339,7 @@ def height_of(node: Node | Subgraph, info: NodeInfo) -> int:
         "PreviewImage": 170,
         "PreviewAny": 110,
         "ImageCompare": 300,
+        "CLIPTextEncode": 30,
         NOTE: 132,
     }
     shown |= {"IterateLoopEnd": 360, "Harmonize": 360, "HarmonizeInstances": 360, "DescribePicker": 120}
