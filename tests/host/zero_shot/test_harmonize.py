@@ -131,15 +131,20 @@ def test_the_last_step_to_full_resolution_is_named(run, monkeypatch, function):
     assert failure(run, error) == ("object 1 of 2, final LUT: No such colors.", 2)
 
 
-@pytest.mark.parametrize(
-    "error",
-    [comfy.model_management.OOM_EXCEPTION("Too little."), comfy.model_management.InterruptProcessingException()],
-)
 @pytest.mark.parametrize("good", [COUNTS, COUNTS + 1])
-def test_out_of_memory_and_the_interrupt_are_left_to_the_host(run, error, good):
+def test_the_interrupt_is_left_to_the_host(run, good):
+    error = comfy.model_management.InterruptProcessingException()
     with pytest.raises(type(error)) as caught:
         run(good, error)
     assert caught.value is error
+
+
+@pytest.mark.parametrize("good", [COUNTS, COUNTS + 1])
+def test_out_of_memory_is_the_cause_that_the_boxes_tell_of(run, good):
+    error = comfy.model_management.OOM_EXCEPTION("Too little.")
+    with pytest.raises(PassError, match="^object 2 of 2") as caught:
+        run(good, error)
+    assert caught.value.problem is error and caught.value.saved
 
 
 def test_one_picture_and_a_description_are_needed(models, executor, picture):
