@@ -125,7 +125,7 @@ def test_a_seed_gives_the_batch_that_it_always_gave():
     masks = (box_mask(SIZE, SIZE, 16, 16, 32, 32) * 255).byte().expand(6, 1, SIZE, SIZE)
     images, masks, _ = Sampler(crops_of(images, masks), load_norms(), 5).batch(7, 20)
     stored = load_file(GOLDENS / "batch.safetensors")
-    assert torch.allclose(images[..., ::8, ::8], stored["images"], atol=1e-6)
+    assert torch.allclose(images[..., ::8, ::8], stored["images"], atol=1e-5)  # CPUs differ by 2e-6
     assert torch.equal(masks[..., ::8, ::8], stored["masks"])
 
 
