@@ -34,9 +34,9 @@ from ..methods.zero_shot.null_text import NullTextSettings
 from ..methods.zero_shot.refinement import RefinementSettings
 from ..methods.zero_shot.structure.edges import EdgeLoss
 from ..methods.zero_shot.structure.sobel import sobel_edges
-from ..methods.zero_shot.text_rows import TextRow, fuse_target
+from ..methods.zero_shot.text_rows import TextRow
 from ..methods.zero_shot.types import Denoiser
-from ..methods.zero_shot.word_optimizer import text_rows
+from ..methods.zero_shot.word_optimizer import fused_contexts, text_rows
 
 Mark = Callable[[str], AbstractContextManager]  # entered around each stage, with its name
 GUIDANCE = 2.5
@@ -173,9 +173,7 @@ def _refine(
             optimizer.step()
         with torch.no_grad():
             source, other = (row.context(encoder, tokens) for row, tokens in zip(rows, words, strict=True))
-            alpha, ends = logits.softmax(0), (row.prompt.end for row in rows)
-            tokens = tokens_of(source), tokens_of(other)
-            target = with_tokens(other, fuse_target(*tokens, alpha, rows[0].tokens, rows[1].tokens, *ends))
+            _, target, _ = fused_contexts(rows, source, other, logits.softmax(0))
             found.append(join_rows([source, target]))
             eps = denoise(torch.cat([latents] * 2), sigmas[step], join_rows([empty, empty, source, other]), Maps())
             latents = ddim_step(latents, _guided(eps), sigmas[step], sigmas[step + 1])

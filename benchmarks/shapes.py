@@ -22,6 +22,7 @@ from comfy.sd1_clip import SD1ClipModel, SD1Tokenizer
 from comfy.text_encoders.sd2_clip import SD2ClipModel, SD2Tokenizer
 from torch import Tensor, nn
 
+from ..host.diffharmony.vae import SIZES
 from ..host.zero_shot.edit import Models
 
 Size = Literal["sd15", "sd2"]
@@ -42,18 +43,6 @@ _UNET: dict[str, Any] = {
     "use_temporal_attention": False,
     "legacy": False,
 }
-_VAE: dict[str, Any] = {
-    "double_z": True,
-    "z_channels": 4,
-    "resolution": 256,
-    "in_channels": 3,
-    "out_ch": 3,
-    "ch": 128,
-    "ch_mult": [1, 2, 4, 4],
-    "num_res_blocks": 2,
-    "attn_resolutions": [],
-    "dropout": 0.0,
-}
 _TEXT: dict[str, Any] = {"max_position_embeddings": TOKENS, "eos_token_id": 49407}
 
 
@@ -64,7 +53,7 @@ class Shape:
     name: str
     unet: dict[str, Any]
     text: dict[str, Any]
-    vae: dict[str, Any] = field(default_factory=lambda: _VAE)
+    vae: dict[str, Any] = field(default_factory=lambda: SIZES)
     latent: int = 64  # side
 
     @property
@@ -175,22 +164,23 @@ def random_models(shape: Shape, seed: int = 0) -> Models:
         config = kind({name: value for name, value in shape.unet.items() if name not in heads})
         config.set_inference_dtype(torch.float32, None)
         model = comfy.model_base.BaseModel(config, comfy.model_base.ModelType.EPS)
-        _fill(model.diffusion_model, generator)
+        fill(model.diffusion_model, generator)
         clip = comfy.sd.CLIP(
             comfy.supported_models_base.ClipTarget(*texts),
             model_options={f"clip_{'l' if shape.first else 'h'}_model_config": shape.text, "dtype": torch.float32},
         )
-        _fill(clip.cond_stage_model, generator)
+        fill(clip.cond_stage_model, generator)
     params = {"ddconfig": shape.vae, "embed_dim": 4}
     network = comfy.ldm.models.autoencoder.AutoencoderKL(**copy.deepcopy(params))
-    _fill(network, generator)
+    fill(network, generator)
     with torch.inference_mode():
         vae = comfy.sd.VAE(sd=network.state_dict(), config={"params": params}, dtype=torch.float32)
     return Models(comfy.model_patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu), clip, vae)
 
 
 @torch.no_grad()
-def _fill(network: nn.Module, generator: torch.Generator) -> None:
+def fill(network: nn.Module, generator: torch.Generator) -> None:
+    """Random weights of unit gain: the host leaves them uninitialised."""
     for name, weight in network.named_parameters():
         noise = torch.randn(weight.shape, generator=generator)
         if weight.ndim > 1 and "embedding" not in name:

@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +19,11 @@ from PIL import Image
 from torch import Tensor
 
 from ..core.errors import InputError
+from ..core.files import PART, write_whole
 from .iharmony4 import COMPOSITES, MASKS, TRUTHS, Part, write_lists
 from .photos import read_image, read_mask
 
 CANDIDATES, ENTRIES, MANIFEST = "candidates", "entries", "manifest.json"
-PART = ".part"  # the end of the name of a file that is not whole yet
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 QUALITY = 95  # of the JPEG files
 TEST_SHARE = 0.1  # of the real pictures, about
@@ -206,22 +205,11 @@ def digest(path: Path) -> str:
 
 
 def write_picture(picture: Tensor, path: Path) -> None:
-    """[H,W,3] or [H,W] in 0-1 as a file, see `write_whole`."""
+    """[H,W,3] or [H,W] in 0-1 as a file. Processes may write the same one at the same time: masks share a picture."""
     pixels, buffer = (picture.clamp(0, 1) * 255).round().byte().cpu().numpy(), io.BytesIO()
     kind = "PNG" if path.suffix == ".png" else "JPEG"
     Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, kind, quality=QUALITY)
     write_whole(path, buffer.getvalue())
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all. Processes may write the same one at the same time: masks share a picture."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    begun = path.with_name(f".{path.name}.{os.getpid()}{PART}")
-    with begun.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    begun.replace(path)
 
 
 def clear_parts(out: Path) -> None:

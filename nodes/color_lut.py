@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -208,13 +210,16 @@ class SaveColorLUT(io.ComfyNode):
         with errors_name("SaveColorLUT", path="filename_prefix", prefix="filename_prefix"):
             if not lut:
                 raise InputError("lut", "got an empty list, expected a LUT. Check what the box before this one made.")
-            for number in range(
-                max(len(lut), len(filename_prefix))
-            ):  # the shorter list's last one stays, as in the host
-                own, prefix = lut[min(number, len(lut) - 1)], filename_prefix[min(number, len(filename_prefix) - 1)]
+            count = max(len(lut), len(filename_prefix))
+            for own, prefix in zip(_repeated(lut, count), _repeated(filename_prefix, count), strict=True):
                 file, subfolder = output_file(prefix, ".cube")
                 with errors_told():
                     paths = save_cubes(own, file)
                 first.append(str(paths[0]))
                 saved += [{"filename": path.name, "subfolder": subfolder, "type": "output"} for path in paths]
         return io.NodeOutput(first, ui={"cube": saved, "text": [file["filename"] for file in saved]})
+
+
+def _repeated(values: list[Any], count: int) -> list[Any]:
+    """So many values: the last one stays, as the host does it where lists differ in length."""
+    return values + values[-1:] * (count - len(values))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-PART = ".part"  # the end of the name of a file that is not whole yet
+from ...core.files import part_name, write_whole
+
 CHANGED = "ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created"  # by the kind of file system
 
 
@@ -59,18 +60,14 @@ class Location:
     def write(self, name: str, data: bytes) -> None:
         """Write a file whole or not at all: under another name first, and renamed when all of it is stored."""
         files, path = self._place[0], self.path(name)
+        if self.local:
+            write_whole(Path(path), data)
+            return
         folder, base = posixpath.split(path)
         files.makedirs(folder, exist_ok=True)
-        part = posixpath.join(folder, f".{base}.{os.getpid()}{PART}")
-        if not self.local:
-            files.pipe_file(part, data)
-            files.mv(part, path)
-            return
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        part = posixpath.join(folder, part_name(base))
+        files.pipe_file(part, data)
+        files.mv(part, path)
 
     def delete(self, name: str) -> None:
         self._place[0].rm_file(self.path(name))

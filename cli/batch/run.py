@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 
+from ...core.files import PART
 from ...data.cluster import Cluster, Row
 from .items import Item
-from .location import PART
 from .manifest import Manifest, Record
 from .work import Job, Worker
 

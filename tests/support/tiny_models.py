@@ -16,6 +16,8 @@ from comfy.sd1_clip import SD1ClipModel, SD1Tokenizer
 from comfy.sdxl_clip import SDXLClipModel, SDXLTokenizer
 from comfy.text_encoders.sd2_clip import SD2ClipModel, SD2Tokenizer
 
+from diff_harmonization.benchmarks.shapes import fill as fill_from
+
 CONTEXT_DIM = 64
 LAYERS = 2 + 1 + 4  # transformer blocks: down, middle, up
 SDXL = "sdxl"  # as a version
@@ -37,17 +39,7 @@ class TinySDXL(comfy.supported_models.SDXL):
 
 
 def fill(module: torch.nn.Module, seed: int) -> None:
-    """Weights of unit gain: the host leaves them uninitialised."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, weight in module.named_parameters():
-            noise = torch.randn(weight.shape, generator=generator)
-            if weight.ndim > 1 and "embedding" not in name:
-                weight.copy_(noise / weight[0].numel() ** 0.5)
-            elif "norm" in name and name.endswith("weight"):
-                weight.copy_(1 + 0.1 * noise)
-            else:
-                weight.copy_(0.1 * noise)
+    fill_from(module, torch.Generator().manual_seed(seed))
 
 
 def tiny_model(

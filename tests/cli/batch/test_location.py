@@ -3,8 +3,8 @@ import uuid
 
 import pytest
 
-from diff_harmonization.cli.batch import location as module
-from diff_harmonization.cli.batch.location import PART, Location
+from diff_harmonization.cli.batch.location import Location
+from diff_harmonization.core.files import PART
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -46,7 +46,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch, broken):
     def end(*arguments):
         raise SystemExit
 
-    monkeypatch.setattr(module.os, broken, end)
+    monkeypatch.setattr(os, broken, end)
     with pytest.raises(SystemExit):
         place.write("a", b"new")
     assert place.read("a") == b"old"

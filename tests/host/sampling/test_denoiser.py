@@ -160,7 +160,7 @@ def test_conditioning_applies_its_extras_and_not_its_text(model, latent, context
     plain = evaluate(model, latent, context, sigmas)
     text_only = evaluate(model, latent, context, sigmas, conditioning=[[-context, {"pooled_output": None}]])
     assert torch.equal(text_only, plain)
-    control = FakeControl()
+    control = ReadingControl()
     for gradients in (False, True):
         with_control = evaluate(
             model, latent, context, sigmas, conditioning=[[-context, {"control": control}]], gradients=gradients
@@ -173,7 +173,7 @@ def test_conditioning_applies_its_extras_and_not_its_text(model, latent, context
 def test_gradients_flow_beside_controlnets_and_masks(model, latent, context, sigmas, executor):
     mask = torch.ones(1, 16, 16)
     assert mask.is_inference()
-    conditioning = [[context, {"control": FakeControl(), "mask": mask, "mask_strength": 0.5}]]
+    conditioning = [[context, {"control": ReadingControl(), "mask": mask, "mask_strength": 0.5}]]
 
     def stage(denoise, x):
         leaf = context.clone().requires_grad_()
@@ -198,13 +198,13 @@ def test_gradients_beside_a_controlnet_match_finite_differences(model, latent, c
             numeric = (loss(x + step * direction) - loss(x - step * direction)) / (2 * step)
         return float((gradient * direction).sum()), float(numeric)
 
-    conditioning = [[context, {"control": FakeControl()}]]
+    conditioning = [[context, {"control": ReadingControl()}]]
     analytic, numeric = with_denoiser(model, latent, stage, sigmas, conditioning=conditioning, gradients=True)
     assert analytic == pytest.approx(numeric, rel=2e-2)
 
 
 def test_controlnet_is_cleaned_when_the_stage_raises(model, latent, sigmas):
-    control = FakeControl()
+    control = ReadingControl()
 
     def stage(denoise, x):
         raise Cancelled
@@ -215,7 +215,7 @@ def test_controlnet_is_cleaned_when_the_stage_raises(model, latent, sigmas):
 
 
 def test_conditioning_outside_its_range_leaves_the_text_alone(model, latent, context, sigmas):
-    late = [[context, {"control": FakeControl(), "start_percent": 0.9, "end_percent": 1.0}]]
+    late = [[context, {"control": ReadingControl(), "start_percent": 0.9, "end_percent": 1.0}]]
     plain = evaluate(model, latent, context, sigmas)
     assert torch.equal(evaluate(model, latent, context, sigmas, conditioning=late), plain)
 
@@ -234,32 +234,14 @@ def test_hooked_lora_applies_to_the_stage_only(latent, context, sigmas, executor
     assert torch.equal(evaluate(model, latent, context, sigmas), plain)
 
 
-class FakeControl:
-    """The part of a ControlNet that sampling uses."""
-
-    extra_hooks = None
-    previous_controlnet = None
+class ReadingControl(FakeControl):
+    """Gives out what the contexts say, and keeps them."""
 
     def __init__(self):
-        self.contexts, self.cleaned, self.multigpu_clones = [], 0, {}
-        self.weight = torch.ones(1, 64, 1, 1)
+        super().__init__()
+        self.contexts, self.weight = [], torch.ones(1, 64, 1, 1)
 
     def get_control(self, x_noisy, t, cond, batched_number, transformer_options):
         self.contexts.append(cond["c_crossattn"])
         added = self.weight * cond["c_crossattn"].square().mean()
         return {"middle": [added], "output": [None, added], "input": []}
-
-    def get_models(self):
-        return []
-
-    def get_extra_hooks(self):
-        return []
-
-    def inference_memory_requirements(self, dtype):
-        return 0
-
-    def pre_run(self, model, percent_to_timestep):
-        pass
-
-    def cleanup(self):
-        self.cleaned += 1

@@ -114,32 +114,16 @@ def test_each_row_reads_its_own_pooled_output_and_the_pictures_size(models, late
     assert not torch.allclose(eps[0], eps[1], atol=1e-3)
 
 
-class SeeingControl:
-    """The part of a ControlNet that sampling uses; keeps the pooled texts and sizes that it sees."""
-
-    extra_hooks = previous_controlnet = None
+class SeeingControl(FakeControl):
+    """Keeps the pooled texts and sizes that it sees."""
 
     def __init__(self):
-        self.seen, self.multigpu_clones = [], {}
+        super().__init__()
+        self.seen = []
 
     def get_control(self, x_noisy, t, cond, batched_number, transformer_options):
         self.seen.append(cond["y"])
         return {"middle": [torch.ones(1, 64, 1, 1)], "output": [], "input": []}
-
-    def get_models(self):
-        return []
-
-    def get_extra_hooks(self):
-        return []
-
-    def inference_memory_requirements(self, dtype):
-        return 0
-
-    def pre_run(self, model, percent_to_timestep):
-        pass
-
-    def cleanup(self):
-        pass
 
 
 @pytest.mark.parametrize("gradients", [False, True])

@@ -1,14 +1,18 @@
-"""A server that works for two clients at once."""
+"""A server that works for long, and for two clients at once."""
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 from graphs import diffharmony_graph, one_box_graph, routed_graph, saved_picture
 from PIL import Image
 
 from diff_harmonization.cli.client import Client
+from diff_harmonization.cli.server import HostServer, device_options
 
+PROMPTS, SETTLED = 200, 40  # prompts, and after how many the memory counts
+GROWTH = 32  # MB that the server may gain from then on; it goes up and down by 20
 SIDE = 256
 
 
@@ -27,6 +31,22 @@ def small(example, tmp_path_factory):
 def digest(client, outputs):
     """Of the pixels alone: the file holds the prompt, too."""
     return hashlib.sha256(saved_picture(client, outputs, "save").tobytes()).hexdigest()
+
+
+def test_200_prompts_in_a_row(host_path, new_base, small):
+    base, results, held = new_base(), set(), []
+    host = HostServer(host_path, base, base / "server.log", *device_options())
+    with host as client:
+        process = psutil.Process(host.process.pid)
+        composite, _, mask = map(client.upload, small)
+        for number in range(PROMPTS):
+            graph = routed_graph(composite, mask)
+            graph["mask"]["inputs"]["channel"] = ("red", "green", "blue")[number % 3]  # the same, and computed anew
+            results.add(digest(client, client.run(graph)))
+            held.append(process.memory_info().rss / 2**20)
+    settled, last = max(held[SETTLED // 2 : SETTLED]), min(held[-SETTLED // 2 :])
+    assert len(results) == 1
+    assert last - settled < GROWTH, f"{settled:.0f} MB after {SETTLED} prompts, {last:.0f} MB after {PROMPTS}"
 
 
 def test_two_clients_at_once_get_their_own(server, small):
