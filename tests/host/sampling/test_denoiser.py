@@ -3,6 +3,7 @@ import comfy.sample
 import comfy.samplers
 import pytest
 import torch
+from controls import FakeControl
 from tiny_models import CONTEXT_DIM, LAYERS, tiny_model
 
 from diff_harmonization.host.sampling.denoiser import to_latent_out, with_denoiser

@@ -13,6 +13,7 @@ import comfy.sd
 import pytest
 import torch
 from checkpoints import write_sdxl
+from controls import FakeControl
 from text_nodes import encoded
 from tiny_models import SDXL, SIZES, tiny_clip, tiny_model, tiny_vae
 
