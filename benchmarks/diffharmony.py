@@ -20,7 +20,10 @@ from ..core.view import cut, find_view
 from ..data.composites import Pasted
 from ..data.pairs import Pair
 from ..data.photos import read_image, read_mask
+from ..evaluator.model import HarmonyEvaluator
 from ..host.diffharmony.harmonizer import Models, SamplingSettings, harmonize
+from ..host.evaluator import EMBEDDED as JUDGE
+from ..host.evaluator import load_evaluator
 from ..host.image import decode, encode
 from ..host.routed.harmonizer import EMBEDDED, load_harmonizer
 from ..methods.diffharmony.carry import Carry
@@ -35,14 +38,22 @@ DIFFHARMONY = "DiffHarmony"
 
 
 def diffharmony(
-    models: Models, *, seeds: int = SEEDS, carry: Carry = "lut", settings: SamplingSettings = SETTINGS
+    models: Models,
+    *,
+    seeds: int = SEEDS,
+    carry: Carry = "lut",
+    settings: SamplingSettings = SETTINGS,
+    judge: HarmonyEvaluator | None = None,
 ) -> Method:
-    """The method that averages some seeds. A composite whose object vanishes at the latent's size is left as it is."""
+    """The method that averages some seeds, or asks a judge.
+
+    A composite whose object vanishes at the latent's size is left as it is.
+    """
 
     def method(pasted: Pasted) -> Tensor:
         image, mask = pasted.composite[None], pasted.mask[None]
         try:
-            return harmonize(models, image, mask, settings, count=seeds, carry=carry).image[0]
+            return harmonize(models, image, mask, settings, count=seeds, judge=judge, carry=carry).image[0]
         except InputError as error:
             if error.parameter != "mask":
                 raise
@@ -53,7 +64,10 @@ def diffharmony(
 
 def diffharmony_methods(models: Models, variants: bool) -> dict[str, Method]:
     """Rows of the quality table; with variants also one seed, the plain VAE, and the model's own pixels."""
-    found = {f"{DIFFHARMONY}, {SEEDS} seeds": diffharmony(models)}
+    found = {
+        f"{DIFFHARMONY}, {SEEDS} seeds": diffharmony(models),
+        f"{DIFFHARMONY}, {SEEDS} seeds, judged": diffharmony(models, judge=load_evaluator(JUDGE)),
+    }
     if variants:
         plain = Models(models.model, models.clip, models.vae)
         found |= {

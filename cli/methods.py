@@ -137,7 +137,8 @@ def described(caption: str, settings: Settings) -> Described:
 
 def _auto(settings: Settings) -> Method:
     """The routed network, its strength chosen by the evaluator: what the workflow harmonize_routed does."""
-    from ..host.routed.harmonizer import EMBEDDED, JUDGED, harmonize, load_harmonizer, share_of
+    from ..host.judged import JUDGED, share_of
+    from ..host.routed.harmonizer import EMBEDDED, harmonize, load_harmonizer
 
     harmonizer, judge = load_harmonizer(EMBEDDED), load_judge()
     strength = 1.0 if settings.strength is None else settings.strength

@@ -15,7 +15,7 @@ from ..core.masks import foreground
 from ..evaluator.model import HarmonyEvaluator
 from ..methods.routed.apply import LUT_SIZE
 from .image import as_batch
-from .routed.harmonizer import JUDGED, scores_of, share_of
+from .judged import JUDGED, scores_of, share_of
 from .sampling.progress import progress
 
 INTERVAL = 12  # frames from key frame to key frame

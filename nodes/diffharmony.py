@@ -218,8 +218,9 @@ class DiffHarmonize(io.ComfyNode):
                 HarmonyEvaluator.Input(
                     "evaluator",
                     optional=True,
-                    tooltip="From Load Harmony Evaluator. Connected: the result with the best score is taken. "
-                    "Unconnected: the results of all seeds are averaged.",
+                    tooltip="From Load Harmony Evaluator. Connected: it takes the seed, or the average of all, that "
+                    "scores best, and chooses how much of its change to make, from nothing to all. Unconnected: the "
+                    "average of all seeds is taken whole.",
                 ),
                 _view(),
             ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -22,6 +22,7 @@ from ...evaluator.model import HarmonyEvaluator
 from ...methods.diffharmony.carry import Carry, carried
 from ...methods.diffharmony.conditioning import latent_frame, latent_mask
 from ..image import check_mask, decode, encode
+from ..judged import reason, scores_of, share_of
 from ..sampling.denoiser import Conditioning
 from ..sampling.model import family, is_sdxl
 from ..sampling.progress import progress
@@ -58,15 +59,22 @@ class Harmonized:
 
     image: Tensor  # [B,H,W,3]
     seeds: tuple[tuple[int, ...], ...]  # that went into each picture
-    scores: tuple[float, ...]  # of each picture; none without an evaluator
+    scores: tuple[tuple[float, ...], ...]  # the judge's, of each picture at each of JUDGED; empty without a judge
     luts: tuple[ColorLUT, ...]  # of each picture; none with the carry "pixels"
 
     def summary(self) -> str:
-        """A line for each picture."""
-        lines = [f"seed {', '.join(map(str, used))}" for used in self.seeds]
-        if self.scores:
-            lines = [f"{line}, score {score:.3f}" for line, score in zip(lines, self.scores, strict=True)]
-        return "\n".join(lines)
+        """A line for each picture: its seeds, and why the judge took it."""
+        return "\n".join(map(_reason, self.seeds, self.scores))
+
+
+@dataclass(frozen=True)
+class _Version:
+    """One picture, harmonized."""
+
+    seeds: tuple[int, ...]
+    image: Tensor  # [1,H,W,3]
+    lut: ColorLUT | None
+    scores: tuple[float, ...] = ()
 
 
 def conditioned(conditioning: Conditioning, latent: Tensor, mask: Tensor) -> Conditioning:
@@ -218,7 +226,8 @@ def harmonize(
         mask: MASK of its size, one or one for each picture, 1 on the object.
         settings: of the sampling.
         count: how many seeds to try for each picture, at least 1.
-        judge: takes the best of them; None averages them.
+        judge: takes the best of them and of their average, and then chooses how much of its change to make; None
+            takes the average.
         carry: see `carried`.
 
     Raises:
@@ -228,23 +237,31 @@ def harmonize(
     done = []
     for picture, plane in _pictures(image, mask):
         view, square, own = _square(picture, plane, settings)
-        edits = candidates(models, square, own, settings, count)
-        if judge is None:
-            seeds, squares = zip(*edits, strict=True)
-            mean = torch.stack(squares).mean(0)
-            done.append((*carried(picture, plane, view, square, mean, own, carry), seeds, ()))
-        else:
-            results = ((seed, *carried(picture, plane, view, square, edit, own, carry)) for seed, edit in edits)
-            scored = [(float(judge.score(result, plane)), seed, result, lut) for seed, result, lut in results]
-            score, seed, result, lut = max(scored, key=lambda entry: entry[0])
-            done.append((result, lut, (seed,), (score,)))
-    images, luts, seeds, scores = zip(*done, strict=True)
+        edits = [((seed,), edit) for seed, edit in candidates(models, square, own, settings, count)]
+        average = tuple(seed for (seed,), _ in edits), torch.stack([edit for _, edit in edits]).mean(0)
+        edits = [average] if judge is None or count == 1 else [average, *edits]
+        versions = (_Version(seeds, *carried(picture, plane, view, square, edit, own, carry)) for seeds, edit in edits)
+        done.append(next(versions) if judge is None else _judged(judge, picture, plane, versions))
     return Harmonized(
-        torch.cat(images),
-        seeds,
-        tuple(score for row in scores for score in row),
-        tuple(lut for lut in luts if lut is not None),
+        torch.cat([version.image for version in done]),
+        tuple(version.seeds for version in done),
+        tuple(version.scores for version in done),
+        tuple(version.lut for version in done if version.lut is not None),
     )
+
+
+def _judged(judge: HarmonyEvaluator, picture: Tensor, mask: Tensor, versions: Iterable[_Version]) -> _Version:
+    """The version that scores best, with as much of its change as the judge chooses."""
+    best = max(versions, key=lambda version: float(judge.score(version.image, mask)))
+    scores = scores_of(judge, lambda share: torch.lerp(picture, best.image, share)[0], mask[0])
+    share = share_of(scores)
+    lut = None if best.lut is None else best.lut.scaled(share)
+    return _Version(best.seeds, torch.lerp(picture, best.image, share), lut, scores)
+
+
+def _reason(seeds: tuple[int, ...], scores: tuple[float, ...]) -> str:
+    told = f"seed {', '.join(map(str, seeds))}"
+    return f"{told}; {share_of(scores):.0%} of the change; {reason(scores)}" if scores else told
 
 
 def proposer(models: Models, settings: SamplingSettings, count: int) -> Proposer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,6 @@ from ...color.lut import ColorLUT
 from ...color.sequence import Change, Proposer
 from ...core.weights import shipped_weights
 from ...evaluator.model import HarmonyEvaluator
-from ...loop.policy import ENOUGH, MARGIN, LoopPolicy, answer
 from ...loop.states import require_one_picture
 from ...methods.routed.apply import global_lut
 from ...methods.routed.checkpoint import MANIFEST, read_network
@@ -23,14 +21,13 @@ from ...methods.routed.harmonizer import Proposal, RoutedHarmonizer
 from ...methods.routed.instances import find_instances
 from ...methods.routed.similarity import importance_map
 from ..image import check_importance, check_mask
+from ..judged import JUDGED, reason, scores_of, share_of
 from ..network import HostNetwork
 from ..sampling.progress import progress
 from .instances import instance_backbone
 
 EMBEDDED = "embedded"
 FOLDER = "routed_harmonizer"
-JUDGED = 0.0, 0.25, 0.5, 0.75, 1.0  # strengths that the judge chooses among, times the one that is asked for
-CHOICE = LoopPolicy(margin=MARGIN, enough=ENOUGH)  # how it chooses
 PROPOSED = JUDGED[1:]  # strengths of what a loop may take or start from
 
 
@@ -110,11 +107,7 @@ def harmonize(
 
 
 def _reason(strength: float, scores: tuple[float, ...]) -> str:
-    if not scores:
-        return f"strength {strength:g}"
-    shares = ", ".join(f"{score:.3f} at {share:.0%}" for share, score in zip(JUDGED, scores, strict=True))
-    told = f"strength {strength:g}; scores by how much of the change is made: {shares}"
-    return told if strength else f"{told}. No change scores clearly higher than none."
+    return f"strength {strength:g}; {reason(scores)}" if scores else f"strength {strength:g}"
 
 
 def proposals(harmonizer: RoutedHarmonizer, image: Tensor, mask: Tensor) -> list[tuple[str, Tensor]]:
@@ -162,16 +155,6 @@ def version_of(proposal: Proposal, image: Tensor, mask: Tensor, strength: float,
     """A picture [H,W,3] with its object [H,W] changed by a share of the strength."""
     applied = share * strength
     return Version(*proposal.applied(image, mask, applied, local), applied)
-
-
-def scores_of(judge: HarmonyEvaluator, made: Callable[[float], Tensor], mask: Tensor) -> tuple[float, ...]:
-    """The judge's scores of the pictures [H,W,3] that `made` gives at all of JUDGED, one at a time in memory."""
-    return tuple(float(judge.score(made(share)[None], mask[None])) for share in JUDGED)
-
-
-def share_of(scores: Sequence[float]) -> float:
-    """Which of JUDGED to take by their scores: as in the loop, the weakest that gains enough, if any gains enough."""
-    return JUDGED[answer(scores, CHOICE, proposals=len(JUDGED) - 1)]
 
 
 def importance_of(image: Tensor, mask: Tensor) -> Tensor:

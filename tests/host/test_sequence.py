@@ -8,7 +8,8 @@ from moving_clips import moving_clip
 from diff_harmonization.color.lut import grid_colors
 from diff_harmonization.evaluator.model import HarmonyEvaluator
 from diff_harmonization.host.evaluator import load_evaluator
-from diff_harmonization.host.routed.harmonizer import EMBEDDED, JUDGED, harmonize, load_harmonizer, proposer
+from diff_harmonization.host.judged import JUDGED
+from diff_harmonization.host.routed.harmonizer import EMBEDDED, harmonize, load_harmonizer, proposer
 from diff_harmonization.host.sequence import SequenceReader, apply_look, harmonize_sequence
 
 CUT = 12

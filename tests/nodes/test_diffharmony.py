@@ -126,14 +126,16 @@ def test_stock_nodes_are_bit_identical_afterwards(server, graph):
     assert torch.equal(again, latent) and (picture_again == picture).all()
 
 
-def test_an_evaluator_picks_a_seed(server, graph):
+def test_an_evaluator_chooses_a_version_and_how_much_of_it(server, graph):
     add(in_one_box(graph, seeds=2, carry="lut"), "judge", "LoadHarmonyEvaluator", name="embedded")
     graph["harmonize"]["inputs"]["evaluator"] = ["judge", 0]
     add(graph, "score", "HarmonyScore", evaluator=["judge", 0], image=["harmonize", 0], mask=["mask", 0])
     outputs = server.run(add(graph, "shown", "PreviewAny", source=["score", 0]))
     (text,) = outputs["harmonize"]["text"]
-    assert text.startswith(("seed 5, score ", "seed 6, score "))
-    assert float(text.split()[-1]) == pytest.approx(float(outputs["shown"]["text"][0]), abs=1e-3)
+    seeds, share, scores = text.split("; ", 2)
+    assert seeds in ("seed 5", "seed 6", "seed 5, 6") and share.endswith("% of the change")
+    taken = scores.split(f" at {share.split()[0]}")[0].split()[-1]
+    assert float(taken) == pytest.approx(float(outputs["shown"]["text"][0]), abs=1e-3)
 
 
 def test_composites_of_a_real_picture(server, graph, inputs):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import comfy.lora
 import comfy.model_detection
 import comfy.samplers
@@ -102,7 +104,7 @@ def test_outside_the_mask_the_picture_is_bit_identical(with_details, photos, set
     image, mask = photos
     for carry in ("pixels", "lut"):
         done = harmonize(with_details, image, mask, settings, carry=carry)
-        assert done.image.shape == image.shape and done.seeds == ((3,), (3,)) and done.scores == ()
+        assert done.image.shape == image.shape and done.seeds == ((3,), (3,)) and done.scores == ((), ())
         assert torch.equal(done.image[mask == 0], image[mask == 0])
         assert (done.image - image)[mask == 1].abs().mean() > 0.01
 
@@ -141,12 +143,33 @@ def test_the_view_is_the_square_around_the_object(models, photos, executor):
         assert torch.equal(make_composites(models, image, mask, settings, count=1, carry=carry), expected)
 
 
-def test_the_judge_takes_the_best(models, photos, executor):
+@pytest.mark.parametrize(
+    ("first", "seeds"), [((0.2, 0.3, 0.8, 0.5), (4,)), ((0.8, 0.3, 0.2, 0.5), (3, 4, 5))], ids=["a seed", "the average"]
+)
+def test_the_judge_takes_the_best_and_then_a_share_of_its_change(models, photos, first, seeds, executor):
     image, mask = (part[:1] for part in photos)
-    done = harmonize(models, image, mask, SamplingSettings(size=64, seed=3), count=3, judge=scripted(0.2, 0.8, 0.5))
-    alone = harmonize(models, image, mask, SamplingSettings(size=64, seed=4))
-    assert done.seeds == ((4,),) and done.scores == pytest.approx((0.8,))
-    assert torch.equal(done.image, alone.image)
+    settings = SamplingSettings(size=64, seed=3)
+    judge = scripted(*first, *(by_share := (0.2, 0.3, 0.5, 0.4, 0.3)))
+    done = harmonize(models, image, mask, settings, count=3, judge=judge, carry="lut")
+    whole = harmonize(models, image, mask, replace(settings, seed=seeds[0]), count=len(seeds), carry="lut")
+    assert done.seeds == (seeds,) and done.scores[0] == pytest.approx(by_share)
+    torch.testing.assert_close(done.image, (image + whole.image) / 2)
+    assert torch.equal(done.image[mask == 0], image[mask == 0])
+    assert torch.equal(done.luts[0].table, whole.luts[0].scaled(0.5).table)
+    assert done.summary().startswith(f"seed {', '.join(map(str, seeds))}; 50% of the change; scores by how much")
+
+
+def test_the_judge_keeps_the_composite_where_no_change_scores_higher(models, photos, executor):
+    image, mask = photos
+    judge = scripted(0.9, 0.9, 0.8, 0.7, 0.6, 0.5, 0.2, 0.2, 0.3, 0.4, 0.52, 0.6)
+    done = harmonize(models, image, mask, SamplingSettings(size=64, seed=3), judge=judge)
+    assert torch.equal(done.image[0], image[0]) and not torch.equal(done.image[1], image[1])
+    kept, changed = done.summary().split("\n")
+    assert kept.startswith("seed 3; 0% of the change") and kept.endswith("No change scores clearly higher than none.")
+    assert changed.startswith("seed 3; 75% of the change")  # 0.32 of 0.4 gained
+    assert (
+        harmonize(models, image, mask, SamplingSettings(size=64, seed=3), count=2).summary() == "seed 3, 4\nseed 3, 4"
+    )
 
 
 def test_a_sequence_leaves_out_frames_whose_object_is_too_small(models, photos, settings, executor):

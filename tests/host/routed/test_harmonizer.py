@@ -14,11 +14,11 @@ from diff_harmonization.color.lut import ColorLUT, grid_colors
 from diff_harmonization.core.view import find_view
 from diff_harmonization.data.photos import read_image, read_mask
 from diff_harmonization.evaluator.model import HarmonyEvaluator
+from diff_harmonization.host.judged import JUDGED
 from diff_harmonization.host.routed import harmonizer as module
 from diff_harmonization.host.routed.harmonizer import (
     EMBEDDED,
     FOLDER,
-    JUDGED,
     harmonize,
     harmonizer_names,
     importance_of,
