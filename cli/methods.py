@@ -111,7 +111,7 @@ def make_proposer(method: ClipMethodName, threads: int) -> tuple[Proposer, Harmo
         from ..host.diffharmony.harmonizer import proposer as diffharmony_proposer
         from ..mini.diffharmony.loader import SEEDS, SETTINGS, load_diffharmony
 
-        return diffharmony_proposer(load_diffharmony(), SETTINGS, SEEDS), None
+        return diffharmony_proposer(load_diffharmony(), SETTINGS, SEEDS), load_judge()
     from ..host.routed.harmonizer import EMBEDDED, load_harmonizer, proposer
 
     return proposer(load_harmonizer(EMBEDDED)), load_judge() if method == "auto" else None
@@ -176,7 +176,7 @@ def _diffharmony(settings: Settings) -> Method:
     strength = 1.0 if settings.strength is None else settings.strength
 
     def method(image: Tensor, mask: Tensor, described: Described) -> Outcome:
-        done = harmonize(models, image[None], mask, SETTINGS, count=SEEDS, carry="lut")
+        done = harmonize(models, image[None], mask, SETTINGS, count=SEEDS, judge=judge, carry="lut")
         (lut,) = done.luts
         result = changed(image, mask, lut.scaled, strength)
         return Outcome(result, lut.scaled(strength), *_scores(judge, image, result, mask), done.summary())

@@ -66,15 +66,20 @@ def test_it_is_what_the_node_makes(pair):
 
 def test_diffharmony_is_what_its_node_makes(pair):
     picture, mask = read_pair(*pair)
-    done = make_method(Settings("diffharmony"))(picture.colors(), mask)
+    blue = torch.tensor([0.4, 0.6, 1.0])  # so that the judge finds something to mend
+    image = torch.lerp(picture.colors(), picture.colors() * blue, mask[..., None])
+    done = make_method(Settings("diffharmony"))(image, mask)
     with torch.inference_mode():
+        judge = load_evaluator(EMBEDDED)
         node = diffharmony.harmonize(
-            load_diffharmony(), picture.colors()[None], mask, SETTINGS, count=SEEDS, carry="lut"
+            load_diffharmony(), image[None], mask, SETTINGS, count=SEEDS, judge=judge, carry="lut"
         )
-    assert torch.equal(done.image, node.image[0]) and torch.equal(done.lut.table, node.luts[0].table)
-    assert done.told == node.summary() == "seed 0, 1, 2, 3"
-    half = make_method(Settings("diffharmony", strength=0.5))(picture.colors(), mask)
-    middle = torch.lerp(picture.colors(), done.image, 0.5)
+    torch.testing.assert_close(done.image, node.image[0])
+    assert not torch.equal(done.image, image) and torch.equal(done.lut.table, node.luts[0].table)
+    assert done.told == node.summary() and "% of the change; scores" in done.told
+    assert done.before == node.scores[0][0] and min(abs(done.after - score) for score in node.scores[0][1:]) < 1e-4
+    half = make_method(Settings("diffharmony", strength=0.5))(image, mask)
+    middle = torch.lerp(image, done.image, 0.5)
     assert (half.image - middle).abs().max() < 1e-5 and torch.equal(half.lut.table, done.lut.scaled(0.5).table)
 
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from diff_harmonization.cli.__main__ import app
 from diff_harmonization.data.clips import read_frames, read_masks
 from diff_harmonization.host.diffharmony.harmonizer import proposer as diffharmony
+from diff_harmonization.host.evaluator import load_evaluator
 from diff_harmonization.host.routed.harmonizer import EMBEDDED, load_harmonizer, proposer
 from diff_harmonization.host.sequence import harmonize_sequence
 from diff_harmonization.mini.diffharmony.loader import SEEDS, SETTINGS, load_diffharmony
@@ -41,10 +42,11 @@ def test_a_folder_of_frames_becomes_what_the_node_makes(tmp_path, clip):
 def test_diffharmony_too_makes_a_look(tmp_path, clip):
     frames, masks = write_pictures(tmp_path / "clip", clip[0][:9]), write_pictures(tmp_path / "masks", clip[1][:9])
     code, told = run(frames, masks, "--method", "diffharmony", "--interval", 4)
-    assert (code, told["frames"], told["shots"], told["strengths"]) == (0, 9, [0, 8], [1.0, 1.0])
+    assert (code, told["frames"], told["shots"]) == (0, 9, [0, 8]) and any(told["strengths"])
     image, mask = (torch.stack(list(read(folder))) for read, folder in ((read_frames, frames), (read_masks, masks)))
     with torch.inference_mode():
-        expected, _ = harmonize_sequence(diffharmony(load_diffharmony(), SETTINGS, SEEDS), image, mask, interval=4)
+        propose, judge = diffharmony(load_diffharmony(), SETTINGS, SEEDS), load_evaluator(EMBEDDED)
+        expected, _ = harmonize_sequence(propose, image, mask, judge=judge, interval=4)
     result = torch.stack(list(read_frames(tmp_path / "clip_harmonized")))
     assert (result - expected).abs().max() <= 0.5 / 255 + 1e-6
     assert (result - image)[mask > 0.5].abs().mean() > 0.002

@@ -17,6 +17,12 @@ def embedded(direction: str) -> tuple[list[Node], Links]:
     return [loader], {name: ("models", output) for output, name in enumerate(names)}
 
 
+def judged(models: tuple[list[Node], Links]) -> tuple[list[Node], Links]:
+    """The same, with an evaluator that chooses how much of the change to make."""
+    loaders, links = models
+    return [*loaders, Node("evaluator", "LoadHarmonyEvaluator")], links | {"evaluator": ("evaluator", 0)}
+
+
 def released(way: str) -> tuple[list[Node], Links]:
     """The files that the user has put in place, and what they give. `way`: what the files' names begin with."""
     loaders = [
@@ -61,7 +67,7 @@ def inverse_graph(models: tuple[list[Node], Links], notes: tuple[str, ...], sett
 
 def workflows() -> dict[str, list[Group]]:
     return {
-        "diffharmony": harmonize_graph(embedded("harmonize"), (), EMBEDDED | {"seeds": 4}),
+        "diffharmony": harmonize_graph(judged(embedded("harmonize")), (), EMBEDDED | {"seeds": 4}),
         "diffharmony_released": harmonize_graph(released("diffharmony"), (MODELS,), {}),
         "inverse_harmonization": inverse_graph(embedded("inverse"), (), EMBEDDED),
         "inverse_harmonization_released": inverse_graph(released("diffharmony_inverse"), (MODELS,), {}),
