@@ -81,6 +81,10 @@ def evaluator(
         Path | None,
         typer.Option(help="ImageNet weights of EfficientNet-Lite0 to start from (.pth); see evaluator/README.md."),
     ] = None,
+    made: Annotated[
+        Path | None,
+        typer.Option(help="A data set of `data build`, or iHarmony4, whose composites take the place of recolorings."),
+    ] = None,
     initial: Initial = None,
     steps: int = EvaluatorSettings.steps,
     groups: Annotated[int, typer.Option(help="Photos in a batch, two versions of each.")] = EvaluatorSettings.groups,
@@ -98,6 +102,7 @@ def evaluator(
         settings = EvaluatorSettings(
             architecture=architecture,
             initial_backbone=initial_backbone,
+            made=made,
             initial=initial,
             steps=steps,
             groups=groups,

@@ -38,6 +38,7 @@ class EvaluatorSettings:
     initial: Path | None = None  # exported weights to start from, where there is no checkpoint
     steps: int = 2000
     groups: int = 18  # photos in a batch
+    made: Path | None = None  # a data set in iHarmony4's layout, whose composites take the place of recolorings
     coarse_share: float = 0.7  # of the steps, from the first, at half the side
     learning_rate: float = 5e-4
     per_photo: int = 3  # squares cut from each photo

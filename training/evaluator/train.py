@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from ...core.efficientnet import widened_state
 from ...core.weights import shipped_weights
+from ...data.iharmony4 import pairs, read_samples
 from ...data.photos import read_photos
 from ...evaluator.checkpoint import NETWORKS, read_network
 from ...evaluator.networks import HarmonyNetwork, RegionNetwork
@@ -28,6 +30,7 @@ from ..schedules import warmup_on_cosine
 from ..settings import EvaluatorSettings
 from .crops import cut_crops
 from .losses import order_loss, soft_label_loss
+from .made import MadeSampler, made_crops
 from .proposals import ProposalSampler
 from .sampler import Sampler
 
@@ -57,21 +60,13 @@ def train(photos: Path, work: Path, settings: EvaluatorSettings) -> None:
     device, checkpoint = training_device(), work / "checkpoint.pt"
     network: HarmonyNetwork = start(settings).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     crops = read_crops(photos, work, network.reduction, settings.per_photo)
-    coarse, fine = Sampler(crops.halved(), seed=1), Sampler(crops, seed=1)
-    proposals = ProposalSampler(
-        read_proposal_crops(photos, work, settings.per_photo), read_harmonizer(shipped_weights(HARMONIZER)), seed=1
-    )
-    logger.info("%s, %d squares", parameter_count(network), len(crops.objects))
+    batches = open_batches(crops, photos, work, settings, network.reduction)
+    logger.info("%s, %d squares", parameter_count(network), len(batches.fine.crops.objects))
     if settings.initial is None and not checkpoint.is_file():
-        calibrate(network, coarse, settings.groups)
+        calibrate(network, batches.coarse, settings.groups)
 
     def losses(step: int) -> dict[str, Tensor]:
-        sampler = coarse if step < settings.coarse_share * settings.steps else fine
-        proposed = int(PROPOSALS * settings.groups)
-        inputs, labels = sampler.batch(step, settings.groups - proposed)
-        more = proposals.batch(step, proposed, inputs.shape[-1])
-        inputs, labels = (torch.cat(values).to(device) for values in zip((inputs, labels), more, strict=True))
-        return losses_of(network, inputs, labels)
+        return losses_of(network, *(values.to(device) for values in batches(step)))
 
     run_training(
         start_run(network, settings),
@@ -79,6 +74,44 @@ def train(photos: Path, work: Path, settings: EvaluatorSettings) -> None:
         checkpoint,
         lambda average: write_weights(weights_of(average), work / "evaluator.safetensors"),
     )
+
+
+@dataclass(frozen=True)
+class Batches:
+    """A training's batches by their steps: at half the side at first."""
+
+    coarse: Sampler | MadeSampler
+    fine: Sampler | MadeSampler
+    proposals: ProposalSampler | None  # gives PROPOSALS of the photos
+    settings: EvaluatorSettings
+
+    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
+        """Inputs [2*groups,4,S,S] and soft labels."""
+        groups = self.settings.groups
+        sampler = self.coarse if step < self.settings.coarse_share * self.settings.steps else self.fine
+        if self.proposals is None:
+            return sampler.batch(step, groups)
+        proposed = int(PROPOSALS * groups)
+        inputs, labels = sampler.batch(step, groups - proposed)
+        more, their_labels = self.proposals.batch(step, proposed, inputs.shape[-1])
+        return torch.cat((inputs, more)), torch.cat((labels, their_labels))
+
+
+def open_batches(crops: Crops, photos: Path, work: Path, settings: EvaluatorSettings, reduction: int) -> Batches:
+    """Recolored photos and what the harmonizer proposes for them; or, if the settings name a data set, its composites.
+
+    Args:
+        crops: of `read_crops`.
+        photos, work, settings: see `train`.
+        reduction: the factor by which the network shrinks its square at once.
+    """
+    if settings.made is not None:
+        made = made_crops(pairs(read_samples(settings.made, "train"), None), crops, reduction, settings.per_photo)
+        return Batches(MadeSampler(made.halved(), seed=1), MadeSampler(made, seed=1), None, settings)
+    proposals = ProposalSampler(
+        read_proposal_crops(photos, work, settings.per_photo), read_harmonizer(shipped_weights(HARMONIZER)), seed=1
+    )
+    return Batches(Sampler(crops.halved(), seed=1), Sampler(crops, seed=1), proposals, settings)
 
 
 def start_run(network: HarmonyNetwork, settings: EvaluatorSettings) -> Run:
@@ -141,7 +174,7 @@ def parameter_groups(network: nn.Module, learning_rate: float) -> list[dict[str,
 
 
 @torch.no_grad()
-def calibrate(network: HarmonyNetwork, sampler: Sampler, groups: int, batches: int = 12) -> None:
+def calibrate(network: HarmonyNetwork, sampler: Sampler | MadeSampler, groups: int, batches: int = 12) -> None:
     """Set every batch normalization to the statistics of the first batches, where they then stay.
 
     A batch holds few photos, in versions that are alike: statistics of its own would be noise.
