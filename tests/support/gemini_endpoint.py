@@ -33,6 +33,13 @@ class Reply:
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json; charset=UTF-8"})
 
 
+@dataclass(frozen=True)
+class Raw:
+    """Bytes in the place of a whole HTTP reply; then the connection closes."""
+
+    content: bytes
+
+
 class Silence:
     """No reply, for as long as the client waits."""
 
@@ -90,14 +97,14 @@ class Endpoint:
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self.replies: deque[Reply | Silence] = deque()
+        self.replies: deque[Reply | Raw | Silence] = deque()
         self.requests: list[Request] = []
         self.hung_up = threading.Event()  # a client left before its reply
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
-    def script(self, *replies: Reply | Silence) -> None:
+    def script(self, *replies: Reply | Raw | Silence) -> None:
         self.replies = deque(replies)
         self.requests.clear()
         self.hung_up.clear()
@@ -110,7 +117,7 @@ class Endpoint:
         self.server.shutdown()
         self.server.server_close()
 
-    def reply_to(self, path: str, headers: dict[str, str], raw: bytes) -> Reply | Silence:
+    def reply_to(self, path: str, headers: dict[str, str], raw: bytes) -> Reply | Raw | Silence:
         match = PATH.fullmatch(path)
         if match is None:
             return fails(404, "NOT_FOUND", f"No such path: {path}")
@@ -138,6 +145,10 @@ class Endpoint:
                 if isinstance(reply, Silence):
                     select.select([self.connection], [], [], 30)
                     endpoint.hung_up.set()
+                    self.close_connection = True
+                    return
+                if isinstance(reply, Raw):
+                    self.wfile.write(reply.content)
                     self.close_connection = True
                     return
                 self.send_response(reply.status)
