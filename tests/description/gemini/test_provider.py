@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from gemini_endpoint import Endpoint, Reply, Silence, describes, fails, says, sends
+from gemini_endpoint import Drip, Endpoint, Reply, Silence, describes, fails, says, sends
 from PIL import Image
 from pydantic import SecretStr
 
@@ -174,6 +174,17 @@ def test_timeout(endpoint, ask, monkeypatch):
     assert "did not answer within 1.5 s" in message and "input timeout" in message
     assert len(sent) == 2
     assert 3 < time.monotonic() - start < 10
+
+
+def test_a_reply_that_never_ends_is_left(endpoint, ask, monkeypatch):
+    monkeypatch.setattr(gemini, "ATTEMPTS", 1)
+    ask()  # the library is loaded
+    endpoint.script(Drip())
+    start = time.monotonic()
+    assert "did not answer within 2 s" in refused(lambda: ask(number=1, timeout=2.0))
+    assert len(endpoint.requests) == 1
+    assert time.monotonic() - start < 10
+    assert endpoint.hung_up.wait(5), "the connection was left open"
 
 
 @pytest.mark.parametrize(
