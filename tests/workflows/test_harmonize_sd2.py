@@ -35,15 +35,16 @@ def test_every_stage_runs(server, outputs):
     assert saved_picture(server, outputs, "save_edit").shape == (64, 64, 3)
 
 
-@pytest.mark.parametrize("outputs", ["sdxl"], indirect=True)
-def test_the_loop_in_one_box_on_sdxl(server, outputs, composite_name, mask_name):
-    """After the stages one by one, on the checkpoint that the host has loaded for them."""
+def test_the_loop_in_one_box_on_sdxl(server, server_base, composite_name, mask_name):
+    checkpoint = write_sdxl(server_base / "models" / "checkpoints" / "tiny-sdxl-loop.ckpt")
     graph = shipped("harmonize_one_node")
     graph["composite"]["inputs"]["image"], graph["mask"]["inputs"]["image"] = composite_name, mask_name
-    graph["model"] = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "tiny-sdxl.ckpt"}}
+    graph["model"] = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": checkpoint.name}}
     few = {"size": 64, "view_size": 64, "steps": 1, "steps_per_timestep": 0, "k": 1, "max_passes": 2}
     graph["apply"]["inputs"] |= few | {"paper_loop": True}
     lines = server.run(graph)["apply"]["text"]
+    checkpoint.unlink()
+    server.free()
     assert sum(line.startswith("pass") for line in "\n".join(lines).splitlines()) >= 2, lines
 
 
