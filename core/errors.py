@@ -23,6 +23,21 @@ class InputError(ValueError):
         self.parameter, self.message = parameter, message
 
 
+def one_line(text: str, longest: int) -> str:
+    """Somebody else's text as an error may repeat it: on one line, without signs that steer a terminal or turn a line
+    around, and cut.
+
+    Args:
+        text: what came.
+        longest: characters that are kept.
+
+    >>> one_line("a\\tcat\\x1b[31m", 200)
+    'a cat\ufffd[31m'
+    """
+    text = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in " ".join(text.split()))
+    return text if len(text) <= longest else f"{text[:longest]}..."
+
+
 @contextmanager
 def renamed(**parameters: str) -> Iterator[None]:
     """An InputError of a function that is called inside names this function's parameter.

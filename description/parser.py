@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from ..core.errors import InputError
+from ..core.errors import InputError, one_line
 from ..core.types import ImagingDescription
 from .vocabulary import CATEGORIES, SYNONYMS, WORDS
 
@@ -19,6 +19,8 @@ FENCE = re.compile(r"```[\w+-]*")  # a line of its own, with or without a langua
 WEIGHT = re.compile(r"\(?[^()&]+:\s*\d*\.?\d+\s*\)")  # (bright:1.3), as prompts of other boxes have it
 QUOTED = 200  # characters of a refused text that an error repeats
 LONGEST_NAME = 8  # words
+LONGEST_WORD = 40  # letters
+MOST_WORDS = 20  # in one region; the vocabulary's categories are fewer
 
 
 def parse(text: str, strict: bool = True) -> ImagingDescription:
@@ -44,7 +46,7 @@ def parse(text: str, strict: bool = True) -> ImagingDescription:
     match = PATTERN.fullmatch(line)
     _refuse_weights("text", line)
     if match is None:
-        shown = quoted(text.strip())
+        shown = quoted(text)
         raise InputError("text", f"A description has the form '{FORM}', for example '{EXAMPLE}'; got '{shown}'.")
     try:
         return make(match["object"], match["fore"], match["back"], strict)
@@ -82,6 +84,7 @@ def object_name(name: str) -> str:
         raise InputError(
             "name", f"A description's object is one name of {LONGEST_NAME} words at most; got {count} words."
         )
+    _refuse_long_words("name", name.split())
     if not all(_is_word(part) for part in re.split("[ '-]", name)):
         raise InputError(
             "name", f"A description's object is one name in words, such as 'dog' or 'palm tree'; got '{quoted(name)}'."
@@ -91,7 +94,7 @@ def object_name(name: str) -> str:
 
 def quoted(text: str) -> str:
     """As much of a text as an error repeats."""
-    return text if len(text) <= QUOTED else f"{text[:QUOTED]}..."
+    return one_line(text, QUOTED)
 
 
 def parse_lines(text: str, strict: bool = True) -> tuple[ImagingDescription, ...]:
@@ -124,17 +127,26 @@ def _refuse_weights(part: str, text: str) -> None:
         raise InputError(part, f"Weights such as '{quoted(weight[0].strip())}' are not taken. Write the word alone.")
 
 
+def _refuse_long_words(part: str, words: list[str]) -> None:
+    if (longest := max(map(len, words), default=0)) > LONGEST_WORD:
+        raise InputError(part, f"A description's words have {LONGEST_WORD} letters at most; got one of {longest}.")
+
+
 def _words(part: str, text: str, strict: bool) -> tuple[str, ...]:
     words = text.lower().replace(",", " ").split()
     if not words:
         raise InputError(part, f"A description needs at least one word for the {part}, such as 'bright' or 'sunset'.")
+    _refuse_long_words(part, words)
     if not strict:
         words = [SYNONYMS.get(word, word) for word in words]
     known = WORDS.__contains__ if strict else WORD.fullmatch
     unknown = [word for word in dict.fromkeys(words) if not known(word)]
     if unknown:
         raise InputError(part, f"The {part} words {quoted(', '.join(map(repr, unknown)))} {_expected(strict)}")
-    return tuple(dict.fromkeys(words))
+    words = list(dict.fromkeys(words))
+    if len(words) > MOST_WORDS:
+        raise InputError(part, f"A description has {MOST_WORDS} words at most for the {part}; got {len(words)}.")
+    return tuple(words)
 
 
 def _single_line(text: str) -> str:

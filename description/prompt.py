@@ -14,7 +14,7 @@ from typing import Any
 
 from ..core.errors import InputError
 from ..core.types import ImagingDescription
-from .parser import EXAMPLE, FORM, QUOTED, make, parse
+from .parser import EXAMPLE, FORM, make, parse, quoted
 from .vocabulary import CATEGORIES, WORDS
 
 TASK = """You are looking at a composite photograph: one object was cut out of some other photograph and pasted in. \
@@ -77,7 +77,7 @@ def read_reply(text: str, strict: bool = True) -> tuple[ImagingDescription, ...]
     Raises:
         ValueError: when any part of the reply is neither, with what came and what was expected.
     """
-    body = text.strip()
+    body = text.removeprefix("\ufeff").strip()
     if body.startswith("```"):
         body = "\n".join(line for line in body.splitlines() if not line.strip().startswith("```")).strip()
     try:
@@ -97,7 +97,7 @@ def _read_json(body: str, strict: bool) -> tuple[ImagingDescription, ...]:
     except (json.JSONDecodeError, KeyError, TypeError, RecursionError):
         raise ValueError(
             "A reply in JSON is a list of descriptions, each with 'object', 'foreground' and 'background'; "
-            f"got '{body[:QUOTED]}'."
+            f"got '{quoted(body)}'."
         ) from None
     return tuple(make(*part, strict) for part in parts)
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # two such processes, and a server of each, share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
+
 REPO = Path(__file__).resolve().parents[1]
 NO_HOST = (
     "No ComfyUI found. Set COMFYUI_PATH to a checkout of it, or run the tests through `python bootstrap.py test`, "

@@ -92,7 +92,7 @@ def test_an_archive_without_a_host_is_refused(bootstrap, tmp_path):
 
 def test_arguments_select_tests_or_the_whole_suite_runs(bootstrap):
     tests = str(bootstrap.REPO / "tests")
-    assert bootstrap.test_command(["-k", "lut"])[-1] == tests
+    assert bootstrap.test_command(["-k", "lut"])[-5:] == ["--numprocesses=2", "--dist=loadfile", "-k", "lut", tests]
     assert bootstrap.test_command([f"{SOURCE}::test_x"])[-1] == f"{SOURCE}::test_x"
 
 

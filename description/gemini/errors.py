@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ...core.errors import ServiceError
+from ...core.errors import ServiceError, one_line
 from .api_key import PAGE, ApiKey
 
 if TYPE_CHECKING:
@@ -89,12 +89,15 @@ def explain(error: Exception, model: str, key: ApiKey, timeout: float) -> Gemini
             f"No connection to Gemini ({cause}). Check the network, and GOOGLE_GEMINI_BASE_URL and HTTPS_PROXY if they "
             "are set."
         )
-    if isinstance(error, ValueError | RecursionError):  # a body that is no JSON, or JSON of another kind
+    # A body that is no JSON, or JSON of another kind than the library takes for granted.
+    if isinstance(error, ValueError | TypeError | AttributeError | LookupError | RecursionError):
         return Malformed(
             f"Gemini's reply could not be read ({type(error).__name__}). Try again; behind a proxy, check "
             "GOOGLE_GEMINI_BASE_URL."
         )
-    return GeminiError(f"{type(error).__name__}: {_short(error, key)}")
+    return GeminiError(
+        f"The request failed ({type(error).__name__}: {_short(error, key)}). Try again later, or: {OFFLINE}."
+    )
 
 
 def _explain_status(error: APIError, model: str, key: ApiKey) -> GeminiError:
@@ -151,5 +154,4 @@ def _seconds(duration: Any) -> float:
 
 
 def _short(words: object, key: ApiKey) -> str:
-    text = " ".join(key.redact(str(words)).split())  # redacted first: a cut could leave half a key
-    return text if len(text) <= QUOTED else f"{text[:QUOTED]}..."
+    return one_line(key.redact(str(words)), QUOTED)  # redacted first: a cut could leave half a key

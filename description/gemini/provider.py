@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import re
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
@@ -217,11 +218,12 @@ def _prepare(
     from google import genai
     from google.genai import types
 
+    certificates = _certificates()
     options = types.HttpOptions(
         timeout=round(1000 * session.timeout),
         # One attempt: retries are counted and can be cancelled here. A redirect would carry the key elsewhere.
         retry_options=types.HttpRetryOptions(attempts=1),
-        async_client_args={"allow_redirects": False},
+        async_client_args={"allow_redirects": False, "ssl": certificates, "verify": certificates},
         # The names that follow the newest model exist in the beta version of the API alone.
         api_version="v1beta" if question.model.endswith("-latest") else None,
     )
@@ -238,6 +240,15 @@ def _prepare(
     ]
     client = genai.Client(vertexai=False, api_key=session.key.secret.get_secret_value(), http_options=options)
     return client, contents, config
+
+
+@lru_cache(maxsize=1)
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust, by the library's own rule. Left to it, the list would be read three times for each request."""
+    import certifi
+
+    file, folder = os.environ.get("SSL_CERT_FILE", certifi.where()), os.environ.get("SSL_CERT_DIR")
+    return ssl.create_default_context(cafile=file, capath=folder)
 
 
 def _host() -> str:

@@ -74,6 +74,8 @@ def _cast_of(module: nn.Module, kept: Tensor) -> Cast | None:
     weight: Any = getattr(module, "weight", None)
     if not hasattr(module, "comfy_cast_weights") or weight is None or weight.dtype == kept.dtype:
         return None
+    if type(weight) is not nn.Parameter:  # a kind of its own, such as bytes that tell the shape of the unpacked weight
+        return None
     if getattr(module, "weight_function", None):  # a patch on the fly: the cast is more than the weight
         return None
     transposed = kept.ndim == 2 and not kept.is_contiguous()  # as a linear layer multiplies by it

@@ -109,7 +109,7 @@ def test_accepted_spellings(text):
 def test_other_forms_are_refused_with_the_expected_one(text):
     with pytest.raises(ValueError, match=r"has the form 'OBJECT & \(foreground\) WORDS") as error:
         parse(text)
-    assert f"got '{text}'" in str(error.value)
+    assert f"got '{' '.join(text.split())}'" in str(error.value)
 
 
 @pytest.mark.parametrize("text", [f"{TEXT}..", f"```{TEXT}", f"{TEXT} thanks", f"1 {TEXT}", f"¼ {TEXT}", f"**{TEXT}**"])
@@ -154,3 +154,29 @@ def test_an_error_repeats_a_long_text_in_part():
 def test_bad_object_names_are_refused(name):
     with pytest.raises(ValueError, match="object is one name in words"):
         make(name, "bright", "dull")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            f"{'x' * 41} & (foreground) dim & (background) dull",
+            "`text`: A description's words have 40 letters at most; got one of 41.",
+        ),
+        (f"dog & (foreground) {'x' * 999} & (background) dull", "40 letters at most; got one of 999."),
+        (
+            f"dog & (foreground) dim & (background) {' '.join(f'w{n}' for n in range(21))}",
+            "20 words at most for the background; got 21.",
+        ),
+    ],
+)
+def test_what_no_box_could_show_is_refused(text, told):
+    with pytest.raises(ValueError, match="A description") as error:
+        parse(text, strict=False)
+    assert told in str(error.value) and len(str(error.value)) < 200
+
+
+def test_signs_that_steer_a_terminal_or_turn_a_line_are_not_repeated():
+    with pytest.raises(ValueError, match="has the form") as error:
+        parse("dog\n\x1b[31m \u202eand \ud800 cat")
+    assert str(error.value).isprintable() and "got 'dog \ufffd[31m \ufffdand \ufffd cat'" in str(error.value)

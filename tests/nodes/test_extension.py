@@ -2,6 +2,8 @@
 
 import asyncio
 import inspect
+import subprocess
+import sys
 
 import pytest
 
@@ -45,3 +47,21 @@ def test_optional_inputs_have_the_schemas_default(nodes):
             default, said = parameters[each.id].default, getattr(each, "default", None)
             assert (default is NOTHING) != each.optional, (node, each.id)
             assert not each.optional or said is None or default == said, (node, each.id)
+
+
+def test_the_hosts_start_waits_for_nothing_heavy(host_path):
+    """What takes longer to load than all nodes is loaded by the one that needs it."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(host_path)!r})
+from comfy.cli_args import args
+args.cpu = True
+import comfy.samplers, comfy.sd, comfy_api.latest, latent_preview, nodes
+before = set(sys.modules)
+import diff_harmonization.nodes.extension
+print(*{{name.split(".")[0] for name in set(sys.modules) - before}})
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    heavy = {"kornia", "skimage", "matplotlib", "colour", "google", "transformers", "timm", "scipy", "cv2", "av", "ray"}
+    assert not heavy & set(done.stdout.split())

@@ -10,6 +10,7 @@ import json
 import re
 import select
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +32,17 @@ class Reply:
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json; charset=UTF-8"})
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Bytes in the place of a whole HTTP reply; then the connection closes."""
+
+    content: bytes
+
+
+class Drip:
+    """A reply that goes on and on, a byte at a time."""
 
 
 class Silence:
@@ -90,14 +102,14 @@ class Endpoint:
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self.replies: deque[Reply | Silence] = deque()
+        self.replies: deque[Reply | Raw | Drip | Silence] = deque()
         self.requests: list[Request] = []
         self.hung_up = threading.Event()  # a client left before its reply
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
-    def script(self, *replies: Reply | Silence) -> None:
+    def script(self, *replies: Reply | Raw | Drip | Silence) -> None:
         self.replies = deque(replies)
         self.requests.clear()
         self.hung_up.clear()
@@ -110,7 +122,7 @@ class Endpoint:
         self.server.shutdown()
         self.server.server_close()
 
-    def reply_to(self, path: str, headers: dict[str, str], raw: bytes) -> Reply | Silence:
+    def reply_to(self, path: str, headers: dict[str, str], raw: bytes) -> Reply | Raw | Drip | Silence:
         match = PATH.fullmatch(path)
         if match is None:
             return fails(404, "NOT_FOUND", f"No such path: {path}")
@@ -126,6 +138,18 @@ class Endpoint:
                 return fails(400, "INVALID_ARGUMENT", f"Unknown kind of part: {sorted(part)}")
         return self.replies.popleft() if len(self.replies) > 1 else self.replies[0]
 
+    def drip(self, handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        handler.close_connection = True
+        try:
+            for _ in range(1000):
+                handler.wfile.write(b" ")
+                time.sleep(0.05)
+        except OSError:
+            self.hung_up.set()
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         endpoint = self
 
@@ -138,6 +162,13 @@ class Endpoint:
                 if isinstance(reply, Silence):
                     select.select([self.connection], [], [], 30)
                     endpoint.hung_up.set()
+                    self.close_connection = True
+                    return
+                if isinstance(reply, Drip):
+                    endpoint.drip(self)
+                    return
+                if isinstance(reply, Raw):
+                    self.wfile.write(reply.content)
                     self.close_connection = True
                     return
                 self.send_response(reply.status)

@@ -185,6 +185,21 @@ class ScriptedTrouble:
         return (troubled,)
 
 
+class ScriptedPatch:
+    """A MODEL as another pack gives it: the cross-attention of the middle block says nothing."""
+
+    CATEGORY, FUNCTION, RETURN_TYPES = "Tests", "run", ("MODEL",)
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",)}}
+
+    def run(self, model):
+        patched = model.clone()
+        patched.set_model_attn2_replace(lambda q, k, v, options: torch.zeros_like(q), "middle", 0)
+        return (patched,)
+
+
 class ScriptedUnload:
     """Hands a value on and lets the host take all models off the device."""
 
@@ -264,6 +279,7 @@ KINDS = (
     ImageAsLatent,
     ScriptedEnd,
     ScriptedTrouble,
+    ScriptedPatch,
     ScriptedUnload,
     ScriptedPicture,
     ScriptedMask,

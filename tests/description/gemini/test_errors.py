@@ -40,7 +40,9 @@ def test_any_error_body_is_explained(code, body):
         (ConnectionResetError(104, "Connection reset by peer"), Unavailable),
         (aiohttp.InvalidURL("nowhere"), GeminiError),
         (ValueError("no JSON: AIzaSy-planted"), Malformed),
-        (KeyError("AIzaSy-planted"), GeminiError),
+        (KeyError("AIzaSy-planted"), Malformed),
+        (AttributeError("'int' has no attribute: AIzaSy-planted"), Malformed),
+        (RuntimeError("AIzaSy-planted"), GeminiError),
     ],
 )
 def test_what_the_library_raises(error, kind):
