@@ -1,7 +1,7 @@
 """What happens on the canvas: a run, errors in the host's box, passes to pick from."""
 
 import pytest
-from driving import click, complaints, load, visible
+from driving import click, complaints, load, view_details, visible
 from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -39,9 +39,7 @@ def told(page, expected):
     """What the page says after a run that fails, when the host's error box is opened; it has the sentence expected."""
     click(page, "[data-testid=queue-button]")
     WebDriverWait(page, 120).until(lambda _: complaints(page))
-    press_details = """return [...document.querySelectorAll('button')].some(
-        button => button.innerText == 'View details' && (button.click(), true))"""
-    WebDriverWait(page, 30).until(lambda _: page.execute_script(press_details))  # the page may draw it anew meanwhile
+    view_details(page)
     body = lambda: page.execute_script("return document.body.innerText")  # noqa: E731
     try:
         WebDriverWait(page, 30).until(lambda _: expected in body())
