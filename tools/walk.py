@@ -20,7 +20,7 @@ from typing import Annotated
 import httpx
 import numpy as np
 import typer
-from PIL import Image
+from PIL import Image, ImageFilter
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.actions.mouse_button import MouseButton
 from selenium.webdriver.common.by import By
@@ -32,7 +32,7 @@ from .screenshots.browser import PATIENCE, open_browser, open_page, visible
 EXAMPLE = Path(__file__).resolve().parents[1] / "workflows" / "examples" / "person_mountain"
 TEMPLATE, PACK = "harmonize_routed", "diff_harmonization"
 WINDOW = 1600, 1000
-BRUSH = 10  # pixels of the window between the strokes' lines; the editor's brush is wider
+BRUSH = 10  # radius of the editor's brush, pixels of the picture
 
 NODE = "const node = app.graph.nodes.find(node => node.title == arguments[0])"
 # The middle of a node's title, or of one of its widgets, in the window.
@@ -151,20 +151,25 @@ def paint_mask(walk: Walk, mask: Path) -> None:
     walk.page.execute_async_script(REST)
     left, top, width, height = walk.page.execute_script(EDITOR_PLACE)
     with Image.open(mask) as opened:
-        marked = np.asarray(opened.convert("L").resize((int(width), int(height)))) > 127
-    walk.stroke("paint over the object, in one stroke", [(left + x, top + y) for x, y in lines(marked)])
+        reach = max(1, round(BRUSH * width / opened.width))
+        marked = opened.convert("L").resize((int(width), int(height)))
+    painted = [(left + x, top + y) for x, y in lines(marked, reach)]
+    walk.stroke("paint over the object, in one stroke", painted)
     walk.click("Save", walk.seen("button", "Save"))
     WebDriverWait(walk.page, PATIENCE).until(lambda page: "clipspace" in page.execute_script(VALUE, "Composite"))
 
 
-def lines(marked: np.ndarray) -> list[tuple[int, int]]:
-    """The ends of lines through a mask [H,W] of booleans, to and fro; the parts of one row are joined."""
+def lines(marked: Image.Image, reach: int) -> list[tuple[int, int]]:
+    """The ends (x, y) of lines to and fro over what is white; a brush of radius `reach` then ends at its edge.
+
+    The parts of one row are joined.
+    """
+    inner = np.asarray(marked.filter(ImageFilter.MinFilter(2 * reach + 1))) > 127
     points: list[tuple[int, int]] = []
-    for row in range(BRUSH // 2, len(marked), BRUSH):
-        columns = np.flatnonzero(marked[row])
-        if len(columns):
-            ends = [(int(columns[0]), row), (int(columns[-1]), row)]
-            points += ends if len(points) % 4 == 0 else ends[::-1]
+    for row in np.flatnonzero(inner.any(1))[::reach]:
+        columns = np.flatnonzero(inner[row])
+        ends = [(int(columns[0]), int(row)), (int(columns[-1]), int(row))]
+        points += ends if len(points) % 4 == 0 else ends[::-1]
     return points
 
 

@@ -31,6 +31,10 @@ EMBEDDED = "embedded"
 FOLDER = "routed_harmonizer"
 JUDGED = 0.0, 0.25, 0.5, 0.75, 1.0  # strengths that the judge chooses among, times the one that is asked for
 CHOICE = LoopPolicy(margin=MARGIN, enough=ENOUGH)  # how it chooses
+UNCHANGED = (
+    "The composite is returned unchanged: no change scores clearly higher than none. If you painted the mask, keep to "
+    "the object's edge. To see the change all the same, remove the link to the input evaluator."
+)
 PROPOSED = JUDGED[1:]  # strengths of what a loop may take or start from
 
 
@@ -114,7 +118,7 @@ def _reason(strength: float, scores: tuple[float, ...]) -> str:
         return f"strength {strength:g}"
     shares = ", ".join(f"{score:.3f} at {share:.0%}" for share, score in zip(JUDGED, scores, strict=True))
     told = f"strength {strength:g}; scores by how much of the change is made: {shares}"
-    return told if strength else f"{told}. No change scores clearly higher than none."
+    return told if strength else f"{told}. {UNCHANGED}"
 
 
 def proposals(harmonizer: RoutedHarmonizer, image: Tensor, mask: Tensor) -> list[tuple[str, Tensor]]:

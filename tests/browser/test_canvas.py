@@ -1,7 +1,9 @@
 """What happens on the canvas: a run, errors in the host's box, passes to pick from."""
 
+import itertools
+
 import pytest
-from driving import click, complaints, load, view_details, visible
+from driving import GROUPS, NODES, click, complaints, inside, load, overlap, view_details, visible
 from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -11,6 +13,8 @@ WIDGET = f"{TITLED}.widgets.find(widget => widget.name == arguments[1])"
 OUTPUT = f"return app.nodeOutputs[{TITLED}.id]"
 MAKE_SMALL = """for (const [name, value] of Object.entries({steps: 2, k: 1, max_passes: 1, steps_per_timestep: 0}))
     app.graph.nodes.find(node => node.type == 'Harmonize').widgets.find(widget => widget.name == name).value = value"""
+SHOWN = """return app.graph.nodes.filter(node => node.type == 'SaveImage')
+    .every(node => node.imgs?.[0]?.naturalWidth > 0)"""
 PICKER = "return document.querySelector('[data-testid=pass_picker]')?.innerText ?? ''"
 
 
@@ -33,6 +37,10 @@ def test_a_fresh_template_runs_on_the_example(routed, server):
     assert not complaints(routed)
     run(routed)
     assert routed.execute_script(OUTPUT, "Object Mask")["text"] == ["The mask is the one of the file."]
+    WebDriverWait(routed, 60).until(lambda page: page.execute_script(SHOWN))
+    nodes, groups = routed.execute_script(NODES), routed.execute_script(GROUPS)  # grown by what they show
+    assert not [(a["title"], b["title"]) for a, b in itertools.combinations(nodes, 2) if overlap(a, b)]
+    assert not [n["title"] for n in nodes if not any(inside(n, group["bounds"]) for group in groups)]
 
 
 def told(page, expected):

@@ -33,7 +33,8 @@ def test_a_link_is_one_that_the_page_offers(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_box_that_reads_a_public_file_links_it(name):
     drawn = json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8"))
-    wanted = {(node["id"], value) for node in all_nodes(drawn) for value in node["widgets_values"] if value in PUBLIC}
+    named = {(node["id"], str(value)) for node in all_nodes(drawn) for value in node["widgets_values"]}
+    wanted = {(node, name) for node, name in named if name in PUBLIC}
     assert {(node["id"], link["name"]) for node, link in links(name)} == wanted
 
 

@@ -28,7 +28,10 @@ WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", DYNAMIC_COMBO, COMPARE)
 NOTE = "MarkdownNote"  # the browser's own, which no prompt holds
 COLUMN, GAP = 340, 40
 TITLE = 66  # above a node: its title and the pack's badge
-ROOM = {  # below a node, into which it grows when a run gives it text to show
+ROOM = {  # below a node, into which it grows when a run gives it text or a picture to show
+    "SaveImage": 90,
+    "PreviewImage": 60,
+    "RoutedHarmonize": 100,
     "LocalDescribe": 100,
     "GeminiDescribe": 100,
     "ObjectMask": 40,
