@@ -32,6 +32,20 @@ def device_options() -> tuple[str, ...]:
     return () if torch.accelerator.is_available() else ("--cpu",)
 
 
+def frontend_options() -> tuple[str, ...]:
+    """The server's options for the frontend that HARMONY_FRONTEND names; without it the host takes its own."""
+    frontend = os.environ.get("HARMONY_FRONTEND")
+    if not frontend:
+        return ()
+    folder = Path(frontend).expanduser().resolve()
+    if not (folder / "index.html").is_file():
+        raise FileNotFoundError(
+            f"HARMONY_FRONTEND is {frontend}, which holds no frontend: there is no index.html in it. "
+            "In a wheel of comfyui-frontend-package it is the folder comfyui_frontend_package/static."
+        )
+    return "--front-end-root", str(folder)
+
+
 def install_pack(custom_nodes: Path) -> Path:
     """Put the pack into `custom_nodes` as a link, or as a copy where links need rights (Windows)."""
     custom_nodes.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,10 @@ from ..loop.policy import ENOUGH, MARGIN, LoopPolicy, answer
 
 JUDGED = 0.0, 0.25, 0.5, 0.75, 1.0  # shares of the change that the judge chooses among
 CHOICE = LoopPolicy(margin=MARGIN, enough=ENOUGH)  # how it chooses
+UNCHANGED = (
+    "The composite is returned unchanged: no change scores clearly higher than none. If you painted the mask, keep to "
+    "the object's edge. To see the change all the same, remove the link to the input evaluator."
+)
 
 
 def scores_of(judge: HarmonyEvaluator, made: Callable[[float], Tensor], mask: Tensor) -> tuple[float, ...]:
@@ -27,4 +31,4 @@ def reason(scores: Sequence[float]) -> str:
     """The scores that a share was taken by, in words."""
     shares = ", ".join(f"{score:.3f} at {share:.0%}" for share, score in zip(JUDGED, scores, strict=True))
     told = f"scores by how much of the change is made: {shares}"
-    return told if share_of(scores) else f"{told}. No change scores clearly higher than none."
+    return told if share_of(scores) else f"{told}. {UNCHANGED}"

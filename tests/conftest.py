@@ -99,7 +99,8 @@ def server_log(server, server_base) -> Path:
 @pytest.fixture(scope="session")
 def server(host_path, server_base):
     """A client of a real ComfyUI server that has loaded this pack: object_info, upload, run, interrupt, history."""
-    from diff_harmonization.cli.server import HostServer, device_options
+    from diff_harmonization.cli.server import HostServer, device_options, frontend_options
 
-    with HostServer(host_path, server_base, server_base / "server.log", *device_options()) as client:
+    options = *device_options(), *frontend_options()
+    with HostServer(host_path, server_base, server_base / "server.log", *options) as client:
         yield client

@@ -5,7 +5,7 @@ import itertools
 import json
 
 import pytest
-from driving import LOAD, PROMPT, click, complaints, load
+from driving import GROUPS, LOAD, NODES, PROMPT, click, complaints, inside, load, overlap
 from graphs import WORKFLOWS
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -22,17 +22,10 @@ WANT_WEIGHTS = {
 }
 NAMES = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
 READABLE = 8 / 14  # zoom; the browser draws no letters of less than 8 pixels, and titles have 14
-TITLE_BAR = 30  # pixels above a node's position
-NODES = """return app.graph.nodes.map(node => ({
-    id: Number(node.id), type: node.type, title: node.title, known: node.type in LiteGraph.registered_node_types,
-    x: node.pos[0], y: node.pos[1], width: node.size[0], height: node.size[1],
-    least: [...node.computeSize()], widgets: (node.widgets ?? []).map(widget => widget.name),
-}))"""
 LINKS = """return [...app.graph.links.values()].map(link => [
     Number(link.origin_id), Number(link.origin_slot), Number(link.target_id),
     app.graph.nodes.find(node => node.id == link.target_id).inputs[link.target_slot].name,
 ])"""
-GROUPS = "return app.graph.groups.map(group => ({title: group.title, bounds: [...group.boundingRect]}))"
 WIDGET = """return app.graph.nodes.find(node => node.type == arguments[0]).widgets
     .find(widget => widget.name == arguments[1])"""
 DESCRIBE_WIDGETS = """return app.graph.nodes.find(node => node.type == 'LocalDescribe').widgets
@@ -52,25 +45,6 @@ def client_position(page, node, dx, dy):
     const {scale, offset} = app.canvas.ds, box = app.canvas.canvas.getBoundingClientRect()
     return [(node.pos[0] + dx + offset[0]) * scale + box.left, (node.pos[1] + dy + offset[1]) * scale + box.top]"""
     return page.execute_script(script, node, dx, dy)
-
-
-def overlap(a, b):
-    return (
-        a["x"] < b["x"] + b["width"]
-        and b["x"] < a["x"] + a["width"]
-        and a["y"] - TITLE_BAR < b["y"] + b["height"]
-        and b["y"] - TITLE_BAR < a["y"] + a["height"]
-    )
-
-
-def inside(node, bounds):
-    left, top, width, height = bounds
-    return (
-        left <= node["x"]
-        and top <= node["y"] - TITLE_BAR
-        and node["x"] + node["width"] <= left + width
-        and node["y"] + node["height"] <= top + height
-    )
 
 
 def test_a_user_finds_the_workflow_among_the_templates(page):

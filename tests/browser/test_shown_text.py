@@ -27,7 +27,7 @@ FITS = """return app.graph.nodes.flatMap(node => (node.widgets ?? []).map(widget
     .filter(([node, widget]) => widget.name == arguments[0]).every(([node, widget]) =>
         widget.y + widget.computedHeight <= node.size[1]
         && widget.element.scrollHeight <= widget.element.clientHeight)"""
-RELOAD = """const [done] = arguments, outputs = structuredClone(app.nodeOutputs)
+RELOAD = """const [done] = arguments, outputs = JSON.parse(JSON.stringify(app.nodeOutputs))
 app.loadGraphData(app.graph.serialize()).then(() => { app.nodeOutputs = outputs; done(null) })"""
 
 
@@ -102,7 +102,9 @@ def test_another_run_renews_the_text(described):
 
 def test_cached_nodes_show_their_text_again(described):
     shown = run(described)
-    described.execute_async_script("const done = arguments[0]; app.loadGraphData(app.graph.serialize()).then(done)")
+    described.execute_async_script(
+        "const [done] = arguments; app.loadGraphData(app.graph.serialize()).then(() => done(null))"
+    )
     assert described.execute_script(SHOWN, NAME) == {}
     assert run(described) == shown
 

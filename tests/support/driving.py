@@ -3,13 +3,34 @@
 import json
 
 from graphs import WORKFLOWS
+from selenium.webdriver.support.ui import WebDriverWait
 
 from diff_harmonization.tools.screenshots.browser import click, visible
 
-__all__ = ["LOAD", "PROMPT", "click", "complaints", "load", "visible"]
+__all__ = [
+    "GROUPS",
+    "LOAD",
+    "NODES",
+    "PROMPT",
+    "click",
+    "complaints",
+    "inside",
+    "load",
+    "overlap",
+    "view_details",
+    "visible",
+]
 
 LOAD = "const [graph, done] = arguments; app.loadGraphData(graph).then(() => done(null), error => done(String(error)))"
 PROMPT = "const done = arguments[0]; app.graphToPrompt().then(prompt => done(prompt.output))"
+
+TITLE_BAR = 30  # pixels above a node's position
+NODES = """return app.graph.nodes.map(node => ({
+    id: Number(node.id), type: node.type, title: node.title, known: node.type in LiteGraph.registered_node_types,
+    x: node.pos[0], y: node.pos[1], width: node.size[0], height: node.size[1],
+    least: [...node.computeSize()], widgets: (node.widgets ?? []).map(widget => widget.name),
+}))"""
+GROUPS = "return app.graph.groups.map(group => ({title: group.title, bounds: [...group.boundingRect]}))"
 
 
 def load(page, name):
@@ -21,3 +42,29 @@ def load(page, name):
 def complaints(page):
     """What the frontend says of missing nodes, models or values."""
     return [element.text for element in visible(page, "[role=dialog], [data-testid=error-overlay]")]
+
+
+def view_details(page):
+    """Presses the button of the host's error box; the page may draw it anew meanwhile."""
+    press = """return [...document.querySelectorAll('button')].some(
+        button => button.innerText == 'View details' && (button.click(), true))"""
+    WebDriverWait(page, 60).until(lambda _: page.execute_script(press))
+
+
+def overlap(a, b):
+    return (
+        a["x"] < b["x"] + b["width"]
+        and b["x"] < a["x"] + a["width"]
+        and a["y"] - TITLE_BAR < b["y"] + b["height"]
+        and b["y"] - TITLE_BAR < a["y"] + a["height"]
+    )
+
+
+def inside(node, bounds):
+    left, top, width, height = bounds
+    return (
+        left <= node["x"]
+        and top <= node["y"] - TITLE_BAR
+        and node["x"] + node["width"] <= left + width
+        and node["y"] + node["height"] <= top + height
+    )

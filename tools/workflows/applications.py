@@ -21,6 +21,7 @@ from .graphs import (
     start_note,
     working_view,
 )
+from .models import CANNY, SD15
 
 LORA = "Load LoRA: a LoRA of yours for Stable Diffusion 1.5."
 CONTROL = "Load ControlNet: one that follows Canny edges. For another, replace the box Canny, too."
@@ -98,17 +99,17 @@ def regions_graph(size: int, steps: int, strength: float, model: list[Node], han
 
 def mixed_graph() -> list[Group]:
     """One pass with a LoRA, and with a ControlNet that holds the picture's edges in every evaluation of the model."""
-    checkpoint = {"ckpt_name": "v1-5-pruned-emaonly.safetensors"}
+    checkpoint = {"ckpt_name": SD15.name}
     styled = {"model": ("model", 0), "clip": ("model", 1), "lora_name": "your_lora.safetensors"}
     handles = ("lora", 0), ("lora", 1), ("model", 2)
     picture, described, edited, compared = main_graph(
-        512, 50, 1.0, [], handles, CHECKPOINT.replace(" or 2", ""), LORA, CONTROL
+        512, 50, 1.0, [], handles, CHECKPOINT.replace(" of 1.5 or 2", ""), LORA, CONTROL
     )
     empty = {"positive": ("text", 0), "negative": ("text", 0)}
     loaded = [
         Node("model", "CheckpointLoaderSimple", checkpoint),
         Node("lora", "LoraLoader", styled),
-        Node("control", "ControlNetLoader", {"control_net_name": "control_v11p_sd15_canny_fp16.safetensors"}),
+        Node("control", "ControlNetLoader", {"control_net_name": CANNY.name}),
     ]
     held = [
         Node("edges", "Canny", {"image": ("view", 0)}),
@@ -141,12 +142,12 @@ def _two_masks(name: str, *files: str) -> list[Node]:
 
 def workflows() -> dict[str, list[Group]]:
     mini = [Node("model", "LoadMiniHarmonyModel")]
-    sd2 = [Node("model", "CheckpointLoaderSimple", {"ckpt_name": "512-base-ema.safetensors"})]
+    checkpoint = [Node("model", "CheckpointLoaderSimple", {"ckpt_name": SD15.name})]
     handles = ("model", 0), ("model", 1), ("model", 2)
     return {
         "instances": instances_graph(*EMBEDDED, mini, handles),
         "regions": regions_graph(*EMBEDDED, mini, handles),
         # The embedded model has seen photographs only.
-        "painterly": painterly_graph(512, 50, sd2, handles),
+        "painterly": painterly_graph(512, 50, checkpoint, handles),
         "harmonize_sd15_lora_controlnet": mixed_graph(),
     }

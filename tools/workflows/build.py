@@ -16,6 +16,7 @@ from typing import Any, TypeGuard
 from ...cli.client import Client
 from . import applications, diffharmony, graphs
 from .graphs import Group, Node, Subgraph, nodes_of
+from .models import PUBLIC
 
 FOLDER = Path(__file__).resolve().parents[2] / "workflows"
 SUBGRAPHS = FOLDER.parent / "subgraphs"
@@ -27,7 +28,10 @@ WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", DYNAMIC_COMBO, COMPARE)
 NOTE = "MarkdownNote"  # the browser's own, which no prompt holds
 COLUMN, GAP = 340, 40
 TITLE = 66  # above a node: its title and the pack's badge
-ROOM = {  # below a node, into which it grows when a run gives it text to show
+ROOM = {  # below a node, into which it grows when a run gives it text or a picture to show
+    "SaveImage": 90,
+    "PreviewImage": 60,
+    "RoutedHarmonize": 100,
     "LocalDescribe": 100,
     "GeminiDescribe": 100,
     "ObjectMask": 40,
@@ -373,6 +377,9 @@ def box(node: Node, number: int, info: NodeInfo, position: list[int], size: list
         {"name": name, "type": kind, "links": [], "slot_index": index}
         for index, (name, kind) in enumerate(zip(schema["output_name"], schema["output"], strict=True))
     ]
+    properties: dict[str, Any] = {"Node name for S&R": node.type}
+    if models := [PUBLIC[value].link() for value in node.inputs.values() if value in PUBLIC]:
+        properties["models"] = models
     drawn = {
         "id": number,
         "type": node.type,
@@ -383,7 +390,7 @@ def box(node: Node, number: int, info: NodeInfo, position: list[int], size: list
         "mode": 0,
         "inputs": [] if node.type == NOTE else inputs,
         "outputs": outputs,
-        "properties": {"Node name for S&R": node.type},
+        "properties": properties,
         "widgets_values": values + buttons,
     }
     if node.title:

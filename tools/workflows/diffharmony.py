@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .graphs import IMAGE, MASK, Group, Node, compare_group, composite_group, picture_and_mask, save_image, start_note
+from .models import SD15
 
 MODELS = "Load Diffusion Model, Load Checkpoint, Load Harmony-VAE: your files, see `docs/diffharmony.md`."
-CHECKPOINT = "v1-5-pruned-emaonly.safetensors"
 EMBEDDED = {"size": 64, "view": "crop", "carry": "lut"}  # what the embedded networks were trained for
 Links = dict[str, tuple[str, int]]
 
@@ -27,7 +27,7 @@ def released(way: str) -> tuple[list[Node], Links]:
     """The files that the user has put in place, and what they give. `way`: what the files' names begin with."""
     loaders = [
         Node("unet", "UNETLoader", {"unet_name": f"{way}_unet.bin", "weight_dtype": "default"}),
-        Node("sd15", "CheckpointLoaderSimple", {"ckpt_name": CHECKPOINT}, "Load Checkpoint: Stable Diffusion 1.5"),
+        Node("sd15", "CheckpointLoaderSimple", {"ckpt_name": SD15.name}, "Load Checkpoint: Stable Diffusion 1.5"),
         Node("details", "LoadHarmonyVAE", {"name": f"{way}_vae.safetensors"}),
     ]
     return loaders, {"model": ("unet", 0), "clip": ("sd15", 1), "vae": ("sd15", 2), "harmony_vae": ("details", 0)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...loop.policy import MARGIN
+from .models import SD15, SDXL
 
 
 @dataclass
@@ -51,8 +52,8 @@ EXAMPLE, EXAMPLE_MASK = "harmonize_example.jpg", "harmonize_example_mask.png"  #
 WORDS = "Your words: a line for each trial, `OBJECT & (foreground) its look & (background) the scene's look`."
 GEMINI = "Set the environment variable `GEMINI_API_KEY` before ComfyUI starts. Two small pictures go to Google."
 NAME_IT = "Describe: type the object's name, such as `tree`."
-CHECKPOINT = "Load Checkpoint: a Stable Diffusion 1.5 or 2 checkpoint of yours."
-SDXL_CHECKPOINT = "Load Checkpoint: an SDXL checkpoint of yours, the base or a fine-tune."
+CHECKPOINT = "Load Checkpoint: Stable Diffusion 1.5 (the page offers it), or a checkpoint of yours of 1.5 or 2."
+SDXL_CHECKPOINT = "Load Checkpoint: the SDXL base (the page offers it), or an SDXL checkpoint of yours."
 EMBEDDED = 64, 10, 0.7  # size, steps and strength, the embedded model's own tuning
 
 
@@ -400,8 +401,8 @@ def compare_group(title: str, *columns: Sequence[Node | Subgraph]) -> Group:
 
 def workflows() -> dict[str, list[Group]]:
     mini = [Node("model", "LoadMiniHarmonyModel")]
-    sd2 = [Node("model", "CheckpointLoaderSimple", {"ckpt_name": "512-base-ema.safetensors"})]
-    sdxl = [Node("model", "CheckpointLoaderSimple", {"ckpt_name": "sd_xl_base_1.0.safetensors"})]
+    checkpoint = [Node("model", "CheckpointLoaderSimple", {"ckpt_name": SD15.name})]
+    sdxl = [Node("model", "CheckpointLoaderSimple", {"ckpt_name": SDXL.name})]
     handles = ("model", 0), ("model", 1), ("model", 2)
     return {
         # At SD2's size the paper's steps and direct inversion's plain strength.
@@ -412,6 +413,6 @@ def workflows() -> dict[str, list[Group]]:
         "harmonize_words": one_box_graph(*EMBEDDED, mini, handles, [written()], WORDS),
         "harmonize_gemini": one_box_graph(*EMBEDDED, mini, handles, [gemini()], GEMINI),
         "paste_object": paste_graph(),
-        "harmonize_sd2": main_graph(512, 50, 1.0, sd2, handles, CHECKPOINT),
+        "harmonize_sd2": main_graph(512, 50, 1.0, checkpoint, handles, CHECKPOINT),
         "harmonize_sdxl": main_graph(1024, 50, 1.0, sdxl, handles, SDXL_CHECKPOINT),
     }
