@@ -41,7 +41,7 @@ ROOM = {  # below a node, into which it grows when a run gives it text or a pict
     "IterateLoopEnd": 200,
     "Harmonize": 200,
     "HarmonizeInstances": 200,
-    "DiffHarmonize": 60,
+    "DiffHarmonize": 100,
 }
 HEAD = 50  # above a group's first node, besides: the group's title
 
