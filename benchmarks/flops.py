@@ -6,9 +6,10 @@ numbers. Attention counts as two matrix products forward and four backward, whet
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..attention.maps import CrossAttentionMaps, StopForward, map_grid, record_queries
 from ..host.sampling.attention import ControlledAttention
+from ..host.sampling.shared_rows import before_the_text
 from .counting import Network, Part, Rows, Run, count_rows
 from .passes import STAGES, WAYS, Way
 from .shapes import (
@@ -35,6 +37,7 @@ from .shapes import (
     random_models,
 )
 
+ROWS_CAPTION = "m: to the last map alone. first: of the UNet's rows, those that the others share the part with"
 COUNTED_AT = {"channels": 32, "width": 64, "latent": 8}  # the narrow model whose rows are counted
 
 
@@ -44,6 +47,7 @@ class Cost:
 
     forward: dict[tuple[Network, Part], int]
     backward: dict[tuple[Network, Part], int]
+    shared: dict[Network, int] = field(default_factory=dict)  # of a UNet row forward, what rows may share
 
     def of(self, run: Run) -> int:
         """FLOPs of a row of this run."""
@@ -102,12 +106,30 @@ def costs(shape: Shape) -> Cost:
         with FlopCounterMode(display=False) as both:
             out.sum().backward()
         forward[key], backward[key] = counter.get_total_flops(), both.get_total_flops()
-    return Cost(forward, backward)
+    return Cost(forward, backward, _shared_costs(unet, latent, context))
+
+
+def _shared_costs(unet: MetaUNet, latent: Tensor, context: Tensor) -> dict[Network, int]:
+    with FlopCounterMode(display=False) as counter:
+        options = attention_override(explicit_attention)["transformer_options"]
+        unet.unet(latent, torch.empty(1, device="meta"), context=context, transformer_options=options)
+    names = {module: f"{type(unet.unet).__name__}.{name}" for name, module in unet.unet.named_modules()}
+    counts = counter.get_flop_counts()
+    *blocks, attention = (sum(counts[names[module]].values()) for module in before_the_text(unet.unet))
+    return {"first blocks": sum(blocks), "first attention": attention}
 
 
 def stage_flops(rows: Rows, cost: Cost) -> dict[str, int]:
-    """FLOPs of each stage."""
-    return {stage: sum(n * cost.of(run) for run, n in runs.items()) for stage, runs in rows.items()}
+    """FLOPs of each stage: of its rows, less what they share."""
+    return {stage: _flops(runs, cost) for stage, runs in rows.items()}
+
+
+def _flops(runs: dict[Run, int], cost: Cost) -> int:
+    counted: Counter[str] = Counter()
+    for run, n in runs.items():
+        counted[run.network] += n
+    spared = sum((counted["unet"] - counted[part]) * flops for part, flops in cost.shared.items())
+    return sum(n * cost.of(run) for run, n in runs.items() if run.network not in cost.shared) - spared
 
 
 def measure(size: Size, ways: Sequence[Way] = WAYS) -> dict[str, Rows]:
@@ -124,13 +146,21 @@ def row_table(size: Size, cost: Cost) -> Table:
     for (network, part), flops in cost.forward.items():
         name = network if part == "whole" else f"{network} {part}"
         drawn.add_row(name, f"{flops / 1e12:.3f}", f"{cost.backward[network, part] / 1e12:.3f}")
+    for network, flops in cost.shared.items():
+        drawn.add_row(f"of a unet row: {network}", f"{flops / 1e12:.3f}", "")
     return drawn
 
 
 def rows_table(found: dict[str, Rows]) -> Table:
     """Rows by stage; those with gradients after a plus."""
-    names = ("unet", "decoder", "text")
-    drawn = Table("way", "stage", *names, title="Rows: without + with gradients", caption="m: to the last map alone")
+    names = ("unet", "first blocks", "first attention", "decoder", "text")
+    drawn = Table(
+        "way",
+        "stage",
+        *names,
+        title="Rows: without + with gradients",
+        caption="m: to the last map alone. first ...: of the UNet's rows, those that do not share it",
+    )
     for way, rows in found.items():
         for stage in STAGES:
             if stage in rows:

@@ -16,13 +16,14 @@ from comfy.model_patcher import ModelPatcher, create_model_options_clone
 from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
 from torch import Tensor
 
-from ...attention.control import AttentionControl
+from ...attention.control import AttentionControl, Kind, kinds_of
 from ...core.errors import InputError
 from ...methods.zero_shot.contexts import Context, PooledContext, tokens_of
 from ...methods.zero_shot.types import Denoiser
-from .attention import ControlledAttention, Options, differentiable_attention
+from .attention import ControlledAttention, Options, differentiable_attention, plain_attention
 from .gradients import differentiable, engine_boundary, owned
 from .saved import can_spare, sparing
+from .shared_rows import shared_rows
 
 T = TypeVar("T")
 Conditioning = list[list[Any]]  # the host's CONDITIONING: [[text tensor, options], ...]
@@ -99,8 +100,12 @@ class _StageGuider(comfy.samplers.CFGGuider):
         pooled = {"pooled_output": torch.zeros(1, 1)}
         self.inner_set_conds({"positive": [[None, pooled | options] for _, options in entries]})
         self.model_options = create_model_options_clone(self.model_patcher.model_options)
+        # Another node may reach into the network by these: what it does to a row is not ours to know.
+        self.alone = not self.model_options.get("transformer_options") and not any("hooks" in o for _, o in entries)
         if gradients:
             self.model_options = differentiable_attention(self.model_options)
+        else:
+            self.model_options = plain_attention(self.model_options, model.load_device)
 
         def prepare(executor, patcher, noise_shape, *args, **kwargs):
             if gradients:
@@ -126,7 +131,8 @@ class _StageSampler(comfy.samplers.Sampler):
         """As the host calls it: (guider, sigmas, extra_args, callback, noise, latent_image, mask, no_bar)."""
         guider, _, extra_args, _, _, latent = args[:6]
         denoise = _HostDenoiser(guider, extra_args["model_options"], self.gradients)
-        self.result = self.stage(denoise, latent)
+        with shared_rows(guider.inner_model.diffusion_model) if guider.alone else nullcontext():
+            self.result = self.stage(denoise, latent)
         return latent
 
 
@@ -138,7 +144,7 @@ class _HostDenoiser:
 
     def __init__(self, guider: _StageGuider, options: Options, gradients: bool) -> None:
         self.model, self.device, self.options = guider.inner_model, guider.model_patcher.load_device, options
-        self.controlled: ControlledAttention | None = None
+        self.controlled: dict[tuple[Kind, ...], ControlledAttention] = {}
         self.gradients = gradients
         self.spares = gradients and can_spare(self.model.diffusion_model, self.device)
         self.entries = [_gradient_free(entry) if gradients else entry for entry in guider.conds["positive"]]
@@ -153,13 +159,16 @@ class _HostDenoiser:
             )
         if control is None:
             return self._eps(latent, sigma, context, self.options)
-        if self.controlled is None:
-            self.controlled = ControlledAttention(self.model.diffusion_model, self.options, self.gradients)
-        self.controlled.control = control
+        kinds = kinds_of(control)
+        if kinds not in self.controlled:
+            unet = self.model.diffusion_model
+            self.controlled[kinds] = ControlledAttention(unet, self.options, self.gradients, kinds)
+        controlled = self.controlled[kinds]
+        controlled.control = control
         try:
-            return self._eps(latent, sigma, context, self.controlled.options)
+            return self._eps(latent, sigma, context, controlled.options)
         finally:
-            self.controlled.control = None
+            controlled.control = None
 
     def _eps(self, latent: Tensor, sigma: Tensor | float, context: Context, options: Options) -> Tensor:
         # At sigma 0 the denoised latent says nothing of the noise: predict it at the schedule's least level.
