@@ -74,10 +74,12 @@ def count_rows(way: Way, models: Models, shape: Shape) -> Rows:
 def _counted(models: Models, calls: list[_Call]) -> Iterator[None]:
     """Every call of the networks, and of their copies that stages make, goes into `calls`."""
     clip: Any = models.clip.cond_stage_model
+    # A row of text passes SDXL's two models: the one that gives the pooled output stands for both.
+    text = clip.clip_g if hasattr(clip, "clip_g") else getattr(clip, clip.clip)
     vae: Any = models.vae.first_stage_model
     modules: dict[Network, nn.Module] = {
         "unet": models.model.model.diffusion_model,
-        "text": getattr(clip, clip.clip).transformer,
+        "text": text.transformer,
         "decoder": vae.decoder,
     }
     *blocks, attention = before_the_text(models.model.model.diffusion_model)

@@ -1,14 +1,12 @@
 """The rows of a pass, counted where they run, in the pack's order of work and in the reference's."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from diff_harmonization.benchmarks.counting import Run, count_rows
 from diff_harmonization.benchmarks.passes import WAYS, Way, exact, fast
 from diff_harmonization.benchmarks.reference import reference_pass
-from diff_harmonization.benchmarks.shapes import SHAPES, narrow, random_models
+from diff_harmonization.benchmarks.shapes import SHAPES, narrow, random_models, shallow
 
 N = 4
 
@@ -16,7 +14,7 @@ N = 4
 @pytest.fixture(scope="module")
 def shape():
     shape = narrow(SHAPES["sd2"], channels=32, width=32, latent=8)
-    return replace(shape, text=shape.text | {"num_hidden_layers": 3})
+    return shallow(shape)
 
 
 @pytest.fixture(scope="module")

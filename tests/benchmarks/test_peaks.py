@@ -1,7 +1,5 @@
 """Estimated memory: the ways down each take something away, and every stage ends within 6 GiB."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import nn
@@ -16,13 +14,13 @@ from diff_harmonization.benchmarks.peaks import (
     unet_kept,
     weight_bytes,
 )
-from diff_harmonization.benchmarks.shapes import SHAPES, narrow
+from diff_harmonization.benchmarks.shapes import SHAPES, narrow, shallow
 
 
 @pytest.fixture(scope="module")
 def shape():
     shape = narrow(SHAPES["sd2"], channels=32, width=32, latent=16)
-    return replace(shape, text=shape.text | {"num_hidden_layers": 3})
+    return shallow(shape)
 
 
 def test_kept_counts_each_storage_once_and_no_weight():
