@@ -107,21 +107,26 @@ def text_kept(shape: Shape, rows: int, dtype: torch.dtype) -> int:
     return total
 
 
-def decoder_kept(shape: Shape, recomputed: bool) -> int:
-    """Of one picture's decoding; computed again, each block keeps its input, and one at a time all it needs."""
+def decoder_kept(shape: Shape) -> int:
+    """Of one picture's decoding."""
     vae: Any = meta_vae(shape)
     latent = torch.empty(1, 4, shape.latent, shape.latent, device="meta", requires_grad=True)
-    if not recomputed:
-        kept = Kept(vae, spare=False)
-        with kept.counted():
-            vae.decode(latent)
-        return kept.bytes
+    kept = Kept(vae, spare=False)
+    with kept.counted():
+        vae.decode(latent)
+    return kept.bytes
+
+
+def decoder_recomputed(shape: Shape) -> tuple[int, int]:
+    """Of one picture's decoding where blocks compute again: what all of them keep, and what one needs at its turn."""
+    vae: Any = meta_vae(shape)
+    latent = torch.empty(1, 4, shape.latent, shape.latent, device="meta", requires_grad=True)
     inputs, inside = Kept(vae, spare=False), []
     for block in recomputed_blocks(vae):
         _as_checkpoint(block, vae, inputs, inside)
     with inputs.counted():
         vae.decode(latent)
-    return inputs.bytes + max(inside)
+    return inputs.bytes, max(inside)
 
 
 def _as_checkpoint(block: Any, vae: nn.Module, inputs: Kept, inside: list[int]) -> None:
@@ -148,8 +153,8 @@ def before(shape: Shape) -> list[Peak]:
         Peak("refine, first evaluation", unet + text, words + unet_kept(shape, 2, to_last_map=False, spare=False)),
         Peak("refine, later", unet + text, words + unet_kept(shape, 2, to_last_map=True, spare=False)),
         Peak("null-text, no edges", unet, null),
-        Peak("null-text, edges", unet + vae, null + decoder_kept(shape, recomputed=False)),
-        Peak("null-text, edges, VAE computed again", unet + vae, null + decoder_kept(shape, recomputed=True)),
+        Peak("null-text, edges", unet + vae, null + decoder_kept(shape)),
+        Peak("null-text, edges, VAE computed again", unet + vae, null + sum(decoder_recomputed(shape))),
     ]
 
 
@@ -158,16 +163,16 @@ def after(shape: Shape) -> list[Peak]:
     unet, vae = weight_bytes(meta_unet(shape)), weight_bytes(meta_vae(shape), 4)
     text = weight_bytes(meta_texts(shape), 4)
     words, maps = text_kept(shape, 2, torch.float32), unet_kept(shape, 2, to_last_map=True, spare=True)
-    null, again = unet_kept(shape, 1, to_last_map=False, spare=True), decoder_kept(shape, recomputed=True)
+    null, (inputs, block) = unet_kept(shape, 1, to_last_map=False, spare=True), decoder_recomputed(shape)
     return [
         Peak("refine, first evaluation", unet + text, words + maps),
         Peak("refine, later", unet + text, words + maps),
         Peak("refine, activations on the CPU", unet + text, words, moved=maps),
         Peak("null-text, no edges", unet, null),
         Peak("null-text, no edges, activations on the CPU", unet, 0, moved=null),
-        Peak("null-text, edges", unet + vae, null + decoder_kept(shape, recomputed=False)),
-        Peak("null-text, edges, VAE computed again", unet + vae, null + again),
-        Peak("null-text, edges, both", unet + vae, again, moved=null),
+        Peak("null-text, edges", unet + vae, null + decoder_kept(shape)),
+        Peak("null-text, edges, VAE computed again", unet + vae, null + inputs + block),
+        Peak("null-text, edges, both", unet + vae, block, moved=null + inputs),
     ]
 
 
