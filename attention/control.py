@@ -9,13 +9,15 @@ from typing import Literal, Protocol
 from torch import Tensor
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+Kind = Literal["cross", "self"]
+KINDS: tuple[Kind, ...] = ("self", "cross")
 
 
 @dataclass(frozen=True)
 class AttentionLayer:
     """One attention layer of the UNet."""
 
-    kind: Literal["cross", "self"]
+    kind: Kind
     place: Literal["input", "middle", "output"]  # the host's words for down, middle and up
     index: int  # running number of the transformer block within the UNet
     heads: int
@@ -24,7 +26,7 @@ class AttentionLayer:
 
 
 class AttentionControl(Protocol):
-    """Called in place of a layer's attention.
+    """Called in place of a layer's attention. With an attribute `kinds`, only layers of these kinds need to ask.
 
     Args:
         layer: the layer that asks.
@@ -38,3 +40,8 @@ class AttentionControl(Protocol):
     """
 
     def __call__(self, layer: AttentionLayer, q: Tensor, k: Tensor, v: Tensor, attend: Attend) -> Tensor: ...
+
+
+def kinds_of(control: AttentionControl) -> tuple[Kind, ...]:
+    """The kinds of layers that need to ask a control; all where it does not say."""
+    return getattr(control, "kinds", KINDS)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import InputError
-from .control import Attend, AttentionLayer
+from .control import Attend, AttentionLayer, Kind
 
 Grid = tuple[int, int]
 
@@ -52,6 +52,8 @@ class _GridLayers:
         grid: (h, w); a layer of place input or output matches when it has h*w queries.
         stop_after: raise `StopForward` in the matching layer of this number (1 is the first), before it attends.
     """
+
+    kinds: tuple[Kind, ...] = ("cross",)
 
     def __init__(self, grid: Grid, stop_after: int | None = None) -> None:
         self.grid, self.stop_after = grid, stop_after

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from .control import Attend, AttentionLayer
+from .control import KINDS, Attend, AttentionLayer, Kind
 
 
 class ShareAttention:
@@ -30,6 +30,8 @@ class ShareAttention:
     def __init__(self, source_rows: Sequence[int], target_rows: Sequence[int], cross: bool, self_: bool) -> None:
         self.source_rows, self.target_rows = tuple(source_rows), tuple(target_rows)
         self.cross, self.self_ = cross, self_
+        shared: dict[Kind, bool] = {"self": self_, "cross": cross}
+        self.kinds = tuple(kind for kind in KINDS if shared[kind])
         if len(self.source_rows) != len(self.target_rows):
             raise ValueError(
                 f"ShareAttention needs one source row for each target row, got {len(self.source_rows)} source rows "
@@ -42,7 +44,7 @@ class ShareAttention:
             )
 
     def __call__(self, layer: AttentionLayer, q: Tensor, k: Tensor, v: Tensor, attend: Attend) -> Tensor:
-        if not (self.cross if layer.kind == "cross" else self.self_):
+        if layer.kind not in self.kinds:
             return attend(q, k, v)
         rows = self._row_map(len(q))
         return attend(q[rows], k[rows], v)

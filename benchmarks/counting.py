@@ -1,4 +1,7 @@
-"""What the networks of a checkpoint run while a pass runs, counted in rows by hooks on their modules."""
+"""What the networks of a checkpoint run while a pass runs, counted in rows by hooks on their modules.
+
+What a UNet runs before its first text counts by itself, too, since its rows may share it: blocks, then an attention.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from ..host.sampling.shared_rows import before_the_text
 from ..host.zero_shot.edit import Models
 from .passes import Way
 from .shapes import Shape
 
-Network = Literal["unet", "text", "decoder"]
+Network = Literal["unet", "text", "decoder", "first blocks", "first attention"]
 Part = Literal["whole", "to the last map", "none"]
 Rows = dict[str, Counter["Run"]]  # stage -> how many rows ran in which way
 
@@ -68,14 +72,19 @@ def count_rows(way: Way, models: Models, shape: Shape) -> Rows:
 
 @contextmanager
 def _counted(models: Models, calls: list[_Call]) -> Iterator[None]:
-    """Every call of the three networks goes into `calls`; those of the copies that stages make, too."""
+    """Every call of the networks, and of their copies that stages make, goes into `calls`."""
     clip: Any = models.clip.cond_stage_model
+    # A row of text passes SDXL's two models: the one that gives the pooled output stands for both.
+    text = clip.clip_g if hasattr(clip, "clip_g") else getattr(clip, clip.clip)
     vae: Any = models.vae.first_stage_model
     modules: dict[Network, nn.Module] = {
         "unet": models.model.model.diffusion_model,
-        "text": getattr(clip, clip.clip).transformer,
+        "text": text.transformer,
         "decoder": vae.decoder,
     }
+    *blocks, attention = before_the_text(models.model.model.diffusion_model)
+    first: Any = blocks[0]
+    modules |= {"first blocks": first.in_layers, "first attention": attention.to_q}  # inside: these see the rows left
     handles = []
     for network, module in modules.items():
         before, after = _hooks(network, calls)

@@ -6,9 +6,10 @@ numbers. Attention counts as two matrix products forward and four backward, whet
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..attention.maps import CrossAttentionMaps, StopForward, map_grid, record_queries
 from ..host.sampling.attention import ControlledAttention
+from ..host.sampling.shared_rows import before_the_text
 from .counting import Network, Part, Rows, Run, count_rows
 from .passes import STAGES, WAYS, Way
 from .shapes import (
@@ -28,13 +30,15 @@ from .shapes import (
     Size,
     attention_override,
     explicit_attention,
-    meta_text,
+    meta_texts,
     meta_unet,
     meta_vae,
     narrow,
     random_models,
+    shallow,
 )
 
+ROWS_CAPTION = "m: to the last map alone. first: of the UNet's rows, those that the others share the part with"
 COUNTED_AT = {"channels": 32, "width": 64, "latent": 8}  # the narrow model whose rows are counted
 
 
@@ -44,6 +48,7 @@ class Cost:
 
     forward: dict[tuple[Network, Part], int]
     backward: dict[tuple[Network, Part], int]
+    shared: dict[Network, int] = field(default_factory=dict)  # of a UNet row forward, what rows may share
 
     def of(self, run: Run) -> int:
         """FLOPs of a row of this run."""
@@ -61,7 +66,14 @@ class MetaUNet:
         self.controlled.control = control or (lambda layer, q, k, v, attend: attend(q, k, v))
         timesteps = torch.empty(len(latent), device="meta")
         options = self.controlled.options["transformer_options"]
-        return self.unet(latent, timesteps, context=context, transformer_options=options)
+        return self.unet(latent, timesteps, context, pooled_of(self.unet, latent), transformer_options=options)
+
+
+def pooled_of(unet: Any, latent: Tensor) -> Tensor | None:
+    """What SDXL's UNet reads of pooled text and sizes, for each of the latents; None for the others' UNets."""
+    if unet.num_classes is None:
+        return None
+    return torch.empty(len(latent), unet.label_emb[0][0].in_features, device=latent.device)
 
 
 def costs(shape: Shape) -> Cost:
@@ -69,9 +81,8 @@ def costs(shape: Shape) -> Cost:
     with torch.device("meta"):
         latent = torch.empty(1, 4, shape.latent, shape.latent)
         context = torch.empty(1, TOKENS, shape.unet["context_dim"], requires_grad=True)
-        embeddings = torch.empty(1, TOKENS, shape.text["hidden_size"], requires_grad=True)
         step = torch.empty_like(latent, requires_grad=True)
-    unet, text = MetaUNet(meta_unet(shape), explicit_attention), meta_text(shape)
+    unet, texts = MetaUNet(meta_unet(shape), explicit_attention), meta_texts(shape)
     vae: Any = meta_vae(shape)
     grid = map_grid(*latent.shape[-2:])
     last = record_queries(unet, latent, 1.0, context, grid)[1]
@@ -82,11 +93,9 @@ def costs(shape: Shape) -> Cost:
             unet(latent, 1.0, context, control)
         return control.maps()
 
-    def encoded() -> Tensor:  # the layer that the context is taken from: SD2's last but one
-        with saved_tensors_hooks(torch.clone, lambda kept: kept):  # it adds in place
-            layer = None if shape.first else -2
-            out, hidden, *_ = text(embeds=embeddings, num_tokens=[TOKENS], intermediate_output=layer)
-        return out if shape.first else hidden
+    def encoded() -> Tensor:
+        with saved_tensors_hooks(torch.clone, lambda kept: kept):  # they add in place
+            return torch.cat([encode(shape, name, text) for name, text in texts.items()])
 
     runs: dict[tuple[Network, Part], Callable[[], Tensor]] = {
         ("unet", "whole"): lambda: unet(latent, 1.0, context),
@@ -102,18 +111,47 @@ def costs(shape: Shape) -> Cost:
         with FlopCounterMode(display=False) as both:
             out.sum().backward()
         forward[key], backward[key] = counter.get_total_flops(), both.get_total_flops()
-    return Cost(forward, backward)
+    return Cost(forward, backward, _shared_costs(unet, latent, context))
+
+
+def encode(shape: Shape, name: str, text: nn.Module) -> Tensor:
+    """What one of the shape's text models gives to the UNet of a row, flat; with gradients to its embeddings."""
+    width = shape.texts[name]["hidden_size"]
+    embeddings = torch.empty(1, TOKENS, width, device="meta", requires_grad=True)
+    # The layer that the context is taken from: the last but one, for all but SD1.
+    layer = None if shape.first else -2
+    out, hidden, pooled, *_ = text(embeds=embeddings, num_tokens=[TOKENS], intermediate_output=layer)
+    given = [out if shape.first else hidden, *([pooled] if name == "g" else [])]
+    return torch.cat([x.flatten() for x in given])
+
+
+def _shared_costs(unet: MetaUNet, latent: Tensor, context: Tensor) -> dict[Network, int]:
+    with FlopCounterMode(display=False) as counter:
+        options = attention_override(explicit_attention)["transformer_options"]
+        timesteps, pooled = torch.empty(1, device="meta"), pooled_of(unet.unet, latent)
+        unet.unet(latent, timesteps, context, pooled, transformer_options=options)
+    names = {module: f"{type(unet.unet).__name__}.{name}" for name, module in unet.unet.named_modules()}
+    counts = counter.get_flop_counts()
+    *blocks, attention = (sum(counts[names[module]].values()) for module in before_the_text(unet.unet))
+    return {"first blocks": sum(blocks), "first attention": attention}
 
 
 def stage_flops(rows: Rows, cost: Cost) -> dict[str, int]:
-    """FLOPs of each stage."""
-    return {stage: sum(n * cost.of(run) for run, n in runs.items()) for stage, runs in rows.items()}
+    """FLOPs of each stage: of its rows, less what they share."""
+    return {stage: _flops(runs, cost) for stage, runs in rows.items()}
+
+
+def _flops(runs: dict[Run, int], cost: Cost) -> int:
+    counted: Counter[str] = Counter()
+    for run, n in runs.items():
+        counted[run.network] += n
+    spared = sum((counted["unet"] - counted[part]) * flops for part, flops in cost.shared.items())
+    return sum(n * cost.of(run) for run, n in runs.items() if run.network not in cost.shared) - spared
 
 
 def measure(size: Size, ways: Sequence[Way] = WAYS) -> dict[str, Rows]:
     """Rows of each way, on a narrow model of the size's layers."""
-    shape = narrow(SHAPES[size], **COUNTED_AT)
-    shape = replace(shape, text=shape.text | {"num_hidden_layers": 3})  # how deep it is changes no count
+    shape = shallow(narrow(SHAPES[size], **COUNTED_AT))  # how deep the texts are changes no count
     models = random_models(shape)
     return {way.name: count_rows(way, models, shape) for way in ways}
 
@@ -124,13 +162,21 @@ def row_table(size: Size, cost: Cost) -> Table:
     for (network, part), flops in cost.forward.items():
         name = network if part == "whole" else f"{network} {part}"
         drawn.add_row(name, f"{flops / 1e12:.3f}", f"{cost.backward[network, part] / 1e12:.3f}")
+    for network, flops in cost.shared.items():
+        drawn.add_row(f"of a unet row: {network}", f"{flops / 1e12:.3f}", "")
     return drawn
 
 
 def rows_table(found: dict[str, Rows]) -> Table:
     """Rows by stage; those with gradients after a plus."""
-    names = ("unet", "decoder", "text")
-    drawn = Table("way", "stage", *names, title="Rows: without + with gradients", caption="m: to the last map alone")
+    names = ("unet", "first blocks", "first attention", "decoder", "text")
+    drawn = Table(
+        "way",
+        "stage",
+        *names,
+        title="Rows: without + with gradients",
+        caption="m: to the last map alone. first ...: of the UNet's rows, those that do not share it",
+    )
     for way, rows in found.items():
         for stage in STAGES:
             if stage in rows:

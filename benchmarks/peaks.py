@@ -20,8 +20,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from ..attention.maps import CrossAttentionMaps, StopForward, map_grid, record_queries
 from ..host.sampling.saved import Cast, casts
 from ..host.sampling.vae import recomputed_blocks
-from .flops import MetaUNet
-from .shapes import SHAPES, TOKENS, Shape, Size, fused_attention, meta_text, meta_unet, meta_vae
+from .flops import MetaUNet, encode
+from .shapes import SHAPES, TOKENS, Shape, Size, fused_attention, meta_texts, meta_unet, meta_vae
 
 GIB = 1 << 30
 
@@ -97,31 +97,36 @@ def unet_kept(shape: Shape, rows: int, to_last_map: bool, spare: bool) -> int:
 
 def text_kept(shape: Shape, rows: int, dtype: torch.dtype) -> int:
     """Of so many rows, one after the other; what the encoder may alter is copied."""
-    network, total = meta_text(shape, dtype), 0
-    for _ in range(rows):
-        embeddings = torch.empty(1, TOKENS, shape.text["hidden_size"], device="meta", requires_grad=True)
-        kept = Kept(network, spare=False, copies=True)
-        with kept.counted():
-            network(embeds=embeddings, num_tokens=[TOKENS], intermediate_output=None if shape.first else -2)
-        total += kept.bytes
+    total = 0
+    for name, network in meta_texts(shape, dtype).items():
+        for _ in range(rows):
+            kept = Kept(network, spare=False, copies=True)
+            with kept.counted():
+                encode(shape, name, network)
+            total += kept.bytes
     return total
 
 
-def decoder_kept(shape: Shape, recomputed: bool) -> int:
-    """Of one picture's decoding; computed again, each block keeps its input, and one at a time all it needs."""
+def decoder_kept(shape: Shape) -> int:
+    """Of one picture's decoding."""
     vae: Any = meta_vae(shape)
     latent = torch.empty(1, 4, shape.latent, shape.latent, device="meta", requires_grad=True)
-    if not recomputed:
-        kept = Kept(vae, spare=False)
-        with kept.counted():
-            vae.decode(latent)
-        return kept.bytes
+    kept = Kept(vae, spare=False)
+    with kept.counted():
+        vae.decode(latent)
+    return kept.bytes
+
+
+def decoder_recomputed(shape: Shape) -> tuple[int, int]:
+    """Of one picture's decoding where blocks compute again: what all of them keep, and what one needs at its turn."""
+    vae: Any = meta_vae(shape)
+    latent = torch.empty(1, 4, shape.latent, shape.latent, device="meta", requires_grad=True)
     inputs, inside = Kept(vae, spare=False), []
     for block in recomputed_blocks(vae):
         _as_checkpoint(block, vae, inputs, inside)
     with inputs.counted():
         vae.decode(latent)
-    return inputs.bytes + max(inside)
+    return inputs.bytes, max(inside)
 
 
 def _as_checkpoint(block: Any, vae: nn.Module, inputs: Kept, inside: list[int]) -> None:
@@ -141,31 +146,33 @@ def _as_checkpoint(block: Any, vae: nn.Module, inputs: Kept, inside: list[int]) 
 
 def before(shape: Shape) -> list[Peak]:
     """As the pack was: see docs/figures.md."""
-    unet, text, vae = weight_bytes(meta_unet(shape)), weight_bytes(meta_text(shape)), weight_bytes(meta_vae(shape), 4)
+    unet, text, vae = weight_bytes(meta_unet(shape)), weight_bytes(meta_texts(shape)), weight_bytes(meta_vae(shape), 4)
     words = text_kept(shape, 2, torch.float16)
     null = unet_kept(shape, 1, to_last_map=False, spare=False)
     return [
         Peak("refine, first evaluation", unet + text, words + unet_kept(shape, 2, to_last_map=False, spare=False)),
         Peak("refine, later", unet + text, words + unet_kept(shape, 2, to_last_map=True, spare=False)),
         Peak("null-text, no edges", unet, null),
-        Peak("null-text, edges", unet + vae, null + decoder_kept(shape, recomputed=False)),
-        Peak("null-text, edges, VAE computed again", unet + vae, null + decoder_kept(shape, recomputed=True)),
+        Peak("null-text, edges", unet + vae, null + decoder_kept(shape)),
+        Peak("null-text, edges, VAE computed again", unet + vae, null + sum(decoder_recomputed(shape))),
     ]
 
 
 def after(shape: Shape) -> list[Peak]:
     """As the pack is: casts of weights made again, one text encoder in float32, no gradients above the last map."""
     unet, vae = weight_bytes(meta_unet(shape)), weight_bytes(meta_vae(shape), 4)
-    text = weight_bytes(meta_text(shape), 4)
-    refine = text_kept(shape, 2, torch.float32) + unet_kept(shape, 2, to_last_map=True, spare=True)
-    null, again = unet_kept(shape, 1, to_last_map=False, spare=True), decoder_kept(shape, recomputed=True)
+    text = weight_bytes(meta_texts(shape), 4)
+    words, maps = text_kept(shape, 2, torch.float32), unet_kept(shape, 2, to_last_map=True, spare=True)
+    null, (inputs, block) = unet_kept(shape, 1, to_last_map=False, spare=True), decoder_recomputed(shape)
     return [
-        Peak("refine, first evaluation", unet + text, refine),
-        Peak("refine, later", unet + text, refine),
+        Peak("refine, first evaluation", unet + text, words + maps),
+        Peak("refine, later", unet + text, words + maps),
+        Peak("refine, activations on the CPU", unet + text, words, moved=maps),
         Peak("null-text, no edges", unet, null),
-        Peak("null-text, edges", unet + vae, null + decoder_kept(shape, recomputed=False)),
-        Peak("null-text, edges, VAE computed again", unet + vae, null + again),
-        Peak("the same, activations on the CPU", unet + vae, again, moved=null),
+        Peak("null-text, no edges, activations on the CPU", unet, 0, moved=null),
+        Peak("null-text, edges", unet + vae, null + decoder_kept(shape)),
+        Peak("null-text, edges, VAE computed again", unet + vae, null + inputs + block),
+        Peak("null-text, edges, both", unet + vae, block, moved=null + inputs),
     ]
 
 

@@ -91,15 +91,19 @@ def reference_pass(
         image, mask, start = owned(image), owned(mask), owned(start)
         empty, plain = owned(empty), owned(plain)
 
+        plain_model = models.model.clone()
+        # Where another node's option stands, the pack leaves the host's evaluations alone: rows share no work.
+        plain_model.model_options["transformer_options"]["reference"] = True
+
         def stage(run: Callable[[Denoiser, Tensor], Any], gradients: bool = True) -> Any:
-            return with_denoiser(models.model, start, run, sigmas, gradients=gradients)
+            return with_denoiser(plain_model, start, run, sigmas, gradients=gradients)
 
         rows = text_rows(encoder, description)
         with mark("invert"):
             path = stage(lambda denoise, z: _invert(denoise, z, sigmas, empty, plain), gradients=False)
         with mark("refine"), encoder.gradients():
             contexts = stage(lambda denoise, _: _refine(denoise, encoder, path, sigmas, rows, empty, mask))
-        with mark("null-text"), differentiable_decoder(models.vae, models.model) as (decode, model):
+        with mark("null-text"), differentiable_decoder(models.vae, plain_model) as (decode, model):
             loss = EdgeLoss(image.movedim(-1, 1), binarize_mask(mask).float(), [(sobel_edges, 1.0)])
             nulls = with_denoiser(
                 model,

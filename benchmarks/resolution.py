@@ -1,4 +1,4 @@
-"""What full resolution adds to an edit at working size, item by item."""
+"""The whole way on one picture of full resolution, item by item: the embedded model's passes, and all around them."""
 
 from __future__ import annotations
 
@@ -14,42 +14,52 @@ from PIL import Image
 from rich.table import Table
 from torch import Tensor
 
-from ..color.apply import apply_lut
 from ..color.cube import save_cube
-from ..color.fit import fit_lut
-from ..core.view import working_view
 from ..data.photos import read_image, read_mask
-from ..description.statistics.provider import describe
+from ..description.statistics.provider import alternatives
+from ..host.evaluator import load_evaluator
+from ..host.zero_shot.edit import Models, PassSettings
+from ..host.zero_shot.harmonize import doubting, run_harmonize, take
+from ..loop.policy import LoopPolicy
+from ..mini.loader import load_mini
+from .methods import LOOP_PASS
 
 T = TypeVar("T")
 PNG_LEVEL = 4  # the host's SaveImage
+PASSES = LoopPolicy(k=2, max_passes=3)  # two trials, and one that continues from the better one, as the demo runs
 
 
-def measure(composite: Path, mask: Path, size: int = 64) -> Table:
-    """Time the stages outside the model on one picture; the edit is stood in for by a fixed change of color."""
-    seconds: dict[str, float] = {}
+def measure(composite: Path, mask: Path, settings: PassSettings = LOOP_PASS, passes: LoopPolicy = PASSES) -> Table:
+    """Time a run of the loop in one process, as a server would do it once it is up."""
+    seconds: dict[str, tuple[float, float]] = {}
 
     def timed(name: str, work: Callable[[], T]) -> T:
-        start = time.perf_counter()
+        start = time.perf_counter(), time.process_time()
         result = work()
-        seconds[name] = time.perf_counter() - start
+        seconds[name] = time.perf_counter() - start[0], time.process_time() - start[1]
         return result
 
-    image = timed("read the composite", lambda: read_image(composite)[None])
-    plane = timed("read the mask", lambda: read_mask(mask)[None])
-    timed("describe", lambda: describe(image[0], plane[0], "object"))
-    view, region = timed("crop", lambda: working_view(image, plane, size))
-    edited = (view * torch.tensor([0.8, 0.75, 0.6])).clamp(0, 1)
-    lut = timed("LUT fit", lambda: fit_lut(view, edited, region))
-    result = timed("LUT application", lambda: apply_lut(image, lut, plane))
+    with torch.inference_mode():  # as the host runs nodes
+        models = timed("load the model", lambda: Models(*load_mini()))
+        judge = timed("load the evaluator", lambda: load_evaluator("embedded"))
+        image = timed("read the composite", lambda: read_image(composite)[None])
+        plane = timed("read the mask", lambda: read_mask(mask)[None])
+        words = timed("describe", lambda: alternatives(image[0], plane[0], "object"))
+        policy = doubting(passes)
+        run = timed(
+            f"{passes.max_passes} passes", lambda: run_harmonize(models, judge, image, plane, words, settings, policy)
+        )
+        # The first pass's picture, whichever the loop took: the composite itself would need no work.
+        done = timed("carry one to full resolution", lambda: take(run, image, plane, 1))
     with TemporaryDirectory() as folder:
-        timed("save the picture", lambda: save_png(result[0], Path(folder) / "result.png"))
-        timed("save the LUT", lambda: save_cube(lut, Path(folder) / "lut.cube"))
+        timed("save the picture", lambda: save_png(done.image[0], Path(folder) / "result.png"))
+        timed("save the LUT", lambda: save_cube(done.lut, Path(folder) / "lut.cube"))
     height, width = image.shape[1:3]
-    table = Table("item", "seconds", title=f"Full resolution, {width}x{height}")
-    for name, value in seconds.items():
-        table.add_row(name, f"{value:.2f}")
-    table.add_row("all", f"{sum(seconds.values()):.2f}")
+    threads = torch.get_num_threads()
+    table = Table("item", "seconds", "processor", title=f"Full resolution, {width}x{height}, {threads} threads")
+    for name, values in seconds.items():
+        table.add_row(name, *(f"{value:.2f}" for value in values))
+    table.add_row("all", *(f"{sum(values):.2f}" for values in zip(*seconds.values(), strict=True)))
     return table
 
 

@@ -19,14 +19,16 @@ import torch
 from comfy.ldm.modules.diffusionmodules.model import AttnBlock
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from comfy.sd1_clip import SD1ClipModel, SD1Tokenizer
+from comfy.sdxl_clip import SDXLClipModel, SDXLTokenizer
 from comfy.text_encoders.sd2_clip import SD2ClipModel, SD2Tokenizer
 from torch import Tensor, nn
 
 from ..host.diffharmony.vae import SIZES
 from ..host.zero_shot.edit import Models
 
-Size = Literal["sd15", "sd2"]
+Size = Literal["sd15", "sd2", "sdxl"]
 TOKENS = 77
+SIZES_WIDTH = 6 * 256  # numbers that tell SDXL the picture's sizes, after the pooled text
 
 _UNET: dict[str, Any] = {
     "image_size": 32,
@@ -44,6 +46,13 @@ _UNET: dict[str, Any] = {
     "legacy": False,
 }
 _TEXT: dict[str, Any] = {"max_position_embeddings": TOKENS, "eos_token_id": 49407}
+_TEXT_L: dict[str, Any] = _TEXT | {
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_attention_heads": 12,
+    "num_hidden_layers": 12,
+    "hidden_act": "quick_gelu",
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class Shape:
 
     name: str
     unet: dict[str, Any]
-    text: dict[str, Any]
+    texts: dict[str, dict[str, Any]]  # its text models, by the host's letters for them
     vae: dict[str, Any] = field(default_factory=lambda: SIZES)
     latent: int = 64  # side
 
@@ -61,31 +70,60 @@ class Shape:
         """Whether it is of SD1's family."""
         return not self.unet["use_linear_in_transformer"]
 
+    @property
+    def two(self) -> bool:
+        """Whether it is of SDXL's family, with two text models."""
+        return len(self.texts) == 2
+
 
 SHAPES: dict[Size, Shape] = {
     "sd15": Shape(
         "SD1.5 at 512 pixels",
         _UNET | {"context_dim": 768, "use_linear_in_transformer": False, "num_heads": 8, "num_head_channels": -1},
-        _TEXT
-        | {
-            "hidden_size": 768,
-            "intermediate_size": 3072,
-            "num_attention_heads": 12,
-            "num_hidden_layers": 12,
-            "hidden_act": "quick_gelu",
-        },
+        {"l": _TEXT_L},
     ),
     "sd2": Shape(
         "SD2 at 512 pixels",
         _UNET | {"context_dim": 1024, "use_linear_in_transformer": True, "num_heads": -1, "num_head_channels": 64},
-        _TEXT
-        | {
-            "hidden_size": 1024,
-            "intermediate_size": 4096,
-            "num_attention_heads": 16,
-            "num_hidden_layers": 24,
-            "hidden_act": "gelu",
+        {
+            "h": _TEXT
+            | {
+                "hidden_size": 1024,
+                "intermediate_size": 4096,
+                "num_attention_heads": 16,
+                "num_hidden_layers": 24,
+                "hidden_act": "gelu",
+            }
         },
+    ),
+    "sdxl": Shape(
+        "SDXL at 1024 pixels",
+        _UNET
+        | {
+            "num_res_blocks": [2, 2, 2],
+            "channel_mult": [1, 2, 4],
+            "transformer_depth": [0, 0, 2, 2, 10, 10],
+            "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
+            "transformer_depth_middle": 10,
+            "context_dim": 2048,
+            "use_linear_in_transformer": True,
+            "num_heads": -1,
+            "num_head_channels": 64,
+            "num_classes": "sequential",
+            "adm_in_channels": 1280 + SIZES_WIDTH,
+        },
+        {
+            "g": _TEXT
+            | {
+                "hidden_size": 1280,
+                "intermediate_size": 5120,
+                "num_attention_heads": 20,
+                "num_hidden_layers": 32,
+                "hidden_act": "gelu",
+            },
+            "l": _TEXT_L,
+        },
+        latent=128,
     ),
 }
 
@@ -97,19 +135,26 @@ def narrow(shape: Shape, channels: int, width: int, latent: int) -> Shape:
         shape: of full size.
         channels: of the UNet's first level, in place of 320; a multiple of 32, and of 64 for SD2's heads to be as large
             as they are.
-        width: of the texts, a multiple of 16.
+        width: of a text model, a multiple of 16.
         latent: side of the latents.
     """
+    narrow_text = {"hidden_size": width, "intermediate_size": 4 * width, "num_attention_heads": width // 16}
     return replace(
         shape,
         name=f"{shape.name.split(' at ')[0]}, {channels} channels in place of 320, {8 * latent} pixels",
         unet=shape.unet
-        | {"model_channels": channels, "context_dim": width}
-        | ({} if shape.first else {"num_head_channels": min(64, channels)}),
-        text=shape.text | {"hidden_size": width, "intermediate_size": 4 * width, "num_attention_heads": width // 16},
+        | {"model_channels": channels, "context_dim": width * len(shape.texts)}
+        | ({} if shape.first else {"num_head_channels": min(64, channels)})
+        | ({"adm_in_channels": width + SIZES_WIDTH} if shape.two else {}),
+        texts={name: text | narrow_text for name, text in shape.texts.items()},
         vae=shape.vae | {"ch": 32},
         latent=latent,
     )
+
+
+def shallow(shape: Shape, layers: int = 3) -> Shape:
+    """The same with text models of so many layers."""
+    return replace(shape, texts={name: text | {"num_hidden_layers": layers} for name, text in shape.texts.items()})
 
 
 def meta_unet(shape: Shape, dtype: torch.dtype = torch.float32) -> UNetModel:
@@ -117,10 +162,13 @@ def meta_unet(shape: Shape, dtype: torch.dtype = torch.float32) -> UNetModel:
     return UNetModel(**shape.unet, dtype=dtype, device="meta", operations=_operations(dtype)).requires_grad_(False)
 
 
-def meta_text(shape: Shape, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """The text encoder without memory."""
-    text = comfy.clip_model.CLIPTextModel(shape.text, dtype, torch.device("meta"), _operations(dtype))
-    return text.requires_grad_(False)
+def meta_texts(shape: Shape, dtype: torch.dtype = torch.float32) -> nn.ModuleDict:
+    """The text models without memory, by the host's letters for them."""
+    models = {
+        name: comfy.clip_model.CLIPTextModel(text, dtype, torch.device("meta"), _operations(dtype))
+        for name, text in shape.texts.items()
+    }
+    return nn.ModuleDict(models).requires_grad_(False)
 
 
 def meta_vae(shape: Shape) -> nn.Module:
@@ -152,22 +200,25 @@ class _NarrowSD1(comfy.supported_models.SD15):
     pass
 
 
+class _NarrowSDXL(comfy.supported_models.SDXL):
+    pass
+
+
 def random_models(shape: Shape, seed: int = 0) -> Models:
     """MODEL, CLIP and VAE of a shape with random weights of unit gain, in float32 on the CPU."""
     generator = torch.Generator().manual_seed(seed)
     cpu = torch.device("cpu")
     heads = {name: shape.unet[name] for name in ("num_heads", "num_head_channels")}
-    kind: Any = _NarrowSD1 if shape.first else _NarrowSD2
+    kind, base, *texts = _classes(shape)
     kind = type(kind.__name__, (kind,), {"unet_extra_config": heads | {"attn_precision": torch.float32}})
-    texts = (SD1Tokenizer, SD1ClipModel) if shape.first else (SD2Tokenizer, SD2ClipModel)
     with torch.inference_mode():
         config = kind({name: value for name, value in shape.unet.items() if name not in heads})
         config.set_inference_dtype(torch.float32, None)
-        model = comfy.model_base.BaseModel(config, comfy.model_base.ModelType.EPS)
+        model = base(config, comfy.model_base.ModelType.EPS)
         fill(model.diffusion_model, generator)
+        options = {f"clip_{name}_model_config": text for name, text in shape.texts.items()}
         clip = comfy.sd.CLIP(
-            comfy.supported_models_base.ClipTarget(*texts),
-            model_options={f"clip_{'l' if shape.first else 'h'}_model_config": shape.text, "dtype": torch.float32},
+            comfy.supported_models_base.ClipTarget(*texts), model_options=options | {"dtype": torch.float32}
         )
         fill(clip.cond_stage_model, generator)
     params = {"ddconfig": shape.vae, "embed_dim": 4}
@@ -176,6 +227,15 @@ def random_models(shape: Shape, seed: int = 0) -> Models:
     with torch.inference_mode():
         vae = comfy.sd.VAE(sd=network.state_dict(), config={"params": params}, dtype=torch.float32)
     return Models(comfy.model_patcher.ModelPatcher(model, load_device=cpu, offload_device=cpu), clip, vae)
+
+
+def _classes(shape: Shape) -> Any:
+    """The host's for a shape: its description, the model, the tokenizer, the text models."""
+    if shape.two:
+        return _NarrowSDXL, comfy.model_base.SDXL, SDXLTokenizer, SDXLClipModel
+    if shape.first:
+        return _NarrowSD1, comfy.model_base.BaseModel, SD1Tokenizer, SD1ClipModel
+    return _NarrowSD2, comfy.model_base.BaseModel, SD2Tokenizer, SD2ClipModel
 
 
 @torch.no_grad()

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from comfy.ldm.modules import attention as host_attention
 from rich.table import Table
 from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.functional import scaled_dot_product_attention
 
 from ..attention.control import AttentionLayer
@@ -124,6 +126,18 @@ def saved_copies(
     return compare("refinement step: copies, no watching", lambda: gradient(kept), watched, repeats)
 
 
+def joined_embeddings(
+    encode: Callable[[Tensor], Tensor], joined: Callable[[Tensor], Tensor], words: Tensor, repeats: int
+) -> Comparison:
+    """Text, forward and backward: a prompt's embeddings handed over in one piece, against one by one."""
+
+    def gradient(encoder: Callable[[Tensor], Tensor]) -> Tensor:
+        tokens = words.clone().requires_grad_()
+        return torch.autograd.grad(encoder(tokens).square().sum(), tokens)[0]
+
+    return compare("text: embeddings in one piece", lambda: gradient(joined), lambda: gradient(encode), repeats)
+
+
 def source_row(denoise: Denoiser, latent: Tensor, context: Tensor, repeats: int) -> Comparison:
     """Guided edit: 3 rows a step, with the source on its trajectory, against the usual 4."""
     empty, source, target = context.split(1)
@@ -167,6 +181,18 @@ def swapped_queries(repeats: int) -> Comparison:
     )
 
 
+def cpu_kernel(repeats: int) -> Comparison:
+    """Attention on a CPU at SD2's largest layer: PyTorch's kernel against the one that the host takes there."""
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, 4096, 5 * 64, generator=generator) for _ in range(3))
+    return compare(
+        "attention of 4096 tokens on a CPU: PyTorch's kernel",
+        lambda: host_attention.attention_pytorch(q, k, v, 5),
+        lambda: host_attention.attention_sub_quad(q, k, v, 5),
+        repeats,
+    )
+
+
 def comparisons(repeats: int) -> list[Comparison]:
     """On the embedded model, at its own size."""
     model, clip, _ = load_mini()
@@ -199,14 +225,20 @@ def comparisons(repeats: int) -> list[Comparison]:
     def encode(tokens: Tensor) -> Any:  # as the host does it
         return encoder.clip.encode_from_tokens({encoder.keys[0]: [[(token, 1.0) for token in tokens]]})
 
+    def joined(tokens: Tensor) -> Tensor:
+        return tokens_of(encoder.encode(prompt, tokens))
+
+    def one_by_one(tokens: Tensor) -> Tensor:
+        with saved_tensors_hooks(torch.clone, lambda kept: kept):  # the host adds in place
+            return encode(tokens)
+
     def stage(denoise: Denoiser, z: Tensor) -> Comparison:
-        return saved_copies(
-            denoise, z, encode, lambda tokens: tokens_of(encoder.encode(prompt, tokens)), words, repeats
-        )
+        return saved_copies(denoise, z, encode, joined, words, repeats)
 
     with encoder.gradients():
         found.insert(3, with_denoiser(model, latent, stage, sigmas, gradients=True))
-    return [*found, swapped_queries(repeats)]
+        found.insert(4, joined_embeddings(one_by_one, joined, words, repeats))
+    return [*found, swapped_queries(repeats), cpu_kernel(repeats)]
 
 
 def table(repeats: int) -> Table:

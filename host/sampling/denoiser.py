@@ -16,13 +16,14 @@ from comfy.model_patcher import ModelPatcher, create_model_options_clone
 from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
 from torch import Tensor
 
-from ...attention.control import AttentionControl
+from ...attention.control import AttentionControl, Kind, kinds_of
 from ...core.errors import InputError
 from ...methods.zero_shot.contexts import Context, PooledContext, tokens_of
 from ...methods.zero_shot.types import Denoiser
-from .attention import ControlledAttention, Options, differentiable_attention
+from .attention import ControlledAttention, Options, differentiable_attention, plain_attention
 from .gradients import differentiable, engine_boundary, owned
-from .saved import can_spare, sparing
+from .saved import RESERVE, can_spare, sparing
+from .shared_rows import shared_rows
 
 T = TypeVar("T")
 Conditioning = list[list[Any]]  # the host's CONDITIONING: [[text tensor, options], ...]
@@ -41,6 +42,7 @@ def with_denoiser(
     sigmas: Tensor,
     conditioning: Conditioning | None = None,
     gradients: bool = False,
+    reserve: int = RESERVE,
 ) -> T:
     """Calls `stage(denoise, latent)` with the model loaded and prepared as for the host's own samplers.
 
@@ -52,6 +54,8 @@ def with_denoiser(
         conditioning: its non-text entries (ControlNet, hooks, areas) apply to every row of every call.
         gradients: whether the stage differentiates. The model is then a private copy in float32; gradients
             flow to latent and context, not through a ControlNet.
+        reserve: bytes of the device that stay free of what a backward pass keeps of the model; the rest goes to the
+            CPU's memory.
 
     Returns:
         What the stage returned.
@@ -73,7 +77,7 @@ def with_denoiser(
             latent, sigmas, conditioning = owned(latent), owned(sigmas), owned(conditioning)
         else:
             stack.enter_context(torch.no_grad())
-        sampler = _StageSampler(stage, gradients)
+        sampler = _StageSampler(stage, gradients, reserve)
         guider = _StageGuider(model, conditioning, gradients)
         try:
             guider.sample(torch.zeros_like(latent), latent, sampler, sigmas, disable_pbar=True)
@@ -99,8 +103,12 @@ class _StageGuider(comfy.samplers.CFGGuider):
         pooled = {"pooled_output": torch.zeros(1, 1)}
         self.inner_set_conds({"positive": [[None, pooled | options] for _, options in entries]})
         self.model_options = create_model_options_clone(self.model_patcher.model_options)
+        # Another node may reach into the network by these: what it does to a row is not ours to know.
+        self.alone = not self.model_options.get("transformer_options") and not any("hooks" in o for _, o in entries)
         if gradients:
             self.model_options = differentiable_attention(self.model_options)
+        else:
+            self.model_options = plain_attention(self.model_options, model.load_device)
 
         def prepare(executor, patcher, noise_shape, *args, **kwargs):
             if gradients:
@@ -118,15 +126,16 @@ class _StageGuider(comfy.samplers.CFGGuider):
 
 
 class _StageSampler(comfy.samplers.Sampler):
-    def __init__(self, stage: Callable[[Denoiser, Tensor], Any], gradients: bool) -> None:
-        self.stage, self.gradients = stage, gradients
+    def __init__(self, stage: Callable[[Denoiser, Tensor], Any], gradients: bool, reserve: int) -> None:
+        self.stage, self.gradients, self.reserve = stage, gradients, reserve
         self.result: Any = None
 
     def sample(self, *args: Any, **kwargs: Any) -> Any:
         """As the host calls it: (guider, sigmas, extra_args, callback, noise, latent_image, mask, no_bar)."""
         guider, _, extra_args, _, _, latent = args[:6]
-        denoise = _HostDenoiser(guider, extra_args["model_options"], self.gradients)
-        self.result = self.stage(denoise, latent)
+        denoise = _HostDenoiser(guider, extra_args["model_options"], self.gradients, self.reserve)
+        with shared_rows(guider.inner_model.diffusion_model) if guider.alone else nullcontext():
+            self.result = self.stage(denoise, latent)
         return latent
 
 
@@ -136,10 +145,10 @@ class _HostDenoiser:
     A call is one conditioning entry that holds all rows, so the host cannot split them when memory is tight.
     """
 
-    def __init__(self, guider: _StageGuider, options: Options, gradients: bool) -> None:
+    def __init__(self, guider: _StageGuider, options: Options, gradients: bool, reserve: int) -> None:
         self.model, self.device, self.options = guider.inner_model, guider.model_patcher.load_device, options
-        self.controlled: ControlledAttention | None = None
-        self.gradients = gradients
+        self.controlled: dict[tuple[Kind, ...], ControlledAttention] = {}
+        self.gradients, self.reserve = gradients, reserve
         self.spares = gradients and can_spare(self.model.diffusion_model, self.device)
         self.entries = [_gradient_free(entry) if gradients else entry for entry in guider.conds["positive"]]
         self.sigma_min = float(self.model.model_sampling.sigma_min)
@@ -153,13 +162,16 @@ class _HostDenoiser:
             )
         if control is None:
             return self._eps(latent, sigma, context, self.options)
-        if self.controlled is None:
-            self.controlled = ControlledAttention(self.model.diffusion_model, self.options, self.gradients)
-        self.controlled.control = control
+        kinds = kinds_of(control)
+        if kinds not in self.controlled:
+            unet = self.model.diffusion_model
+            self.controlled[kinds] = ControlledAttention(unet, self.options, self.gradients, kinds)
+        controlled = self.controlled[kinds]
+        controlled.control = control
         try:
-            return self._eps(latent, sigma, context, self.controlled.options)
+            return self._eps(latent, sigma, context, controlled.options)
         finally:
-            self.controlled.control = None
+            controlled.control = None
 
     def _eps(self, latent: Tensor, sigma: Tensor | float, context: Context, options: Options) -> Tensor:
         # At sigma 0 the denoised latent says nothing of the noise: predict it at the schedule's least level.
@@ -174,7 +186,7 @@ class _HostDenoiser:
         ]
         # Outside every entry's range of timesteps, the text stands alone.
         entries = entries or [{"model_conds": self._text({}, context, x), "uuid": uuid.uuid4()}]
-        with sparing() if self.spares and torch.is_grad_enabled() else nullcontext():
+        with sparing(self.reserve) if self.spares and torch.is_grad_enabled() else nullcontext():
             denoised = comfy.samplers.calc_cond_batch(self.model, [entries], x, timestep, options)[0]
         return ((x - denoised) / level).to(latent.device)
 

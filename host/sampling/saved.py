@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-# Bytes that must stay free on the device beside what is kept. For SD2 at 512 pixels: 1.4 GiB for a VAE that computes
-# its activations again, and some tenths for the operation at work.
+# Bytes that must stay free on the device beside what is kept: some tenths of a GiB for the operation at work. A VAE
+# that computes its activations again asks for more, see `vae.decoding_memory`.
 RESERVE = 2 << 30
 SMALL = 1 << 20  # bytes; less is not worth a transfer
 
@@ -26,12 +26,12 @@ def can_spare(network: nn.Module, device: torch.device) -> bool:
 
 
 @contextmanager
-def sparing() -> Iterator[None]:
+def sparing(reserve: int = RESERVE) -> Iterator[None]:
     """Around an evaluation with gradients: the same gradients, from less memory.
 
     Low-precision weights that the host casts in an operation are cast again in the backward pass: kept, the casts of
     all layers would take twice the memory of the weights. Activations go to the CPU's memory once the device has less
-    than `RESERVE` left.
+    than `reserve` bytes left.
     """
     with casts() as cast_of:
 
@@ -39,7 +39,7 @@ def sparing() -> Iterator[None]:
             cast = cast_of(kept)
             if cast is not None:
                 return cast
-            if kept.nbytes > SMALL and _is_scarce(kept.device):
+            if kept.nbytes > SMALL and _is_scarce(kept.device, reserve):
                 return kept.cpu(), kept.device
             return kept
 
@@ -83,9 +83,9 @@ def _cast_of(module: nn.Module, kept: Tensor) -> Cast | None:
     return (weight, transposed, kept.dtype) if shape == weight.shape else None
 
 
-def _is_scarce(device: torch.device) -> bool:
+def _is_scarce(device: torch.device, reserve: int) -> bool:
     free: Any = None if device.type == "cpu" else management.get_free_memory(device)
-    return free is not None and free < RESERVE
+    return free is not None and free < reserve
 
 
 def _unpack(kept: Tensor | Cast | tuple[Tensor, torch.device]) -> Tensor:

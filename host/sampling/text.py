@@ -129,7 +129,7 @@ class ClipEncoder:
             widths = [table.weight.shape[1] for table in self._tables()]
             count = prompt.end if self.two else len(embeddings)
             for listed, own in zip(tokens.values(), embeddings[:count].split(widths, -1), strict=True):
-                listed[:count] = own
+                listed[:count] = [own]  # one entry of many rows, which the host joins to the others at once
         return tokens
 
     def _encoded(self, rows: list[dict[str, list[Any]]]) -> list[Context]:

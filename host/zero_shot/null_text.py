@@ -20,7 +20,8 @@ from ..sampling.denoiser import Conditioning, to_latent_out, with_denoiser
 from ..sampling.gradients import engine_boundary, owned
 from ..sampling.model import require_text_width
 from ..sampling.progress import progress
-from ..sampling.vae import differentiable_decoder, encoded_frame, require_vae_of
+from ..sampling.saved import RESERVE
+from ..sampling.vae import decoding_memory, differentiable_decoder, encoded_frame, require_vae_of
 from .edges import Edges, detectors
 
 
@@ -65,11 +66,12 @@ def optimize_null(
     with engine_boundary(), ExitStack() as stack:
         trajectory, refined, picture, mask = owned((trajectory, refined, picture, mask))
         chosen, notice = detectors(edges, gamma, vae.patcher.load_device)
-        edge_loss = None
+        edge_loss, reserve = None, RESERVE
         if chosen:
             decode, model = stack.enter_context(differentiable_decoder(vae, model))
             picture, mask = (x.to(decode.device, torch.float32) for x in (picture, mask))
             edge_loss = _composed(EdgeLoss(picture, mask, chosen), decode)
+            reserve = max(reserve, decoding_memory(vae, trajectory.latent_shape))
         return with_denoiser(
             model,
             to_latent_out(model, trajectory.latents[-1]),
@@ -77,6 +79,7 @@ def optimize_null(
             trajectory.sigmas,
             conditioning,
             gradients=True,
+            reserve=reserve,
         ), notice
 
 

@@ -1,14 +1,12 @@
 """The rows of a pass, counted where they run, in the pack's order of work and in the reference's."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from diff_harmonization.benchmarks.counting import Run, count_rows
 from diff_harmonization.benchmarks.passes import WAYS, Way, exact, fast
 from diff_harmonization.benchmarks.reference import reference_pass
-from diff_harmonization.benchmarks.shapes import SHAPES, narrow, random_models
+from diff_harmonization.benchmarks.shapes import SHAPES, narrow, random_models, shallow
 
 N = 4
 
@@ -16,7 +14,7 @@ N = 4
 @pytest.fixture(scope="module")
 def shape():
     shape = narrow(SHAPES["sd2"], channels=32, width=32, latent=8)
-    return replace(shape, text=shape.text | {"num_hidden_layers": 3})
+    return shallow(shape)
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +29,12 @@ TEXT, TRAINED_TEXT, DECODED = (
     Run("decoder", "whole", "whole"),
 )
 MAPS = Run("unet", "to the last map", "none")
+BLOCKS, ATTENTION = Run("first blocks", "whole", "none"), Run("first attention", "whole", "none")
+
+
+def first(blocks, attention):
+    """Rows of what precedes the first text."""
+    return {BLOCKS: blocks, ATTENTION: attention}
 
 
 def test_the_reference_works_in_the_authors_order(shape, models):
@@ -38,38 +42,40 @@ def test_the_reference_works_in_the_authors_order(shape, models):
     rows = count_rows(Way("reference", reference_pass, N), models, shape)
     n = N - 1
     assert rows == {
-        "invert": {WHOLE: 2 * n},
+        "invert": {WHOLE: 2 * n} | first(2 * n, 2 * n),
         "refine": {
             Run("unet", "whole", "to the last map"): 4 * 2 * n,
             WHOLE: 4 * n,
             TRAINED_TEXT: 2 * 2 * n,
             TEXT: 2 * n,
-        },
-        "null-text": {TRAINED: 2 * n, WHOLE: 2 * n, DECODED: n},
-        "edit": {WHOLE: 4 * n},
+        }
+        | first(3 * 4 * n, 3 * 4 * n),
+        "null-text": {TRAINED: 2 * n, WHOLE: 2 * n, DECODED: n} | first(4 * n, 4 * n),
+        "edit": {WHOLE: 4 * n} | first(4 * n, 4 * n),
     }
     assert WAYS[0].run is reference_pass and WAYS[0].steps == 50
 
 
 def test_the_exact_pass_leaves_out_what_the_result_does_not_need(shape, models):
     assert count_rows(Way("exact", exact, N), models, shape) == {
-        "invert": {WHOLE: N, TEXT: 1},
+        "invert": {WHOLE: N, TEXT: 1} | first(N, N),
         "refine": {
             Run("unet", "to the last map", "to the last map"): 2 * 2 * N,
             WHOLE: 1,  # where the last map is
             TRAINED_TEXT: 2 * 2 * N,
             TEXT: 3,
-        },
-        "null-text": {TRAINED: N, WHOLE: N + N - 1, DECODED: N},
-        "edit": {WHOLE: 3 * N},
+        }
+        | first(N + 1, N + 1),  # both rows and both optimizer steps share it; one row is evaluated alone
+        "null-text": {TRAINED: N, WHOLE: N + N - 1, DECODED: N} | first(N, N),
+        "edit": {WHOLE: 3 * N} | first(2 * N - 1, 3 * N),  # all three start from one latent
     }
 
 
 def test_the_fast_pass_looks_once_at_the_picture_for_each_noise_level(shape, models):
     assert count_rows(Way("fast", fast, N), models, shape) == {
-        "invert": {WHOLE: N, TEXT: 1},
-        "refine": {WHOLE: 1, MAPS: N - 1, TRAINED_TEXT: 2 * 2 * N, TEXT: 3},
-        "edit": {WHOLE: 2 * N},
+        "invert": {WHOLE: N, TEXT: 1} | first(N, N),
+        "refine": {WHOLE: 1, MAPS: N - 1, TRAINED_TEXT: 2 * 2 * N, TEXT: 3} | first(N, N),
+        "edit": {WHOLE: 2 * N} | first(2 * N - 1, 2 * N),
     }
 
 

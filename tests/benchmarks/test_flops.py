@@ -45,12 +45,21 @@ def test_a_row_at_full_size(size, text):
     for key, (forward, backward) in expected.items():
         assert cost.forward[key] / 1e12 == pytest.approx(forward, abs=0.0015)
         assert cost.backward[key] / 1e12 == pytest.approx(backward, abs=0.0015)
+    assert cost.shared["first blocks"] / 1e12 == pytest.approx(0.0151, abs=1e-4)
+    inner, tokens = 320, 64 * 64  # four projections and two products of all tokens
+    assert cost.shared["first attention"] == 2 * (4 * tokens * inner * inner + 2 * tokens * tokens * inner)
 
 
 def test_rows_times_their_flops():
     found = stage_flops(ROWS["reference"], COST)
     assert found == {"invert": 40 * 10**12, "refine": 26 * 10**12, "null-text": 24 * 10**12}
     assert stage_flops(ROWS["exact"], COST) == {"invert": 20 * 10**12, "refine": 11 * 10**12}
+
+
+def test_what_rows_share_counts_once():
+    cost = Cost(COST.forward, COST.backward, {"first blocks": 2 * 10**12, "first attention": 3 * 10**12})
+    runs = Counter({MAPS: 4, Run("first blocks", "whole", "none"): 1, Run("first attention", "whole", "none"): 4})
+    assert stage_flops({"refine": runs}, cost) == {"refine": (4 * 4 - 3 * 2) * 10**12}
 
 
 def printed(*tables):

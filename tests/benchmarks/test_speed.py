@@ -8,7 +8,7 @@ from diff_harmonization.benchmarks.speed import Comparison, comparisons, fastest
 
 def test_every_saving_leaves_the_result_as_it_is():
     found = comparisons(repeats=1)
-    assert len(found) == 6 and len({c.name for c in found}) == 6
+    assert len(found) == 8 and len({c.name for c in found}) == 8
     for comparison in found:
         exact = "`fast`" not in comparison.name
         assert comparison.difference < (1e-5 if exact else 1e-3), comparison.name

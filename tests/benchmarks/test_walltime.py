@@ -1,18 +1,16 @@
-from dataclasses import replace
-
 from rich.console import Console
 from typer.testing import CliRunner
 
 from diff_harmonization.benchmarks import walltime
 from diff_harmonization.benchmarks.__main__ import app
 from diff_harmonization.benchmarks.passes import Way, fast
-from diff_harmonization.benchmarks.shapes import SHAPES, narrow
+from diff_harmonization.benchmarks.shapes import SHAPES, narrow, shallow
 from diff_harmonization.benchmarks.walltime import Seconds, measure, table
 
 
 def test_each_stage_of_each_way_is_timed():
     shape = narrow(SHAPES["sd2"], channels=32, width=32, latent=8)
-    shape = replace(shape, text=shape.text | {"num_hidden_layers": 3})
+    shape = shallow(shape)
     found = measure(shape, [Way("fast", fast, 2)], warm_up=1)
     assert list(found) == ["fast"] and list(found["fast"].clock) == ["invert", "refine", "edit"]
     assert all(seconds > 0 for times in (found["fast"].clock, found["fast"].processor) for seconds in times.values())

@@ -8,7 +8,7 @@ from tiny_models import LAYERS, tiny_model
 
 from diff_harmonization.attention.maps import map_grid, record_maps
 from diff_harmonization.attention.sharing import ShareAttention
-from diff_harmonization.host.sampling.attention import ControlledAttention
+from diff_harmonization.host.sampling.attention import ControlledAttention, plain_attention
 from diff_harmonization.host.sampling.denoiser import with_denoiser
 
 
@@ -111,6 +111,40 @@ def test_attending_is_the_hosts_own(latent, context, sigmas):
     seen.clear()
     with_denoiser(model, latent, lambda denoise, x: denoise(x, 1.0, context), sigmas, gradients=True)
     assert not seen
+
+
+def test_a_cpu_attends_with_pytorchs_kernel_unless_another_was_chosen(model, latent, context, sigmas, monkeypatch):
+    """The plain way is the host's own kernel for a CPU."""
+    used, kernel = Counter(), host_attention.attention_pytorch
+    counting = lambda *args, **kwargs: (used.update(["pytorch"]), kernel(*args, **kwargs))[1]  # noqa: E731
+    monkeypatch.setattr(host_attention, "attention_pytorch", counting)
+    monkeypatch.setattr(host_attention, "optimized_attention", host_attention.attention_sub_quad)
+
+    def evaluated():
+        used.clear()
+        return with_denoiser(model, latent, lambda denoise, x: denoise(x, 1.0, context), sigmas)
+
+    quick = evaluated()
+    assert used == {"pytorch": 2 * LAYERS}
+    monkeypatch.setattr(host_attention.args, "use_quad_cross_attention", True)
+    plain = evaluated()
+    assert not used
+    assert float((quick - plain).abs().max()) <= 1e-6
+    assert plain_attention({}, torch.device("cuda"))["transformer_options"].keys() == {"optimized_attention_override"}
+
+
+def test_only_the_layers_that_a_control_names_ask_it(model, latent, context, sigmas):
+    asked = Counter()
+
+    class Cross:
+        kinds = ("cross",)
+
+        def __call__(self, layer, q, k, v, attend):
+            asked[layer.kind] += 1
+            return attend(q, k, v)
+
+    with_denoiser(model, latent, lambda denoise, x: denoise(x, 1.0, context, Cross()), sigmas)
+    assert asked == {"cross": LAYERS}
 
 
 def test_no_layer_to_patch_is_an_error():

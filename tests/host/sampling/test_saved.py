@@ -41,7 +41,7 @@ def gradient(model, latent, context, sigmas, maps=False):
 
 
 @contextlib.contextmanager
-def plainly():
+def plainly(reserve=0):
     """The plain way: autograd keeps all that it asks for, where it is."""
     with saved.saved_tensors_hooks(lambda kept: kept, lambda kept: kept):
         yield
@@ -84,17 +84,17 @@ def test_activations_on_the_cpu_change_no_bit(latent, context, sigmas, executor,
     plain, _ = gradient(model, latent, context, sigmas)
     asked = []
     monkeypatch.setattr(saved, "SMALL", 1000)
-    monkeypatch.setattr(saved, "_is_scarce", lambda device: asked.append(device) or True)
+    monkeypatch.setattr(saved, "_is_scarce", lambda device, reserve: asked.append(reserve) or True)
     moved, _ = gradient(model, latent, context, sigmas)
-    assert torch.equal(moved, plain) and len(asked) > 50
+    assert torch.equal(moved, plain) and len(asked) > 50 and set(asked) == {saved.RESERVE}
 
 
 def test_a_device_with_room_keeps_its_activations(monkeypatch):
     device = torch.device("cuda")
     for free, scarce in ((saved.RESERVE - 1, True), (saved.RESERVE, False)):
         monkeypatch.setattr(saved.management, "get_free_memory", lambda _, free=free: free)
-        assert saved._is_scarce(device) is scarce
-    assert not saved._is_scarce(torch.device("cpu"))
+        assert saved._is_scarce(device, saved.RESERVE) is scarce
+    assert not saved._is_scarce(torch.device("cpu"), saved.RESERVE)
 
 
 def test_a_patch_on_the_fly_is_part_of_the_cast(executor):
@@ -116,7 +116,7 @@ def test_a_patch_on_the_fly_is_part_of_the_cast(executor):
 @pytest.mark.parametrize(("dtype", "spares"), [(torch.float32, False), (torch.float16, True)])
 def test_hooks_run_only_where_they_save_something(dtype, spares, latent, context, sigmas, executor, monkeypatch):
     model, entered = tiny_model(dtype=dtype), []
-    monkeypatch.setattr(denoiser, "sparing", lambda: entered.append(1) or contextlib.nullcontext())
+    monkeypatch.setattr(denoiser, "sparing", lambda reserve: entered.append(1) or contextlib.nullcontext())
     gradient(model, latent, context, sigmas)
     assert bool(entered) is spares
     assert saved.can_spare(model.model.diffusion_model, torch.device("cuda"))

@@ -7,8 +7,10 @@ import pytest
 import torch
 from tiny_models import pixel_vae, tiny_model, tiny_taesd, tiny_vae
 
+from diff_harmonization.host.sampling import saved
 from diff_harmonization.host.sampling.gradients import engine_boundary
 from diff_harmonization.host.sampling.vae import (
+    decoding_memory,
     differentiable_decoder,
     encoded_frame,
     recompute_blocks,
@@ -121,6 +123,28 @@ def test_recomputing_saves_memory_and_changes_no_gradient(vae, model, executor):
             gradients.append(torch.autograd.grad(picture.square().sum(), leaf)[0])
     assert torch.equal(*gradients)
     assert kept[1] < 0.6 * kept[0]
+
+
+def test_inputs_that_went_to_the_cpu_change_no_gradient(vae, model, executor, monkeypatch):
+    """As on a card without room: all that the blocks keep goes away until its turn."""
+    monkeypatch.setattr(saved, "SMALL", 0)
+    moved, gradients = [], []
+    with engine_boundary(), differentiable_decoder(vae, model) as (decode, beside):
+        comfy.model_management.load_models_gpu(beside.get_additional_models(), force_full_load=True)
+        recompute_blocks(decode.network)
+        latent = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(2))
+        for scarce in (False, True):
+            monkeypatch.setattr(saved, "_is_scarce", lambda *_, scarce=scarce: moved.append(scarce) or scarce)
+            leaf = latent.clone().requires_grad_()
+            with saved.sparing():
+                picture = decode(leaf)
+            gradients.append(torch.autograd.grad(picture.square().sum(), leaf)[0])
+    assert torch.equal(*gradients) and sum(moved) > 10
+
+
+def test_decoding_memory_is_the_hosts_estimate(executor):
+    kl, shape = tiny_vae(), (1, 4, 64, 64)
+    assert decoding_memory(kl, shape) == int(kl.memory_used_decode(shape, torch.float32)) > 1 << 30
 
 
 @pytest.mark.parametrize("free", [1e12, 1.0])

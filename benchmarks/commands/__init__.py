@@ -1,0 +1,1 @@
+"""The benchmarks' command line, a file for each question."""
