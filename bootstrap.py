@@ -9,8 +9,8 @@ COMFYUI_PATH is used instead, and nothing is written to it.
 
 `demo` harmonizes a composite on a real ComfyUI server and writes the result, each pass, their filmstrip, the words'
 attention and the LUT to `output/NAME`: without --image, for the first example of `workflows/examples/`. `test` runs the
-whole test suite, or what the arguments select. HARMONY_FRONTEND=FOLDER gives the browser tests another frontend than the
-one that ComfyUI's requirements pin (docs/developers.md).
+whole test suite, or what the arguments select. HARMONY_FRONTEND=FOLDER gives the browser tests another frontend than
+the one that ComfyUI's requirements pin (docs/developers.md).
 """
 
 from __future__ import annotations
