@@ -2,7 +2,7 @@
 
 import pytest
 
-from diff_harmonization.cli.server import HostServer, install_pack
+from diff_harmonization.cli.server import HostServer, frontend_options, install_pack
 
 
 def test_a_folder_without_a_host_is_named(tmp_path):
@@ -30,3 +30,13 @@ def test_the_pack_is_put_in_once(tmp_path):
     folder = install_pack(tmp_path)
     assert install_pack(tmp_path) == folder
     assert (folder / "nodes" / "extension.py").is_file()
+
+
+def test_another_frontend_is_named_by_the_environment(tmp_path, monkeypatch):
+    monkeypatch.delenv("HARMONY_FRONTEND", raising=False)
+    assert frontend_options() == ()
+    monkeypatch.setenv("HARMONY_FRONTEND", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"no index.html in it. In a wheel of comfyui-frontend-package"):
+        frontend_options()
+    (tmp_path / "index.html").touch()
+    assert frontend_options() == ("--front-end-root", str(tmp_path.resolve()))
