@@ -1,5 +1,6 @@
 """The shipped files against the server's own list of nodes."""
 
+import itertools
 import json
 
 import pytest
@@ -184,6 +185,34 @@ def test_links_join_their_slots(drawn, info):
         slots = [name for name, *_, options in declared_inputs(info, node["type"]) if not options.get("socketless")]
         assert [slot["name"] for slot in node["inputs"]] == slots
         assert [slot["type"] for slot in node["outputs"]] == info[node["type"]]["output"]
+
+
+def test_no_wire_crosses_a_group_that_it_does_not_belong_to(drawn):
+    """It runs above the groups that it passes by."""
+    boxes = {box["id"]: box for box in drawn["nodes"]}
+    points = {point["id"]: point for point in drawn["extra"].get("reroutes", [])}
+    last = {end["id"]: end["parentId"] for end in drawn["extra"].get("linkExtensions", [])}
+    frames = [group["bounding"] for group in drawn["groups"]]
+    for number, origin, output, target, slot, _ in drawn["links"]:
+        (x, y), (width, _) = boxes[origin]["pos"], boxes[origin]["size"]
+        start, (x, y) = (x + width, y + 14 + 20 * output), boxes[target]["pos"]
+        way, at = [(x, y + 14 + 20 * slot)], last.get(number)
+        while at is not None:
+            assert number in points[at]["linkIds"]
+            way.insert(0, tuple(points[at]["pos"]))
+            at = points[at].get("parentId")
+        way.insert(0, start)
+        homes = [
+            frame for frame in frames if inside(boxes[origin]["pos"], frame) or inside(boxes[target]["pos"], frame)
+        ]
+        for before, after in itertools.pairwise(way):
+            steps = [tuple(a + (b - a) * n / 100 for a, b in zip(before, after, strict=True)) for n in range(101)]
+            assert not [f for f in frames if f not in homes and any(inside(point, f) for point in steps)], number
+
+
+def inside(point, frame):
+    left, top, width, height = frame
+    return left <= point[0] <= left + width and top <= point[1] <= top + height
 
 
 def test_layout_is_readable(drawn):

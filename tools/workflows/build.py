@@ -16,6 +16,7 @@ from typing import Any, TypeGuard
 from ...cli.client import Client
 from . import applications, diffharmony, graphs
 from .graphs import Group, Node, Subgraph, nodes_of
+from .lanes import lanes
 from .models import PUBLIC
 
 FOLDER = Path(__file__).resolve().parents[2] / "workflows"
@@ -142,7 +143,7 @@ class Drawing:
             "links": self.outside,
             "groups": drawn,
             "config": {},
-            "extra": {},
+            "extra": lanes(on_canvas, self.outside, [group["bounding"] for group in drawn]),
             "version": 0.4,
         }
         if self.subgraphs:
