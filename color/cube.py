@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..core.errors import InputError
+from ..core.files import replacing
 from .lut import ColorLUT
 
 
 def save_cube(lut: ColorLUT, path: str | Path, decimals: int = 7) -> Path:
-    """Write a LUT as a 3D .cube file over the sRGB domain 0-1. Red runs fastest.
+    """Write a LUT as a 3D .cube file over the sRGB domain 0-1, whole or not at all. Red runs fastest.
 
     Args:
         lut: the LUT; its regions are left out.
@@ -32,7 +33,8 @@ def save_cube(lut: ColorLUT, path: str | Path, decimals: int = 7) -> Path:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"The folder {path.parent} does not exist. Choose another place.")
     title = " ".join(lut.title.replace('"', "'").split())
-    write_LUT_IridasCube(LUT3D(lut.table.detach().cpu().double().numpy(), title), str(path), decimals)
+    with replacing(path) as begun:
+        write_LUT_IridasCube(LUT3D(lut.table.detach().cpu().double().numpy(), title), str(begun), decimals)
     return path
 
 

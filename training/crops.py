@@ -11,8 +11,8 @@ from kornia.filters import gaussian_blur2d
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, max_pool2d
 
+from ..core.files import replacing
 from ..data.photos import Photo
-from .files import replacing
 
 # A photo's image [H,W,3] and mask [H,W], 0 or 1 -> its squares: images [1,3,S,S] and masks [1,1,S,S] in 0-1.
 Cutter = Callable[[Tensor, Tensor], Iterable[tuple[Tensor, Tensor]]]

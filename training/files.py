@@ -1,9 +1,8 @@
-"""Files that are whole or not there: a training may be stopped at any moment."""
+"""The files of weights that trainings write and read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -11,15 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..core.errors import InputError
+from ..core.files import replacing
 from ..core.weights import misfit
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A name to write to; the file takes the place of `path` once it is complete."""
-    temporary = path.with_suffix(".tmp")
-    yield temporary
-    temporary.replace(path)
 
 
 def weights_of(network: nn.Module) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from .files import replacing
+from ..core.files import replacing
 from .schedules import Schedule
 
 logger = logging.getLogger(__name__)

@@ -2,26 +2,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from diff_harmonization.training.files import mean_weights, replacing, write_weights
-
-
-def test_a_file_is_replaced_when_it_is_complete(tmp_path):
-    path = tmp_path / "a.pt"
-    path.write_text("before")
-    with replacing(path) as temporary:
-        temporary.write_text("after")
-        assert path.read_text() == "before"
-    assert path.read_text() == "after"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_failure_leaves_the_file_that_was_there(tmp_path):
-    path = tmp_path / "a.pt"
-    path.write_text("before")
-    with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise KeyboardInterrupt
-    assert path.read_text() == "before"
+from diff_harmonization.training.files import mean_weights, write_weights
 
 
 def test_weights_are_written_in_half_precision_and_numbers_as_they_are(tmp_path):

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ...core.files import replacing
 from ...core.masks import foreground
 from ...core.view import cut, find_view
 from ...data.pairs import Pair
 from ...mini.diffharmony.unet import SIZE, HarmonyLatent
 from ...mini.diffharmony.vae import SCALE
-from ..files import replacing
 from ..mini.network import has_fast_bf16
 from ..routed.sampler import Sampler
 from .setup import as_pixels
