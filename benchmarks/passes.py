@@ -32,6 +32,7 @@ class Way:
     name: str
     run: Pass
     steps: int
+    description: ImagingDescription = DESCRIPTION
 
     def __call__(self, models: Models, shape: Shape, mark: Mark) -> Tensor:
         """A pass on a picture of noise."""
@@ -39,7 +40,7 @@ class Way:
         image = torch.rand(1, side, side, 3, generator=torch.Generator().manual_seed(0))
         mask = torch.zeros(1, side, side)
         mask[:, side // 4 : side // 4 * 3, side // 4 : side // 4 * 3] = 1
-        return self.run(models, image, mask, DESCRIPTION, self.steps, mark)
+        return self.run(models, image, mask, self.description, self.steps, mark)
 
 
 def pack_pass(

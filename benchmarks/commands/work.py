@@ -54,6 +54,23 @@ def speed(
 
 
 @app.command()
+def growth(
+    plot: Annotated[Path | None, typer.Option(help="Write a plot here, as a PNG file.")] = None,
+) -> None:
+    """How the FLOPs of a pass grow with the picture, the steps, the words and the passes, at SD2's full size."""
+    prepare_host()
+    from ...data.construction import write_picture
+    from ...plots.curves import growth_plot
+    from ..growth import measure, table
+
+    found = measure()
+    Console().print(table(found))
+    if plot is not None:
+        panels = {axis.name: (axis.values, tflops) for axis, tflops in found.items()}
+        write_picture(growth_plot(panels, "TFLOP")[0], plot)
+
+
+@app.command()
 def fast(
     pairs: PairsOption = None,
     photos: Annotated[Path | None, PHOTOS] = None,
