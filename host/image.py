@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+
+import torch
 from comfy.sd import VAE
 from torch import Tensor
 
 from ..core.errors import InputError, renamed
 from ..core.masks import PAINT_OR_FILE, empty_mask, foreground, require_selection, warn_if_inverted
+from ..core.painted import snapped
 
+logger = logging.getLogger(__name__)
+
+PAINTED = "the one that is painted on the picture"
 NOT_FINITE = "it holds values that are no numbers (NaN or infinite)"
 
 
@@ -71,13 +78,16 @@ def check_mask(mask: Tensor, image: Tensor) -> Tensor:
     return mask.expand(batch, -1, -1)
 
 
-def painted_or_file(image: Tensor, painted: Tensor, file: Tensor | None = None) -> tuple[Tensor, str]:
+def painted_or_file(
+    image: Tensor, painted: Tensor, file: Tensor | None = None, *, snap: bool = False
+) -> tuple[Tensor, str]:
     """The object's mask: the one that was painted on the picture, or else a file's.
 
     Args:
         image: IMAGE [B,H,W,3].
         painted: MASK as the host loads it with the picture; 64x64 zeros where the file has none.
         file: MASK, or None.
+        snap: bring the edge of a painted mask to the object's, see `snapped`. That of a file stays as it is.
 
     Returns:
         [B,H,W], and where it comes from, in words.
@@ -88,7 +98,8 @@ def painted_or_file(image: Tensor, painted: Tensor, file: Tensor | None = None) 
     painted = _as_planes(painted, "painted")
     if bool(foreground(painted).any()) or file is None:
         with renamed(mask="painted"):
-            return check_mask(painted, image), "the one that is painted on the picture"
+            mask = check_mask(painted, image)
+        return _at_the_edge(image, mask) if snap else (mask, PAINTED)
     (height, width), size = image.shape[1:3], as_batch(file).shape[-2:]
     if size != (height, width):
         raise InputError(
@@ -98,6 +109,19 @@ def painted_or_file(image: Tensor, painted: Tensor, file: Tensor | None = None) 
         )
     with renamed(mask="file"):
         return check_mask(file, image), "the one of the file"
+
+
+def _at_the_edge(image: Tensor, mask: Tensor) -> tuple[Tensor, str]:
+    """Painted masks [B,H,W] brought to the edges of their objects, as far as these are found."""
+    try:
+        found = [snapped(*pair) for pair in zip(image[..., :3], mask, strict=True)]
+    except ModuleNotFoundError:
+        logger.warning("The mask stays as it is painted. To find its edge, install opencv-python-headless.")
+        return mask, PAINTED
+    edges = torch.stack([plane if own is None else own for own, plane in zip(found, mask, strict=True)])
+    if all(own is None for own in found):
+        return edges, f"{PAINTED}, as it is: no edge of an object was found near its own"
+    return edges, f"{PAINTED}, brought to the object's edge"
 
 
 def check_importance(importance: Tensor, image: Tensor) -> Tensor:

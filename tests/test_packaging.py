@@ -121,6 +121,7 @@ def test_requirements_leave_torch_and_the_host_alone():
 def test_requirements_name_what_the_nodes_import():
     """Nodes fail on a bare host otherwise; what the host itself requires is there already."""
     distributions = {"colour": "colour-science", "PIL": "pillow", "google": "google-genai", "skimage": "scikit-image"}
+    distributions["cv2"] = "opencv-python-headless"
     hosts = {
         "aiohttp",
         "pydantic",

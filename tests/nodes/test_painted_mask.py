@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 from graphs import add, refusal, routed_graph, saved_picture
 from PIL import Image
+from torch.nn.functional import max_pool2d
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,24 @@ def test_the_painted_mask_counts_though_a_file_is_there(server, composite_name, 
     expected = saved_picture(server, server.run(routed_graph(composite_name, file)), "save")
     assert (result == expected).all() and (result[~stroke] == pixels[~stroke]).all()
     assert (result[stroke] != pixels[stroke]).any(-1).mean() > 0.5
+
+
+def test_the_paint_is_brought_to_the_objects_edge(server, server_base, example, mask_name, tmp_path):
+    """A mask painted too wide by a twentieth of the object's size."""
+    with Image.open(example[0]) as composite, Image.open(example[1]) as mask:
+        pixels, inside = np.asarray(composite.convert("RGB")), np.asarray(mask.convert("L")) > 127
+    reach = round(0.05 * np.sqrt(inside.sum()))
+    painted = max_pool2d(torch.from_numpy(inside[None].astype(np.float32)), 2 * reach + 1, 1, reach)[0].numpy() > 0
+    Image.fromarray(np.dstack((pixels, np.where(painted, 0, 255).astype(np.uint8)))).save(tmp_path / "wide.png")
+    graph = with_choice(server.upload(tmp_path / "wide.png"), mask_name)
+    graph["object"]["inputs"]["snap"] = True
+    add(graph, "picture", "MaskToImage", mask=["object", 0])
+    outputs = server.run(add(graph, "seen", "SaveImage", images=["picture", 0], filename_prefix="tests/snapped"))
+    told = "The mask is the one that is painted on the picture, brought to the object's edge."
+    assert outputs["object"]["text"][0] == told
+    found = saved_picture(server, outputs, "seen")[..., 0] > 127
+    before, after = ((inside & each).sum() / (inside | each).sum() for each in (painted, found))
+    assert after > before + 0.02
 
 
 def test_a_file_counts_where_nothing_is_painted(server, composite_name, mask_name, names):

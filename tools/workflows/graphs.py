@@ -273,7 +273,11 @@ def picture_and_mask(title: str, picture: str, mask: str) -> list[Node]:
     return [
         Node("composite", "LoadImage", {"image": picture}, title),
         Node("mask", "LoadImageMask", {"image": mask, "channel": "red"}, "Mask"),
-        Node("object", "ObjectMask", {"image": ("composite", 0), "painted": ("composite", 1), "file": ("mask", 0)}),
+        Node(
+            "object",
+            "ObjectMask",
+            {"image": ("composite", 0), "painted": ("composite", 1), "file": ("mask", 0), "snap": True},
+        ),
     ]
 
 
