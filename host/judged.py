@@ -13,7 +13,8 @@ JUDGED = 0.0, 0.25, 0.5, 0.75, 1.0  # shares of the change that the judge choose
 CHOICE = LoopPolicy(margin=MARGIN, enough=ENOUGH)  # how it chooses
 UNCHANGED = (
     "The composite is returned unchanged: no change scores clearly higher than none. If you painted the mask, keep to "
-    "the object's edge. To see the change all the same, remove the link to the input evaluator."
+    "the object's edge, or turn on snap in Object Mask. To see the change all the same, remove the link to the input "
+    "evaluator."
 )
 
 
