@@ -28,7 +28,7 @@ DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"  # a choice that brings inputs of its ow
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", DYNAMIC_COMBO, COMPARE)
 NOTE = "MarkdownNote"  # the browser's own, which no prompt holds
 COLUMN, GAP = 340, 40
-TITLE = 66  # above a node: its title and the pack's badge
+TITLE = 58  # above a node: its title and the pack's badge
 ROOM = {  # below a node, into which it grows when a run gives it text or a picture to show
     "SaveImage": 90,
     "PreviewImage": 60,
