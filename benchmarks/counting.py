@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -82,9 +82,8 @@ def _counted(models: Models, calls: list[_Call]) -> Iterator[None]:
         "text": text.transformer,
         "decoder": vae.decoder,
     }
-    *blocks, attention = before_the_text(models.model.model.diffusion_model)
-    first: Any = blocks[0]
-    modules |= {"first blocks": first.in_layers, "first attention": attention.to_q}  # inside: these see the rows left
+    first, *_, attention = cast(list[Any], list(before_the_text(models.model.model.diffusion_model)))
+    modules["first blocks"], modules["first attention"] = first.in_layers, attention.to_q  # inside: they see rows left
     handles = []
     for network, module in modules.items():
         before, after = _hooks(network, calls)

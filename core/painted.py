@@ -59,7 +59,7 @@ def snapped(image: Tensor, mask: Tensor) -> Tensor | None:
     cv2.setRNGSeed(0)  # it clusters colors from random starts
     models = np.zeros((1, 65)), np.zeros((1, 65))
     shown = np.ascontiguousarray((pixels.clamp(0, 1) * 255).round().byte().movedim(0, -1).numpy()[..., ::-1])
-    cv2.grabCut(shown, known, None, *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(shown, known, (0, 0, 0, 0), *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
     found = (known == cv2.GC_FGD) | (known == cv2.GC_PR_FGD)
     if (found & (paint > 0)).sum() < LEAST_LIKE * (found | (paint > 0)).sum():
         return None

@@ -82,5 +82,6 @@ class _Rows:
         self.outputs += output.detach().unbind()
         used = sorted(set(self.places))
         result = torch.stack([self.outputs[place] for place in self.places])
-        self.inputs, self.outputs = ([values[place] for place in used] for values in (self.inputs, self.outputs))
+        self.inputs = [self.inputs[place] for place in used]
+        self.outputs = [self.outputs[place] for place in used]
         return result

@@ -43,13 +43,14 @@ def test_the_rows_differ_inside_the_mask_alone(models, pair):
     results = {name: method(pair) for name, method in diffharmony_methods(models, variants=True).items()}
     assert list(results) == [
         "DiffHarmony, 4 seeds",
+        "DiffHarmony, 4 seeds, judged",
         "DiffHarmony, 1 seed",
         "DiffHarmony, 4 seeds, plain VAE",
         "DiffHarmony, 4 seeds, pixels",
     ]
     for result in results.values():
         assert torch.equal(result[pair.mask == 0], pair.composite[pair.mask == 0])
-    four, one, plain, pixels = results.values()
+    four, _, one, plain, pixels = results.values()
     assert not torch.equal(one, four) and not torch.equal(four, pixels)
     assert torch.allclose(four, plain, atol=1e-3)  # with its skips at zero Harmony-VAE is the plain one
     expected = harmonize(models, pair.composite[None], pair.mask[None], SETTINGS, count=4, carry="lut").image[0]

@@ -12,7 +12,7 @@ from diff_harmonization.cli.server import HostServer, device_options
 @pytest.fixture
 def ready(server, pictures, inverting):
     composite, mask = pictures
-    return with_inputs(inverting, server.upload(composite), server.upload(mask, "mask.png"))
+    return with_inputs(inverting, server.upload(composite), server.upload(mask, "client_mask.png"))
 
 
 def pixels(path):

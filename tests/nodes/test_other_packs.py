@@ -23,6 +23,7 @@ def test_its_patch_is_set_aside_for_a_stage_and_stays_for_others(server, composi
     both = server.run(sampled(graph, ["patch", 0]))
     (told,) = both["edit"]["text"]
     assert told.startswith("Note: Another node replaces the attention of this MODEL (attn2 of middle 0).")
-    assert torch.equal(saved_latent(server, both), saved_latent(server, plain))
+    # Beside it, rows share no work: what it does to a row is not known. That rounds otherwise.
+    torch.testing.assert_close(saved_latent(server, both), saved_latent(server, plain), atol=1e-4, rtol=1e-4)
     theirs, stock = (saved_latent(server, outputs, "saved") for outputs in (both, plain))
     assert (theirs - stock).abs().max() > 1e-3

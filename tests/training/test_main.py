@@ -44,7 +44,7 @@ def test_a_command_without_options_has_the_settings_defaults(run, trained, tmp_p
 @pytest.mark.parametrize(("name", "kind"), COMMANDS)
 def test_every_setting_is_an_option(run, trained, tmp_path, name, kind):
     others = {"architecture": "lite0", "initial": tmp_path / "a.safetensors", "initial_backbone": tmp_path / "b.pth"}
-    others |= {"importance": False, "transformer": False}
+    others |= {"importance": False, "transformer": False, "made": tmp_path / "set"}
     values = {field: others.get(field, 7) for field in vars(kind())}
     options = []
     for field, value in values.items():
