@@ -11,7 +11,8 @@ from diff_harmonization.tools.walk import lines, walk_through
 
 README = (WORKFLOWS.parent / "README.md").read_text(encoding="utf-8")
 OBJECT_MASK = "return app.nodeOutputs[app.graph.nodes.find(node => node.title == 'Object Mask').id].text[0]"
-PAINTED, FILE = "The mask is the one that is painted on the picture.", "The mask is the one of the file."
+PAINTED = "The mask is the one that is painted on the picture, brought to the object's edge."
+FILE = "The mask is the one of the file."
 REACH = 41  # pixels of the picture about the object that a brush of the editor may cover
 
 
