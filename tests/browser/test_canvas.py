@@ -50,7 +50,7 @@ def told(page, expected):
     view_details(page)
     body = lambda: page.execute_script("return document.body.innerText")  # noqa: E731
     try:
-        WebDriverWait(page, 30).until(lambda _: expected in body())
+        WebDriverWait(page, 120).until(lambda _: expected in body())
     except TimeoutException:
         pytest.fail(f"'{expected}' is not told: {body()}")
     return body()
@@ -91,7 +91,7 @@ def test_the_passes_can_be_flipped_through_and_one_taken(page):
     page.execute_script("""const node = app.graph.nodes.find(node => node.type == 'Harmonize')
         Object.assign(app.canvas.ds, {scale: 0.8, offset: [300 - node.pos[0], 60 - node.pos[1]]})
         app.canvas.setDirty(true, true)""")
-    WebDriverWait(page, 30).until(lambda _: "score" in page.execute_script(PICKER))
+    WebDriverWait(page, 120).until(lambda _: "score" in page.execute_script(PICKER))
     first = page.execute_script(PICKER)
     assert "this is the result, the loop's choice" in first and "of 5: " in first  # composite, four proposals, one pass
     back, on, take, own = visible(page, "[data-testid=pass_picker] button")
@@ -103,5 +103,5 @@ def test_the_passes_can_be_flipped_through_and_one_taken(page):
     take.click()
     WebDriverWait(page, 120).until(lambda _: page.execute_script("return window.runs") > before)
     picked = lambda _: page.execute_script(PICKER).startswith(f"{number} of 5: ")  # noqa: E731
-    WebDriverWait(page, 30).until(picked)
+    WebDriverWait(page, 120).until(picked)
     assert "(this is the result)" in page.execute_script(PICKER)

@@ -50,9 +50,9 @@ def client_position(page, node, dx, dy):
 def test_a_user_finds_the_workflow_among_the_templates(page):
     click(page, "button[aria-label=Templates]")
     entry = "//*[normalize-space(.)='diff_harmonization']"
-    WebDriverWait(page, 60).until(lambda browser: browser.find_elements(By.XPATH, entry))[-1].click()
+    WebDriverWait(page, 120).until(lambda browser: browser.find_elements(By.XPATH, entry))[-1].click()
     click(page, "[data-testid=template-workflow-harmonize] [data-testid=thumbnail-content]")
-    WebDriverWait(page, 60).until(lambda _: "WorkingView" in [node["type"] for node in page.execute_script(NODES)])
+    WebDriverWait(page, 120).until(lambda _: "WorkingView" in [node["type"] for node in page.execute_script(NODES)])
     assert not complaints(page)
     # Below this the browser draws no titles; the whole graph is in the window.
     assert page.execute_script("return app.canvas.ds.scale") > READABLE
@@ -118,7 +118,7 @@ def test_tooltips_appear(page, server):
         actions = ActionChains(page)
         actions.w3c_actions.pointer_action.move_to_location(int(x + step), int(y))
         actions.perform()
-    WebDriverWait(page, 30).until(lambda browser: tip in browser.find_element(By.TAG_NAME, "body").text)
+    WebDriverWait(page, 120).until(lambda browser: tip in browser.find_element(By.TAG_NAME, "body").text)
 
 
 def test_run_fills_the_pictures(page):

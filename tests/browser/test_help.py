@@ -23,7 +23,7 @@ def help_page(page, node):
     select_node(page, node)
     click(page, "[data-testid=info-button]")
     shown = lambda _: [text for each in visible(page, ".node-help-content") if (text := each.text)]  # noqa: E731
-    return WebDriverWait(page, 60).until(shown)[0]
+    return WebDriverWait(page, 120).until(shown)[0]
 
 
 def test_a_node_shows_its_help(page):
@@ -37,7 +37,7 @@ def test_a_node_shows_its_help(page):
         "Sun et al., IJCAI 2024",
     ):
         assert part in text
-    WebDriverWait(page, 60).until(lambda _: page.execute_script(LOADED))
+    WebDriverWait(page, 120).until(lambda _: page.execute_script(LOADED))
 
 
 def test_a_search_for_what_one_wants_finds_the_node(page):
@@ -45,10 +45,12 @@ def test_a_search_for_what_one_wants_finds_the_node(page):
         page.execute_script(
             "app.canvas.deselectAll(); app.extensionManager.command.execute('Workspace.SearchBox.Toggle')"
         )
-        field = WebDriverWait(page, 30).until(lambda _: visible(page, "input[role=combobox], .p-autocomplete-input"))[0]
+        field = WebDriverWait(page, 120).until(lambda _: visible(page, "input[role=combobox], .p-autocomplete-input"))[
+            0
+        ]
         field.send_keys(words)
         results = lambda _, found=found: [e for e in visible(page, "[data-testid=result-item]") if found in e.text]  # noqa: E731
-        WebDriverWait(page, 30).until(results, f"{found} is not among the results for {words}")
+        WebDriverWait(page, 120).until(results, f"{found} is not among the results for {words}")
         field.send_keys(Keys.ESCAPE)
 
 

@@ -11,7 +11,7 @@ MISSING = ["v1-5-pruned-emaonly.safetensors", "your_lora.safetensors", "control_
 def test_public_files_can_be_downloaded_and_the_users_own_cannot(page):
     load(page, TEMPLATE)
     view_details(page)
-    (group,) = WebDriverWait(page, 60).until(lambda _: visible(page, GROUP))
+    (group,) = WebDriverWait(page, 120).until(lambda _: visible(page, GROUP))
     lines = group.text.splitlines()
     assert [line for line in lines if line.endswith(".safetensors")] == MISSING
     checkpoint, lora, control = (lines.index(name) for name in MISSING)

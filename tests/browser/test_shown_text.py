@@ -55,7 +55,7 @@ def described(page):
 def run(page):
     before = page.execute_script("return window.runs")
     click(page, "[data-testid=queue-button]")
-    WebDriverWait(page, 60).until(lambda _: page.execute_script("return window.runs") > before or complaints(page))
+    WebDriverWait(page, 120).until(lambda _: page.execute_script("return window.runs") > before or complaints(page))
     assert not complaints(page)
     return page.execute_script(SHOWN, NAME)
 
@@ -69,7 +69,7 @@ def wait_for_screen(page, texts):
     """Every text can be seen once."""
     expected = [text for node in texts.values() for text in node]
     once = lambda _: all(on_screen(page).count(text) == 1 for text in expected)  # noqa: E731
-    WebDriverWait(page, 30).until(once, f"not on the screen once each: {expected}")
+    WebDriverWait(page, 120).until(once, f"not on the screen once each: {expected}")
 
 
 def test_words_and_score_stand_on_their_nodes(described):
@@ -144,5 +144,5 @@ def test_the_loop_tells_its_decisions_beside_its_pictures(page):
     assert "conclude: pass 2 is the result" in lines[-1]
     wait_for_screen(page, shown)
     loaded = "return app.graph.nodes.find(node => node.type == 'IterateLoopEnd').imgs?.[0].naturalWidth > 0"
-    WebDriverWait(page, 30).until(lambda _: page.execute_script(loaded))
+    WebDriverWait(page, 120).until(lambda _: page.execute_script(loaded))
     assert page.execute_script(FITS, NAME)

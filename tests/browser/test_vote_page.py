@@ -51,7 +51,7 @@ def press_button(page, name):
 
 def shown_method(page, side):
     """The method whose picture is on a side, by its color."""
-    WebDriverWait(page, 30).until(lambda _: page.execute_script(DRAWN))
+    WebDriverWait(page, 120).until(lambda _: page.execute_script(DRAWN))
     pixel = page.execute_script(PIXEL, side)
     return min(COLORS, key=lambda name: sum(abs(a - b) for a, b in zip(COLORS[name], pixel, strict=True)))
 
@@ -62,7 +62,7 @@ def position(page):
 
 def saved_votes(page, path):
     press(page, "s")
-    WebDriverWait(page, 30).until(lambda _: path.exists())
+    WebDriverWait(page, 120).until(lambda _: path.exists())
     return read_votes(path)
 
 

@@ -48,7 +48,7 @@ def view_details(page):
     """Presses the button of the host's error box; the page may draw it anew meanwhile."""
     press = """return [...document.querySelectorAll('button')].some(
         button => button.innerText == 'View details' && (button.click(), true))"""
-    WebDriverWait(page, 60).until(lambda _: page.execute_script(press))
+    WebDriverWait(page, 120).until(lambda _: page.execute_script(press))
 
 
 def overlap(a, b):
