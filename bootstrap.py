@@ -34,8 +34,7 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CONSTRAINTS = ("torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0")
 EXTRAS = "cli,benchmarks,dev"
 # Options of pytest whose value is the next argument: a folder may be there that has its name, as with `-k color`.
-VALUED = {"-k", "-m", "-p", "-o", "-W", "-c", "-n"}
-VALUED |= {"--ignore", "--deselect", "--rootdir", "--basetemp", "--junitxml"}
+VALUED = {"-k", "-m", "-p", "-o", "-W", "-c", "-n", "--ignore", "--deselect", "--rootdir", "--basetemp", "--junitxml"}
 # The whole suite: two processes, each with servers of its own. What a file's tests share, they make once.
 AT_ONCE = ("--numprocesses=2", "--dist=loadfile")
 

@@ -38,7 +38,6 @@ from .shapes import (
     shallow,
 )
 
-ROWS_CAPTION = "m: to the last map alone. first: of the UNet's rows, those that the others share the part with"
 COUNTED_AT = {"channels": 32, "width": 64, "latent": 8}  # the narrow model whose rows are counted
 
 

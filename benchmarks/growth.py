@@ -35,8 +35,8 @@ def measure(cost_at: Callable[[Shape], Cost] = costs) -> Growth:
     """TFLOP of both ways along each axis: rows as counted on a narrow model, times a row's cost at full size."""
     full, shape = SHAPES["sd2"], shallow(narrow(SHAPES["sd2"], **COUNTED_AT))
     models = random_models(shape)
-    usual = cost_at(full)
     at = {side: cost_at(replace(full, latent=side // 8)) for side in RESOLUTION.values}
+    usual = at[PIXELS]
     found: Growth = {axis: {} for axis in (RESOLUTION, STEP_COUNT, WORD_COUNT, PASS_COUNT)}
     for name, run in WAYS.items():
 
@@ -47,7 +47,8 @@ def measure(cost_at: Callable[[Shape], Cost] = costs) -> Growth:
         found[RESOLUTION][name] = [tera(one, at[side]) for side in RESOLUTION.values]
         found[STEP_COUNT][name] = [tera(rows(steps), usual) for steps in STEP_COUNT.values]
         found[WORD_COUNT][name] = [tera(rows(words=described(count)), usual) for count in WORD_COUNT.values]
-        passes = [tera(rows(), usual) for _ in range(PASS_COUNT.values[-1])]  # one after the other, on the same models
+        # One after the other, on the same models.
+        passes = [tera(each, usual) for each in (one, *(rows() for _ in range(PASS_COUNT.values[-1] - 1)))]
         found[PASS_COUNT][name] = [sum(passes[:count]) for count in PASS_COUNT.values]
     return found
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 from rich.table import Table
-from torch.nn.functional import interpolate
 
+from ..core.view import scaled
 from ..data.composites import Pasted
 from ..evaluator.model import HarmonyEvaluator
 from ..host.network import HostNetwork
@@ -81,15 +81,10 @@ def timings(harmonizer: RoutedHarmonizer, pasted: Pasted, sides: Sequence[int], 
     table = Table("longer side, pixels", "all", "without finding instances", title="Routed, seconds for each picture")
     for side in sides:
         factor = side / max(pasted.composite.shape[:2])
-        image = _resized(pasted.composite.movedim(-1, 0), factor).movedim(0, -1)[None]
-        mask = (_resized(pasted.mask[None], factor)[0] > 0.5).float()[None]
+        image = scaled(pasted.composite.movedim(-1, 0), factor).movedim(0, -1)[None]
+        mask = (scaled(pasted.mask[None], factor)[0] > 0.5).float()[None]
         whole = fastest(partial(harmonize, harmonizer, image, mask), repeats)
         alone = fastest(partial(harmonize, harmonizer, image, mask, importance=mask), repeats)
         table.add_row(f"{side}", f"{whole:.2f}", f"{alone:.2f}")
     table.caption = f"The object fills {100 * pasted.mask.mean().item():.0f}% of the picture."
     return table
-
-
-def _resized(planes: torch.Tensor, factor: float) -> torch.Tensor:
-    size = [round(factor * length) for length in planes.shape[-2:]]
-    return interpolate(planes[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)

@@ -23,7 +23,7 @@ class InputError(ValueError):
         self.parameter, self.message = parameter, message
 
 
-def one_line(text: str, longest: int) -> str:
+def excerpt(text: str, longest: int) -> str:
     """Somebody else's text as an error may repeat it: on one line, without signs that steer a terminal or turn a line
     around, and cut.
 
@@ -31,7 +31,7 @@ def one_line(text: str, longest: int) -> str:
         text: what came.
         longest: characters that are kept.
 
-    >>> one_line("a\\tcat\\x1b[31m", 200)
+    >>> excerpt("a\\tcat\\x1b[31m", 200)
     'a cat\ufffd[31m'
     """
     text = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in " ".join(text.split()))

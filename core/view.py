@@ -101,6 +101,14 @@ def cut(image: Tensor, mask: Tensor, rectangle: Rectangle, size: int) -> tuple[T
     return square[0].movedim(1, -1), keep_visible(square[1][:, 0])
 
 
+def scaled(planes: Tensor, factor: float) -> Tensor:
+    """Planes [C,H,W] in 0-1 with sides of another length, antialiased where they shrink; 1 leaves them as they are."""
+    if factor == 1:
+        return planes
+    size = [max(1, round(factor * length)) for length in planes.shape[-2:]]
+    return interpolate(planes[None], size, mode="bilinear", antialias=True)[0].clamp(0, 1)
+
+
 def place(center: float, length: int, limit: int) -> int:
     """Where a stretch of a length that is centered on `center` starts, moved inside [0, limit)."""
     return min(max(int(center - length / 2), 0), limit - length)

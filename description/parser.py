@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from ..core.errors import InputError, one_line
+from ..core.errors import InputError, excerpt
 from ..core.types import ImagingDescription
 from .vocabulary import CATEGORIES, SYNONYMS, WORDS
 
@@ -94,7 +94,7 @@ def object_name(name: str) -> str:
 
 def quoted(text: str) -> str:
     """As much of a text as an error repeats."""
-    return one_line(text, QUOTED)
+    return excerpt(text, QUOTED)
 
 
 def parse_lines(text: str, strict: bool = True) -> tuple[ImagingDescription, ...]:

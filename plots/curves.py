@@ -32,16 +32,14 @@ def growth_plot(panels: Mapping[str, tuple[Sequence[int], Mapping[str, Sequence[
     """
     sheet = Sheet(300 * len(panels), 320)
     sheet.figure.set_layout_engine("constrained")
-    for axes, (changed, (values, costs)) in zip(
-        sheet.figure.subplots(1, len(panels), sharey=True), panels.items(), strict=True
-    ):
+    drawn = sheet.figure.subplots(1, len(panels), sharey=True)
+    for axes, (changed, (values, costs)) in zip(drawn, panels.items(), strict=True):
         for way, measured in costs.items():
             axes.plot(values, measured, marker="o", markersize=4, linewidth=1.2, label=way)
         axes.set(xlabel=changed, xscale="log", yscale="log")
         axes.set_xticks(values, [str(value) for value in values])
         axes.minorticks_off()
         axes.grid(alpha=0.3)
-    first = sheet.figure.axes[0]
-    first.set_ylabel(unit)
-    first.legend()
+    drawn[0].set_ylabel(unit)
+    drawn[0].legend()
     return sheet.as_image()

@@ -57,14 +57,19 @@ def join_squares(squares: Iterable[tuple[Photo, str, Tensor, Tensor]]) -> Crops:
     """
     images, masks, photos, objects = [], [], [], []
     for photo, name, image, planes in squares:
-        images.append((image * 255).round().byte())
-        masks.append((planes * 255).round().byte())
+        images.append(as_bytes(image))
+        masks.append(as_bytes(planes))
         photos.append(photo)
         objects.append(name)
     if not photos:
         raise ValueError("The photos give no square with a fair share of object and of background.")
     natural, ids = torch.tensor([photo.natural for photo in photos]), [photo.id for photo in photos]
     return Crops(torch.cat(images), torch.cat(masks), objects, natural, ids)
+
+
+def as_bytes(values: Tensor) -> Tensor:
+    """Values in 0-1 as `Crops` keeps them."""
+    return (values * 255).round().byte()
 
 
 def cached_crops(path: Path, cut: Callable[[], Crops]) -> Crops:

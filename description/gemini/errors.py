@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ...core.errors import ServiceError, one_line
+from ...core.errors import ServiceError, excerpt
 from .api_key import PAGE, ApiKey
 
 if TYPE_CHECKING:
@@ -154,4 +154,4 @@ def _seconds(duration: Any) -> float:
 
 
 def _short(words: object, key: ApiKey) -> str:
-    return one_line(key.redact(str(words)), QUOTED)  # redacted first: a cut could leave half a key
+    return excerpt(key.redact(str(words)), QUOTED)  # redacted first: a cut could leave half a key

@@ -36,13 +36,18 @@ def cut_crops(
     """
 
     def squares(image: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        for index in range(per_photo):
-            square = object_square(mask) if index == 0 else random_square(mask, generator)
+        for square in squares_about(mask, per_photo, generator):
             pixels, plane = cut(image[None], mask[None], square, side)
             if SHARES[0] < plane.mean() < SHARES[1]:
                 yield avg_pool2d(pixels.movedim(-1, 1), reduction), avg_pool2d(plane[:, None], reduction)
 
     return collect_crops(photos, squares)
+
+
+def squares_about(mask: Tensor, count: int, generator: random.Random) -> Iterator[Rectangle]:
+    """So many squares about the object of a mask [H,W]: the first as the evaluator cuts it, the others at random."""
+    for number in range(count):
+        yield random_square(mask, generator) if number else object_square(mask)
 
 
 def random_square(mask: Tensor, generator: random.Random) -> Rectangle:

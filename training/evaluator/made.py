@@ -9,32 +9,22 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from ...core.view import Rectangle, cut
+from ...core.view import cut
 from ...data.pairs import Pair
 from ...data.recoloring.lab import label_of, mean_distance
-from ...evaluator.model import object_square
 from ...evaluator.networks import SIDE
-from ..crops import Crops, batch_seed
-from .crops import SHARES, random_square
-from .sampler import COMPOSITE_LABEL, UNTOUCHED, VERSIONS, augment
+from ..crops import Crops, as_bytes
+from .crops import SHARES, squares_about
+from .sampler import COMPOSITE_LABEL, UNTOUCHED, VERSIONS, VersionSampler, augment
 
 
-class MadeSampler:
-    """Endless batches of photos from between true and as they were made, and of composites; its state is a seed and a
-    step.
-    """
+class MadeSampler(VersionSampler):
+    """Photos from between true and as they were made, and composites: half of each."""
 
     def __init__(self, crops: Crops, seed: int) -> None:
-        self.crops, self.seed = crops, seed
         natural = crops.natural.float()
-        self.weights = natural / natural.sum().clamp_min(1) + (1 - natural) / (1 - natural).sum().clamp_min(1)
-
-    def batch(self, step: int, groups: int) -> tuple[Tensor, Tensor]:
-        """`groups` photos in VERSIONS versions each: inputs [groups*VERSIONS,4,S,S] and soft labels in 0-1."""
-        generator = torch.Generator().manual_seed(batch_seed(self.seed, step))
-        rows = torch.multinomial(self.weights, groups, replacement=True, generator=generator)
-        inputs, labels = zip(*(self.versions(row, generator) for row in rows.tolist()), strict=True)
-        return torch.cat(inputs), torch.cat(labels)
+        weights = natural / natural.sum().clamp_min(1) + (1 - natural) / (1 - natural).sum().clamp_min(1)
+        super().__init__(crops, weights, seed)
 
     def versions(self, row: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """One photo's inputs [VERSIONS,4,S,S] and soft labels [VERSIONS]: often itself first, then nearer to what was
@@ -69,8 +59,8 @@ def made_crops(pairs: Iterable[Pair], composites: Crops, reduction: int, per_pho
     dice, images, planes, names = random.Random(0), [], [], []
     for pair in pairs:
         for image, plane in _squares(pair, reduction, per_photo, dice):
-            images.append(image)
-            planes.append(plane)
+            images.append(as_bytes(image))
+            planes.append(as_bytes(plane))
             names.append(pair.id)
     if not images:
         raise ValueError("The data set has no pair with a fair share of object and of background.")
@@ -86,21 +76,11 @@ def made_crops(pairs: Iterable[Pair], composites: Crops, reduction: int, per_pho
 
 
 def _squares(pair: Pair, reduction: int, per_photo: int, dice: random.Random) -> Iterator[tuple[Tensor, Tensor]]:
-    """Squares [1,3,S,S] of a photo, and [1,4,S,S] of its mask and of what was made of it, as uint8."""
-    for index in range(per_photo):
-        square = object_square(pair.mask) if index == 0 else random_square(pair.mask, dice)
-        image, made, mask = _shrunk(pair.truth, pair.composite, pair.mask, square, reduction)
+    """Squares [1,3,S,S] of a photo, and [1,4,S,S] of its mask and of what was made of it, in 0-1."""
+    pictures, masks = torch.stack((pair.truth, pair.composite)), pair.mask.expand(2, -1, -1)
+    for square in squares_about(pair.mask, per_photo, dice):
+        pixels, planes = cut(pictures, masks, square, SIDE)
+        image, made = avg_pool2d(pixels.movedim(-1, 1), reduction).split(1)
+        mask = avg_pool2d(planes[:1, None], reduction)
         if SHARES[0] < mask.mean() < SHARES[1]:
-            yield _bytes(image), _bytes(torch.cat((mask, made), dim=1))
-
-
-def _shrunk(
-    truth: Tensor, composite: Tensor, mask: Tensor, square: Rectangle, reduction: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    pixels, planes = cut(torch.stack((truth, composite)), mask.expand(2, -1, -1), square, SIDE)
-    image, made = avg_pool2d(pixels.movedim(-1, 1), reduction).split(1)
-    return image, made, avg_pool2d(planes[:1, None], reduction)
-
-
-def _bytes(values: Tensor) -> Tensor:
-    return (values * 255).round().byte()
+            yield image, torch.cat((mask, made), dim=1)

@@ -40,15 +40,34 @@ ABSURD = 0.15  # share of the photos whose last version is an edit that no one w
 ABSURD_PACE = 2.0  # of the fall of its label with the distance, over that of a recoloring's
 
 
-class Sampler:
-    """Endless batches from precomputed squares; its state is a seed and a step."""
+class VersionSampler:
+    """Endless batches of photos in several versions, from precomputed squares; its state is a seed and a step."""
+
+    def __init__(self, crops: Crops, weights: Tensor, seed: int) -> None:
+        """`weights` [N]: how often each square is drawn, against the others."""
+        self.crops, self.weights, self.seed = crops, weights, seed
+
+    def batch(self, step: int, groups: int) -> tuple[Tensor, Tensor]:
+        """`groups` photos in VERSIONS versions each: inputs [groups*VERSIONS,4,S,S] and soft labels in 0-1."""
+        generator = torch.Generator().manual_seed(batch_seed(self.seed, step))
+        rows = torch.multinomial(self.weights, groups, replacement=True, generator=generator)
+        inputs, labels = zip(*(self.versions(row, generator) for row in rows.tolist()), strict=True)
+        return torch.cat(inputs), torch.cat(labels)
+
+    def versions(self, row: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """One photo's inputs [VERSIONS,4,S,S] and soft labels [VERSIONS]."""
+        raise NotImplementedError
+
+
+class Sampler(VersionSampler):
+    """Photos recolored by degrees, and composites."""
 
     def __init__(self, crops: Crops, seed: int) -> None:
-        self.crops, self.seed = crops, seed
         pairs = list(zip(crops.objects, crops.natural.tolist(), strict=True))
         kinds, objects = Counter(pairs), Counter(crops.objects)
         # Kinds of object as they come, and natural and composite alike often for each: a name shall tell nothing.
-        self.weights = torch.tensor([objects[name] / kinds[name, natural] for name, natural in pairs])
+        weights = torch.tensor([objects[name] / kinds[name, natural] for name, natural in pairs])
+        super().__init__(crops, weights, seed)
         self.others: dict[str, list[int]] = {name: [] for name in objects}
         for row, name in enumerate(crops.objects):
             self.others[name].append(row)
@@ -58,13 +77,6 @@ class Sampler:
             for images, masks in zip(crops.images.split(256), crops.masks.split(256), strict=True)
         ]
         self.means, self.deviations = (torch.cat(values) for values in zip(*looks, strict=True))
-
-    def batch(self, step: int, groups: int) -> tuple[Tensor, Tensor]:
-        """`groups` photos in VERSIONS versions each: inputs [groups*VERSIONS,4,S,S] and soft labels in 0-1."""
-        generator = torch.Generator().manual_seed(batch_seed(self.seed, step))
-        rows = torch.multinomial(self.weights, groups, replacement=True, generator=generator)
-        inputs, labels = zip(*(self.versions(row, generator) for row in rows.tolist()), strict=True)
-        return torch.cat(inputs), torch.cat(labels)
 
     def versions(self, row: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """One photo's inputs [VERSIONS,4,S,S] and soft labels [VERSIONS]: often itself first, then recolored.

@@ -32,7 +32,7 @@ from .crops import cut_crops
 from .losses import order_loss, soft_label_loss
 from .made import MadeSampler, made_crops
 from .proposals import ProposalSampler
-from .sampler import Sampler
+from .sampler import Sampler, VersionSampler
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +80,8 @@ def train(photos: Path, work: Path, settings: EvaluatorSettings) -> None:
 class Batches:
     """A training's batches by their steps: at half the side at first."""
 
-    coarse: Sampler | MadeSampler
-    fine: Sampler | MadeSampler
+    coarse: VersionSampler
+    fine: VersionSampler
     proposals: ProposalSampler | None  # gives PROPOSALS of the photos
     settings: EvaluatorSettings
 
@@ -174,7 +174,7 @@ def parameter_groups(network: nn.Module, learning_rate: float) -> list[dict[str,
 
 
 @torch.no_grad()
-def calibrate(network: HarmonyNetwork, sampler: Sampler | MadeSampler, groups: int, batches: int = 12) -> None:
+def calibrate(network: HarmonyNetwork, sampler: VersionSampler, groups: int, batches: int = 12) -> None:
     """Set every batch normalization to the statistics of the first batches, where they then stay.
 
     A batch holds few photos, in versions that are alike: statistics of its own would be noise.
