@@ -21,10 +21,10 @@ def replacing(path: Path) -> Iterator[Path]:
     begun = path.with_name(part_name(path.name))
     try:
         yield begun
+        begun.replace(path)
     except BaseException:
         begun.unlink(missing_ok=True)
         raise
-    begun.replace(path)
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -96,6 +96,19 @@ def server_log(server, server_base) -> Path:
     return server_base / "server.log"
 
 
+def refusing_namesakes(upload: Callable[..., str]) -> Callable[..., str]:
+    """An upload that fails when a name stands for another picture: all tests share the folder, in any order."""
+    stored: dict[str, bytes] = {}
+
+    def checked(path: Path, name: str | None = None) -> str:
+        name = name or path.name
+        data = path.read_bytes()
+        assert stored.setdefault(name, data) == data, f"Another test has put another picture there as {name}."
+        return upload(path, name)
+
+    return checked
+
+
 @pytest.fixture(scope="session")
 def server(host_path, server_base):
     """A client of a real ComfyUI server that has loaded this pack: object_info, upload, run, interrupt, history."""
@@ -103,4 +116,5 @@ def server(host_path, server_base):
 
     options = *device_options(), *frontend_options()
     with HostServer(host_path, server_base, server_base / "server.log", *options) as client:
+        client.upload = refusing_namesakes(client.upload)
         yield client

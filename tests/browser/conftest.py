@@ -17,8 +17,8 @@ def chromium(tmp_path_factory):
 def example(server):
     """The pictures that the workflows name are in the input folder."""
     folder = WORKFLOWS / "examples" / "cat_snow"
-    server.upload(folder / "composite.jpg", "composite.png")
-    server.upload(folder / "mask.png", "mask.png")
+    server.upload(folder / "composite.jpg", "shown_composite.png")
+    server.upload(folder / "mask.png", "shown_mask.png")
 
 
 @pytest.fixture

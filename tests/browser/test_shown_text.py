@@ -32,8 +32,8 @@ app.loadGraphData(app.graph.serialize()).then(() => { app.nodeOutputs = outputs;
 
 
 def pictures():
-    graph = add({}, "composite", "LoadImage", image="composite.png")
-    add(graph, "mask", "LoadImageMask", image="mask.png", channel="red")
+    graph = add({}, "composite", "LoadImage", image="shown_composite.png")
+    add(graph, "mask", "LoadImageMask", image="shown_mask.png", channel="red")
     return add(graph, "view", "WorkingView", image=["composite", 0], mask=["mask", 0], size=256, mode="crop")
 
 
