@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from ..host.sampling.shared_rows import before_the_text
+from ..host.sampling.upsampling import FusedUpsample
 from ..host.zero_shot.edit import Models
 from .passes import Way
 from .shapes import Shape
 
-Network = Literal["unet", "text", "decoder", "first blocks", "first attention"]
+Network = Literal["unet", "text", "decoder", "fused decoder", "first blocks", "first attention"]
 Part = Literal["whole", "to the last map", "none"]
 Rows = dict[str, Counter["Run"]]  # stage -> how many rows ran in which way
 
@@ -36,9 +37,9 @@ class Run:
 class _Call:
     """One call of a network; what became of it shows only later."""
 
-    def __init__(self, network: Network, rows: int, gradients: bool) -> None:
+    def __init__(self, network: Network, module: nn.Module, rows: int, gradients: bool) -> None:
         self.network: Network = network
-        self.rows, self.gradients = rows, gradients
+        self.module, self.rows, self.gradients = module, rows, gradients
         self.finished = self.went_back = False
 
     def run(self) -> Run:
@@ -99,13 +100,14 @@ def _counted(models: Models, calls: list[_Call]) -> Iterator[None]:
 def _hooks(network: Network, calls: list[_Call]) -> tuple[Callable, Callable]:
     """Plain functions: a copied module keeps them, and what they write to, as they are."""
 
-    def before(_module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
+    def before(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
         tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
         gradients = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
-        calls.append(_Call(network, len(tensors[0]), gradients))
+        fused = any(isinstance(layer, FusedUpsample) for layer in module.modules())
+        calls.append(_Call("fused decoder" if fused else network, module, len(tensors[0]), gradients))
 
-    def after(_module: nn.Module, _args: tuple, output: Any) -> None:
-        call = next(call for call in reversed(calls) if call.network == network)
+    def after(module: nn.Module, _args: tuple, output: Any) -> None:
+        call = next(call for call in reversed(calls) if call.module is module)
         call.finished = True
         for out in output if isinstance(output, tuple) else (output,):
             if isinstance(out, Tensor) and out.requires_grad:

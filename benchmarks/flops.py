@@ -82,7 +82,8 @@ def costs(shape: Shape) -> Cost:
         context = torch.empty(1, TOKENS, shape.unet["context_dim"], requires_grad=True)
         step = torch.empty_like(latent, requires_grad=True)
     unet, texts = MetaUNet(meta_unet(shape), explicit_attention), meta_texts(shape)
-    vae: Any = meta_vae(shape)
+    plain_vae: Any = meta_vae(shape, fused=False)
+    fused_vae: Any = meta_vae(shape, fused=True)
     grid = map_grid(*latent.shape[-2:])
     last = record_queries(unet, latent, 1.0, context, grid)[1]
 
@@ -100,7 +101,8 @@ def costs(shape: Shape) -> Cost:
         ("unet", "whole"): lambda: unet(latent, 1.0, context),
         ("unet", "to the last map"): maps,
         ("text", "whole"): encoded,
-        ("decoder", "whole"): lambda: vae.decode(step),
+        ("decoder", "whole"): lambda: plain_vae.decode(step),
+        ("fused decoder", "whole"): lambda: fused_vae.decode(step),
     }
     forward: dict[tuple[Network, Part], int] = {}
     backward: dict[tuple[Network, Part], int] = {(network, "none"): 0 for network, _ in runs}
@@ -168,7 +170,7 @@ def row_table(size: Size, cost: Cost) -> Table:
 
 def rows_table(found: dict[str, Rows]) -> Table:
     """Rows by stage; those with gradients after a plus."""
-    names = ("unet", "first blocks", "first attention", "decoder", "text")
+    names = ("unet", "first blocks", "first attention", "decoder", "fused decoder", "text")
     drawn = Table(
         "way",
         "stage",

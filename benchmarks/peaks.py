@@ -107,9 +107,9 @@ def text_kept(shape: Shape, rows: int, dtype: torch.dtype) -> int:
     return total
 
 
-def decoder_kept(shape: Shape) -> int:
+def decoder_kept(shape: Shape, fused: bool) -> int:
     """Of one picture's decoding."""
-    vae: Any = meta_vae(shape)
+    vae: Any = meta_vae(shape, fused)
     latent = torch.empty(1, 4, shape.latent, shape.latent, device="meta", requires_grad=True)
     kept = Kept(vae, spare=False)
     with kept.counted():
@@ -117,9 +117,9 @@ def decoder_kept(shape: Shape) -> int:
     return kept.bytes
 
 
-def decoder_recomputed(shape: Shape) -> tuple[int, int]:
+def decoder_recomputed(shape: Shape, fused: bool) -> tuple[int, int]:
     """Of one picture's decoding where blocks compute again: what all of them keep, and what one needs at its turn."""
-    vae: Any = meta_vae(shape)
+    vae: Any = meta_vae(shape, fused)
     latent = torch.empty(1, 4, shape.latent, shape.latent, device="meta", requires_grad=True)
     inputs, inside = Kept(vae, spare=False), []
     for block in recomputed_blocks(vae):
@@ -146,31 +146,33 @@ def _as_checkpoint(block: Any, vae: nn.Module, inputs: Kept, inside: list[int]) 
 
 def before(shape: Shape) -> list[Peak]:
     """As the pack was: see docs/figures.md."""
-    unet, text, vae = weight_bytes(meta_unet(shape)), weight_bytes(meta_texts(shape)), weight_bytes(meta_vae(shape), 4)
+    unet, text = weight_bytes(meta_unet(shape)), weight_bytes(meta_texts(shape))
+    vae = weight_bytes(meta_vae(shape, fused=False), 4)
     words = text_kept(shape, 2, torch.float16)
     null = unet_kept(shape, 1, to_last_map=False, spare=False)
     return [
         Peak("refine, first evaluation", unet + text, words + unet_kept(shape, 2, to_last_map=False, spare=False)),
         Peak("refine, later", unet + text, words + unet_kept(shape, 2, to_last_map=True, spare=False)),
         Peak("null-text, no edges", unet, null),
-        Peak("null-text, edges", unet + vae, null + decoder_kept(shape)),
-        Peak("null-text, edges, VAE computed again", unet + vae, null + sum(decoder_recomputed(shape))),
+        Peak("null-text, edges", unet + vae, null + decoder_kept(shape, fused=False)),
+        Peak("null-text, edges, VAE computed again", unet + vae, null + sum(decoder_recomputed(shape, fused=False))),
     ]
 
 
 def after(shape: Shape) -> list[Peak]:
     """As the pack is: casts of weights made again, one text encoder in float32, no gradients above the last map."""
-    unet, vae = weight_bytes(meta_unet(shape)), weight_bytes(meta_vae(shape), 4)
+    unet, vae = weight_bytes(meta_unet(shape)), weight_bytes(meta_vae(shape, fused=True), 4)
     text = weight_bytes(meta_texts(shape), 4)
     words, maps = text_kept(shape, 2, torch.float32), unet_kept(shape, 2, to_last_map=True, spare=True)
-    null, (inputs, block) = unet_kept(shape, 1, to_last_map=False, spare=True), decoder_recomputed(shape)
+    null = unet_kept(shape, 1, to_last_map=False, spare=True)
+    inputs, block = decoder_recomputed(shape, fused=True)
     return [
         Peak("refine, first evaluation", unet + text, words + maps),
         Peak("refine, later", unet + text, words + maps),
         Peak("refine, activations on the CPU", unet + text, words, moved=maps),
         Peak("null-text, no edges", unet, null),
         Peak("null-text, no edges, activations on the CPU", unet, 0, moved=null),
-        Peak("null-text, edges", unet + vae, null + decoder_kept(shape)),
+        Peak("null-text, edges", unet + vae, null + decoder_kept(shape, fused=True)),
         Peak("null-text, edges, VAE computed again", unet + vae, null + inputs + block),
         Peak("null-text, edges, both", unet + vae, block, moved=null + inputs),
     ]

@@ -22,10 +22,10 @@ from ..core.masks import binarize_mask, mask_on_grid
 from ..core.types import ImagingDescription
 from ..host.image import encode
 from ..host.sampling.denoiser import to_latent_out, with_denoiser
-from ..host.sampling.gradients import engine_boundary, owned
+from ..host.sampling.gradients import engine_boundary, owned, private_copy
 from ..host.sampling.model import sigmas_for
 from ..host.sampling.text import ClipEncoder
-from ..host.sampling.vae import differentiable_decoder
+from ..host.sampling.vae import DifferentiableDecoder
 from ..host.zero_shot.edit import Models
 from ..methods.zero_shot.contexts import Context, each, join_rows, tokens_of, with_tokens
 from ..methods.zero_shot.embedding_loss import embedding_loss
@@ -103,7 +103,9 @@ def reference_pass(
             path = stage(lambda denoise, z: _invert(denoise, z, sigmas, empty, plain), gradients=False)
         with mark("refine"), encoder.gradients():
             contexts = stage(lambda denoise, _: _refine(denoise, encoder, path, sigmas, rows, empty, mask))
-        with mark("null-text"), differentiable_decoder(models.vae, plain_model) as (decode, model):
+        with mark("null-text"), private_copy(models.vae.patcher) as patcher:
+            decode, model = DifferentiableDecoder(models.vae, plain_model, patcher), plain_model.clone()
+            model.set_additional_models("reference", [patcher])
             loss = EdgeLoss(image.movedim(-1, 1), binarize_mask(mask).float(), [(sobel_edges, 1.0)])
             nulls = with_denoiser(
                 model,

@@ -24,6 +24,7 @@ from comfy.text_encoders.sd2_clip import SD2ClipModel, SD2Tokenizer
 from torch import Tensor, nn
 
 from ..host.diffharmony.vae import SIZES
+from ..host.sampling.upsampling import fuse_upsampling
 from ..host.zero_shot.edit import Models
 
 Size = Literal["sd15", "sd2", "sdxl"]
@@ -171,13 +172,15 @@ def meta_texts(shape: Shape, dtype: torch.dtype = torch.float32) -> nn.ModuleDic
     return nn.ModuleDict(models).requires_grad_(False)
 
 
-def meta_vae(shape: Shape) -> nn.Module:
-    """The VAE without memory."""
+def meta_vae(shape: Shape, fused: bool) -> nn.Module:
+    """The VAE without memory; `fused` as a private decoder of the pack computes it."""
     with torch.device("meta"):
         vae = comfy.ldm.models.autoencoder.AutoencoderKL(ddconfig=copy.deepcopy(shape.vae), embed_dim=4)
     for block in vae.modules():
         if isinstance(block, AttnBlock):
             block.optimized_attention = _attend_in_vae  # the host's asks how much memory is free
+    if fused:
+        fuse_upsampling(vae)
     return vae.requires_grad_(False)
 
 

@@ -20,6 +20,7 @@ from torch.utils.checkpoint import checkpoint
 from ...core.errors import InputError
 from .gradients import private_copy
 from .saved import sparing
+from .upsampling import fuse_upsampling
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,9 @@ def differentiable_decoder(vae: VAE, model: ModelPatcher) -> Iterator[tuple[Diff
     Open `engine_boundary` first. The shared VAE is not changed.
     """
     with private_copy(vae.patcher) as patcher:
+        if not patcher.patches:  # they are added to the weights as these were
+            fuse_upsampling(patcher.model)
+            patcher.size = 0  # to be counted again
         beside = model.clone()
         beside.set_additional_models("diff_harmonization", [patcher])
         yield DifferentiableDecoder(vae, model, patcher), beside

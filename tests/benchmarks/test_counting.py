@@ -23,11 +23,8 @@ def models(shape):
 
 
 WHOLE, TRAINED = Run("unet", "whole", "none"), Run("unet", "whole", "whole")
-TEXT, TRAINED_TEXT, DECODED = (
-    Run("text", "whole", "none"),
-    Run("text", "whole", "whole"),
-    Run("decoder", "whole", "whole"),
-)
+TEXT, TRAINED_TEXT = Run("text", "whole", "none"), Run("text", "whole", "whole")
+DECODED, DECODED_FUSED = Run("decoder", "whole", "whole"), Run("fused decoder", "whole", "whole")
 MAPS = Run("unet", "to the last map", "none")
 BLOCKS, ATTENTION = Run("first blocks", "whole", "none"), Run("first attention", "whole", "none")
 
@@ -66,7 +63,7 @@ def test_the_exact_pass_leaves_out_what_the_result_does_not_need(shape, models):
             TEXT: 3,
         }
         | first(N + 1, N + 1),  # both rows and both optimizer steps share it; one row is evaluated alone
-        "null-text": {TRAINED: N, WHOLE: N + N - 1, DECODED: N} | first(N, N),
+        "null-text": {TRAINED: N, WHOLE: N + N - 1, DECODED_FUSED: N} | first(N, N),
         "edit": {WHOLE: 3 * N} | first(2 * N - 1, 3 * N),  # all three start from one latent
     }
 

@@ -17,7 +17,7 @@ PIXELS, STEPS, WORDS, PASSES = growth.RESOLUTION, growth.STEP_COUNT, growth.WORD
 
 def cost_at(shape):
     """A row of any network costs a TFLOP for each latent pixel of a side; nothing is shared."""
-    flops, networks = shape.latent * 10**12, ("unet", "text", "decoder")
+    flops, networks = shape.latent * 10**12, ("unet", "text", "fused decoder")
     ways = dict.fromkeys([(network, part) for network in networks for part in ("whole", "to the last map")], flops)
     shared = {"first blocks": 0, "first attention": 0}
     return Cost(ways, ways | {(network, "none"): 0 for network in networks}, shared)
