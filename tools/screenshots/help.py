@@ -116,9 +116,17 @@ def node_pictures(page: Chrome, scenes: list[tuple[Graph, dict[str, Any]]]) -> I
 def _picture(page: Chrome, key: str) -> Image.Image:
     page.execute_async_script(ARRANGE, key, LEFT, TOP, WIDTH, HEIGHT)
     WebDriverWait(page, 60).until(lambda _: page.execute_script(DRAWN))
-    page.execute_async_script(REST)
-    left, top, right, bottom = page.execute_script(BOUNDS)
+    left, top, right, bottom = _settled(page)
     return screenshot(page).crop((left - MARGIN, top - MARGIN, right + MARGIN, bottom + MARGIN))
+
+
+def _settled(page: Chrome) -> list[int]:
+    """The bounds, once they stay: a node may grow late on a busy machine."""
+    before, bounds = None, page.execute_script(BOUNDS)
+    while bounds != before:
+        page.execute_async_script(REST)
+        before, bounds = bounds, page.execute_script(BOUNDS)
+    return bounds
 
 
 def write(page: Chrome, scenes: list[tuple[Graph, dict[str, Any]]]) -> None:
