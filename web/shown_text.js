@@ -21,6 +21,7 @@ function textHeight(element, nodeWidth) {
 
 function addWidget(node) {
   const { widget } = app.widgets.STRING(node, NAME, ["STRING", { multiline: true }], app);
+  widget.label = "message"; // Nodes 2.0 draws it
   widget.serialize = false; // in the saved workflow
   widget.options.serialize = false; // in the posted graph
   widget.options.read_only = true; // what the frontend draws by itself (Nodes 2.0)

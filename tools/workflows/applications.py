@@ -23,8 +23,7 @@ from .graphs import (
 )
 from .models import CANNY, SD15
 
-LORA = "Load LoRA: a LoRA of yours for Stable Diffusion 1.5."
-CONTROL = "Load ControlNet: one that follows Canny edges. For another, replace the box Canny, too."
+THREE_FILES = "The Load boxes: Stable Diffusion 1.5, a LoRA for it, a ControlNet for Canny edges."
 TWO_LINES = """person & (foreground) indoor warm & (background) mountain cold clear
 object & (foreground) bright & (background) mountain cold clear"""
 PERSON, PERSON_MASK = "harmonize_example_person.jpg", "harmonize_example_person_mask.png"
@@ -102,9 +101,7 @@ def mixed_graph() -> list[Group]:
     checkpoint = {"ckpt_name": SD15.name}
     styled = {"model": ("model", 0), "clip": ("model", 1), "lora_name": "your_lora.safetensors"}
     handles = ("lora", 0), ("lora", 1), ("model", 2)
-    picture, described, edited, compared = main_graph(
-        512, 50, 1.0, [], handles, CHECKPOINT.replace(" of 1.5 or 2", ""), LORA, CONTROL
-    )
+    picture, described, edited, compared = main_graph(512, 50, 1.0, [], handles, THREE_FILES)
     empty = {"positive": ("text", 0), "negative": ("text", 0)}
     loaded = [
         Node("model", "CheckpointLoaderSimple", checkpoint),

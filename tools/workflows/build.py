@@ -28,14 +28,16 @@ DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"  # a choice that brings inputs of its ow
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", DYNAMIC_COMBO, COMPARE)
 NOTE = "MarkdownNote"  # the browser's own, which no prompt holds
 COLUMN, GAP = 340, 40
-TITLE = 58  # above a node: its title and the pack's badge
+TITLE = 66  # above a node: its title, and what Nodes 2.0 draws below the node before: the pack's badge, a footer
 ROOM = {  # below a node, into which it grows when a run gives it text or a picture to show
     "SaveImage": 90,
     "PreviewImage": 60,
     "RoutedHarmonize": 100,
     "LocalDescribe": 100,
     "GeminiDescribe": 100,
-    "ObjectMask": 40,
+    "ObjectMask": 60,
+    "TextDescribe": 40,
+    "LoadHarmonyVAE": 20,
     "DescribePicker": 100,
     "HarmonyScore": 20,
     "SaveColorLUT": 40,
@@ -44,7 +46,7 @@ ROOM = {  # below a node, into which it grows when a run gives it text or a pict
     "HarmonizeInstances": 200,
     "DiffHarmonize": 100,
 }
-HEAD = 50  # above a group's first node, besides: the group's title
+HEAD = 42  # above a group's first node, besides: the group's title
 
 
 def workflows() -> dict[str, list[Group]]:
@@ -162,7 +164,7 @@ class Drawing:
                     y = self._put(item, x, y)
                 bottom = max(bottom, y)
                 x += COLUMN
-            frame = [left, 0, x - left - GAP // 2, bottom - TITLE + GAP // 2]
+            frame = [left, 0, x - left - GAP // 2, bottom - TITLE + GAP]
             drawn.append({"title": group.title, "bounding": frame, "color": group.color, "font_size": 24, "flags": {}})
             x += GAP
         return drawn
@@ -338,8 +340,8 @@ def height_of(node: Node | Subgraph, info: NodeInfo) -> int:
     widgets = drawn + sum(bool(options.get("image_upload")) for _, options in kinds)
     widgets += sum(has_control(name, options) for name, _, options in info.inputs(node))
     shown = {
-        "LoadImage": 224,
-        "LoadImageMask": 224,
+        "LoadImage": 190,
+        "LoadImageMask": 190,
         "SaveImage": 140,
         "PreviewImage": 170,
         "PreviewAny": 110,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .graphs import IMAGE, MASK, Group, Node, compare_group, composite_group, picture_and_mask, save_image, start_note
 from .models import SD15
 
-MODELS = "Load Diffusion Model, Load Checkpoint, Load Harmony-VAE: your files, see `docs/diffharmony.md`."
+MODELS = "Load Diffusion Model, Load Checkpoint, Load Harmony-VAE: your files, see *docs/diffharmony.md*."
 EMBEDDED = {"size": 64, "view": "crop", "carry": "lut"}  # what the embedded networks were trained for
 Links = dict[str, tuple[str, int]]
 

@@ -49,11 +49,11 @@ def nodes_of(groups: list[Group]) -> Iterator[Node]:
 Handles = tuple[tuple, tuple, tuple]  # links to MODEL, CLIP and VAE
 IMAGE, MASK = ("composite", 0), ("object", 0)
 EXAMPLE, EXAMPLE_MASK = "harmonize_example.jpg", "harmonize_example_mask.png"  # host/examples.py
-WORDS = "Your words: a line for each trial, `OBJECT & (foreground) its look & (background) the scene's look`."
-GEMINI = "Set the environment variable `GEMINI_API_KEY` before ComfyUI starts. Two small pictures go to Google."
-NAME_IT = "Describe: type the object's name, such as `tree`."
-CHECKPOINT = "Load Checkpoint: Stable Diffusion 1.5 (the page offers it), or a checkpoint of yours of 1.5 or 2."
-SDXL_CHECKPOINT = "Load Checkpoint: the SDXL base (the page offers it), or an SDXL checkpoint of yours."
+WORDS = "Your words: a line for each trial, *OBJECT & (foreground) its look & (background) the scene's look*."
+GEMINI = "Set the environment variable *GEMINI_API_KEY* before ComfyUI starts. Two small pictures go to Google."
+NAME_IT = "Describe: type the object's name, such as *tree*."
+CHECKPOINT = "Load Checkpoint: Stable Diffusion 1.5 (the page offers it), or yours, 1.5 or 2."
+SDXL_CHECKPOINT = "Load Checkpoint: the SDXL base (the page offers it), or yours."
 EMBEDDED = 64, 10, 0.7  # size, steps and strength, the embedded model's own tuning
 
 
@@ -298,7 +298,7 @@ def start_note(
         picture,
         mask,
         *steps,
-        "Run. What it makes is saved in `output/harmonize`.",
+        "Run. What it makes is saved in *output/harmonize*.",
     )
     text = "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1))
     return Node("start", "MarkdownNote", {"text": text}, "Start here")
