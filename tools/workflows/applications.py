@@ -23,7 +23,7 @@ from .graphs import (
 )
 from .models import CANNY, SD15
 
-THREE_FILES = "The Load boxes: Stable Diffusion 1.5, a LoRA for it, a ControlNet for Canny edges."
+THREE_FILES = "The Load boxes: files for SD1.5."
 TWO_LINES = """person & (foreground) indoor warm & (background) mountain cold clear
 object & (foreground) bright & (background) mountain cold clear"""
 PERSON, PERSON_MASK = "harmonize_example_person.jpg", "harmonize_example_person_mask.png"

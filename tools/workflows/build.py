@@ -30,12 +30,14 @@ NOTE = "MarkdownNote"  # the browser's own, which no prompt holds
 COLUMN, GAP = 340, 40
 TITLE = 66  # above a node: its title, and what Nodes 2.0 draws below the node before: the pack's badge, a footer
 ROOM = {  # below a node, into which it grows when a run gives it text or a picture to show
+    "LoadImage": -30,  # Nodes 2.0 draws them no taller, and the next one has no badge
+    "LoadImageMask": -16,
     "SaveImage": 90,
     "PreviewImage": 60,
     "RoutedHarmonize": 100,
     "LocalDescribe": 100,
     "GeminiDescribe": 100,
-    "ObjectMask": 60,
+    "ObjectMask": 54,
     "TextDescribe": 40,
     "LoadHarmonyVAE": 20,
     "DescribePicker": 100,
@@ -340,14 +342,14 @@ def height_of(node: Node | Subgraph, info: NodeInfo) -> int:
     widgets = drawn + sum(bool(options.get("image_upload")) for _, options in kinds)
     widgets += sum(has_control(name, options) for name, _, options in info.inputs(node))
     shown = {
-        "LoadImage": 190,
-        "LoadImageMask": 190,
+        "LoadImage": 224,
+        "LoadImageMask": 224,
         "SaveImage": 140,
         "PreviewImage": 170,
         "PreviewAny": 110,
         "ImageCompare": 300,
         "CLIPTextEncode": 30,
-        NOTE: 132,
+        NOTE: 122,
     }
     shown |= {"IterateLoopEnd": 360, "Harmonize": 360, "HarmonizeInstances": 360, "DescribePicker": 120}
     return 6 + 20 * slots + (8 + 24 * widgets if widgets else 0) + shown.get(node.type, 0)
