@@ -23,6 +23,7 @@ def example(server):
 
 @pytest.fixture
 def page(chromium, server, example):
-    """The frontend, loaded and past its welcome."""
+    """The frontend, loaded and past its welcome; left afterwards, since an open page keeps a core busy."""
     browser.open_page(chromium, server.url)
-    return chromium
+    yield chromium
+    chromium.get("about:blank")

@@ -27,6 +27,7 @@ def nodes2(chromium, server, example):
     open_page(chromium, server.url, Comfy_VueNodes_Enabled=True)
     yield chromium
     open_page(chromium, server.url, Comfy_VueNodes_Enabled=False)
+    chromium.get("about:blank")
 
 
 def boxes(page):
