@@ -52,8 +52,8 @@ EXAMPLE, EXAMPLE_MASK = "harmonize_example.jpg", "harmonize_example_mask.png"  #
 WORDS = "Your words: a line for each trial, *OBJECT & (foreground) its look & (background) the scene's look*."
 GEMINI = "Set the environment variable *GEMINI_API_KEY* before ComfyUI starts. Two small pictures go to Google."
 NAME_IT = "Describe: type the object's name, such as *tree*."
-CHECKPOINT = "Load Checkpoint: Stable Diffusion 1.5 (the page offers it), or yours, 1.5 or 2."
-SDXL_CHECKPOINT = "Load Checkpoint: the SDXL base (the page offers it), or yours."
+CHECKPOINT = "Load Checkpoint: yours of SD1.5 or SD2."
+SDXL_CHECKPOINT = "Load Checkpoint: SDXL, or yours."
 EMBEDDED = 64, 10, 0.7  # size, steps and strength, the embedded model's own tuning
 
 
