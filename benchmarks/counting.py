@@ -103,7 +103,7 @@ def _hooks(network: Network, calls: list[_Call]) -> tuple[Callable, Callable]:
     def before(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
         tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
         gradients = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
-        fused = any(isinstance(layer, FusedUpsample) for layer in module.modules())
+        fused = network == "decoder" and any(isinstance(layer, FusedUpsample) for layer in module.modules())
         calls.append(_Call("fused decoder" if fused else network, module, len(tensors[0]), gradients))
 
     def after(module: nn.Module, _args: tuple, output: Any) -> None:

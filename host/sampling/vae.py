@@ -78,7 +78,6 @@ def differentiable_decoder(vae: VAE, model: ModelPatcher) -> Iterator[tuple[Diff
     with private_copy(vae.patcher) as patcher:
         if not patcher.patches:  # they are added to the weights as these were
             fuse_upsampling(patcher.model)
-            patcher.size = 0  # to be counted again
         beside = model.clone()
         beside.set_additional_models("diff_harmonization", [patcher])
         yield DifferentiableDecoder(vae, model, patcher), beside

@@ -1,13 +1,10 @@
 """What happens on the canvas: a run, errors in the host's box, passes to pick from."""
 
-import itertools
-
 import pytest
-from driving import GROUPS, NODES, click, complaints, inside, load, overlap, view_details, visible
+from driving import GROUPS, NODES, RUNS, click, complaints, covering, load, outside, run, view_details, visible
 from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.support.ui import WebDriverWait
 
-RUNS = "window.runs = 0; app.api.addEventListener('execution_success', () => window.runs++)"
 TITLED = "app.graph.nodes.find(node => node.title == arguments[0])"
 WIDGET = f"{TITLED}.widgets.find(widget => widget.name == arguments[1])"
 OUTPUT = f"return app.nodeOutputs[{TITLED}.id]"
@@ -16,14 +13,6 @@ MAKE_SMALL = """for (const [name, value] of Object.entries({steps: 2, k: 1, max_
 SHOWN = """return app.graph.nodes.filter(node => node.type == 'SaveImage')
     .every(node => node.imgs?.[0]?.naturalWidth > 0)"""
 PICKER = "return document.querySelector('[data-testid=pass_picker]')?.innerText ?? ''"
-
-
-def run(page, patience=300):
-    before = page.execute_script("return window.runs")
-    click(page, "[data-testid=queue-button]")
-    done = lambda _: page.execute_script("return window.runs") > before or complaints(page)  # noqa: E731
-    WebDriverWait(page, patience).until(done)
-    assert not complaints(page)
 
 
 @pytest.fixture
@@ -39,8 +28,8 @@ def test_a_fresh_template_runs_on_the_example(routed, server):
     assert routed.execute_script(OUTPUT, "Object Mask")["text"] == ["The mask is the one of the file."]
     WebDriverWait(routed, 60).until(lambda page: page.execute_script(SHOWN))
     nodes, groups = routed.execute_script(NODES), routed.execute_script(GROUPS)  # grown by what they show
-    assert not [(a["title"], b["title"]) for a, b in itertools.combinations(nodes, 2) if overlap(a, b)]
-    assert not [n["title"] for n in nodes if not any(inside(n, group["bounds"]) for group in groups)]
+    assert not covering(nodes)
+    assert not outside(nodes, groups)
 
 
 def told(page, expected):

@@ -1,11 +1,10 @@
 """The shipped workflows in the real frontend, driven as a user would."""
 
 import copy
-import itertools
 import json
 
 import pytest
-from driving import GROUPS, LOAD, NODES, PROMPT, click, complaints, inside, load, overlap
+from driving import GROUPS, LOAD, NODES, PROMPT, click, complaints, covering, inside, load
 from graphs import WORKFLOWS
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -85,7 +84,7 @@ def test_the_layout_is_readable(page, name):
         assert node["width"] >= width, node["title"]
         assert node["height"] >= height, node["title"]
         assert sum(inside(node, group["bounds"]) for group in groups) == 1, node["title"]
-    assert not [(a["title"], b["title"]) for a, b in itertools.combinations(nodes, 2) if overlap(a, b)]
+    assert not covering(nodes)
     sizes = {node["id"]: [node["width"], node["height"]] for node in nodes}
     grown = [
         (node["type"], node["size"], sizes[node["id"]]) for node in drawn["nodes"] if sizes[node["id"]] != node["size"]

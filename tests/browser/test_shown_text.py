@@ -1,7 +1,7 @@
 """The text that a node's run gives stands on the node, and is no part of the graph (web/shown_text.js)."""
 
 import pytest
-from driving import PROMPT, click, complaints, visible
+from driving import PROMPT, RUNS, run, visible
 from graphs import add
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -12,9 +12,7 @@ SCRIPT = "0.1 0.2 0.3"
 LOAD_API = """app.loadApiJson(arguments[0], 'test')
 const [left, top] = [0, 1].map(axis => Math.min(...app.graph.nodes.map(node => node.pos[axis])))
 Object.assign(app.canvas.ds, {scale: 0.75, offset: [100 - left, 100 - top]})
-app.canvas.setDirty(true, true)
-window.runs = 0
-app.api.addEventListener('execution_success', () => window.runs++)"""
+app.canvas.setDirty(true, true)"""
 SHOWN = """const texts = {}
 for (const node of app.graph.nodes)
     for (const widget of node.widgets ?? [])
@@ -48,15 +46,12 @@ def described(page):
     add(graph, "score", "HarmonyScore", evaluator=["evaluator", 0], **view)
     add(graph, "words", "PreviewAny", source=["pick", 1])
     add(graph, "number", "PreviewAny", source=["score", 0])
-    page.execute_script(LOAD_API, graph)
+    page.execute_script(f"{LOAD_API}\n{RUNS}", graph)
     return page
 
 
-def run(page):
-    before = page.execute_script("return window.runs")
-    click(page, "[data-testid=queue-button]")
-    WebDriverWait(page, 120).until(lambda _: page.execute_script("return window.runs") > before or complaints(page))
-    assert not complaints(page)
+def texts_of_run(page):
+    run(page, 120)
     return page.execute_script(SHOWN, NAME)
 
 
@@ -74,7 +69,7 @@ def wait_for_screen(page, texts):
 
 def test_words_and_score_stand_on_their_nodes(described):
     assert described.execute_script(SHOWN, NAME) == {}
-    shown = run(described)
+    shown = texts_of_run(described)
     assert set(shown) == {"LocalDescribe", "DescribePicker", "HarmonyScore"}
     assert shown["DescribePicker"] == [f"> {WRITTEN}"]
     (listing,), (score,) = shown["LocalDescribe"], shown["HarmonyScore"]
@@ -86,37 +81,37 @@ def test_words_and_score_stand_on_their_nodes(described):
 
 def test_the_text_is_neither_posted_nor_saved(described):
     posted, saved = described.execute_async_script(PROMPT), described.execute_script(SAVED)
-    run(described)
+    texts_of_run(described)
     assert described.execute_async_script(PROMPT) == posted
     assert described.execute_script(SAVED) == saved
 
 
 def test_another_run_renews_the_text(described):
-    first = run(described)
+    first = texts_of_run(described)
     other = WRITTEN.replace("bright", "golden")
     described.execute_script(SET, "DescribePicker", "text", f"{WRITTEN}\n{other}")
-    second = run(described)
+    second = texts_of_run(described)
     assert second == first | {"DescribePicker": [f"> {WRITTEN}\n   {other}"]}
     wait_for_screen(described, second)
 
 
 def test_cached_nodes_show_their_text_again(described):
-    shown = run(described)
+    shown = texts_of_run(described)
     described.execute_async_script(
         "const [done] = arguments; app.loadGraphData(app.graph.serialize()).then(() => done(null))"
     )
     assert described.execute_script(SHOWN, NAME) == {}
-    assert run(described) == shown
+    assert texts_of_run(described) == shown
 
 
 def test_the_text_comes_back_with_the_workflow(described):
-    shown = run(described)
+    shown = texts_of_run(described)
     described.execute_async_script(RELOAD)
     assert described.execute_script(SHOWN, NAME) == shown
 
 
 def test_a_widget_that_comes_later_is_saved_before_the_text(described):
-    run(described)
+    texts_of_run(described)
     described.execute_script(SET, "LocalDescribe", "provider", "clip")
     posted = described.execute_async_script(PROMPT)
     (saved,) = (values for kind, values in described.execute_script(SAVED) if kind == "LocalDescribe")
@@ -136,8 +131,8 @@ def test_the_loop_tells_its_decisions_beside_its_pictures(page):
     scores = {"score": ["judge", 0], "first_score": ["first", 0]}
     add(graph, "end", "IterateLoopEnd", flow=["loop", 0], image=["tint", 0], **scores, **limits)
     add(graph, "best", "PreviewImage", images=["end", 0])
-    page.execute_script(LOAD_API, graph)
-    shown = run(page)
+    page.execute_script(f"{LOAD_API}\n{RUNS}", graph)
+    shown = texts_of_run(page)
     assert set(shown) == {"IterateLoopEnd"}
     (lines,) = (text.splitlines() for text in shown["IterateLoopEnd"])
     assert [line.split()[:3] for line in lines[1:]] == [["pass", "1:", "0.2000"], ["pass", "2:", "0.3000"]]

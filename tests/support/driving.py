@@ -1,5 +1,6 @@
 """What a user does in the page and sees of it."""
 
+import itertools
 import json
 
 from graphs import WORKFLOWS
@@ -12,11 +13,15 @@ __all__ = [
     "LOAD",
     "NODES",
     "PROMPT",
+    "RUNS",
+    "TITLE_BAR",
     "click",
     "complaints",
+    "covering",
     "inside",
     "load",
-    "overlap",
+    "outside",
+    "run",
     "view_details",
     "visible",
 ]
@@ -24,6 +29,7 @@ __all__ = [
 LOAD = "const [graph, done] = arguments; app.loadGraphData(graph).then(() => done(null), error => done(String(error)))"
 PROMPT = "const done = arguments[0]; app.graphToPrompt().then(prompt => done(prompt.output))"
 
+RUNS = "window.runs = 0; app.api.addEventListener('execution_success', () => window.runs++)"
 TITLE_BAR = 30  # pixels above a node's position
 NODES = """return app.graph.nodes.map(node => ({
     id: Number(node.id), type: node.type, title: node.title, known: node.type in LiteGraph.registered_node_types,
@@ -51,7 +57,26 @@ def view_details(page):
     WebDriverWait(page, 120).until(lambda _: page.execute_script(press))
 
 
-def overlap(a, b):
+def run(page, patience=300):
+    """Presses Run, on a page that counts its RUNS, and waits for the end."""
+    before = page.execute_script("return window.runs")
+    click(page, "[data-testid=queue-button]")
+    done = lambda _: page.execute_script("return window.runs") > before or complaints(page)  # noqa: E731
+    WebDriverWait(page, patience).until(done)
+    assert not complaints(page)
+
+
+def covering(nodes):
+    """Titles of the nodes that lie over each other."""
+    return [(a["title"], b["title"]) for a, b in itertools.combinations(nodes, 2) if _overlap(a, b)]
+
+
+def outside(nodes, groups):
+    """Titles of the nodes that no group holds whole."""
+    return [node["title"] for node in nodes if not any(inside(node, group["bounds"]) for group in groups)]
+
+
+def _overlap(a, b):
     return (
         a["x"] < b["x"] + b["width"]
         and b["x"] < a["x"] + a["width"]

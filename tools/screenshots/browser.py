@@ -33,6 +33,7 @@ FLAGS = (
 )
 NO_BROWSER = "No browser to drive: install Chromium and its chromedriver (Debian: chromium, chromium-driver)."
 SETTINGS = {"Comfy.TutorialCompleted": True, "LiteGraph.Node.TooltipDelay": 100}
+REST = "const [done] = arguments; app.canvas.setDirty(true, true); setTimeout(done, 1000)"
 READY = """return !!window.app?.canvas && !!window.LiteGraph?.registered_node_types.DDIMInvert
     && app.graph.nodes.length > 0"""
 
@@ -83,6 +84,15 @@ def open_page(browser: webdriver.Chrome, url: str, **settings: Any) -> None:
     urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request).close()
     browser.get(url)
     WebDriverWait(browser, PATIENCE).until(lambda page: page.execute_script(READY))
+
+
+def settled(browser: webdriver.Chrome, script: str) -> Any:
+    """What a script returns, once it returns the same a second later: a busy machine draws late. None means not yet."""
+    before, answer = None, browser.execute_script(script)
+    while answer is None or answer != before:
+        browser.execute_async_script(REST)
+        before, answer = answer, browser.execute_script(script)
+    return answer
 
 
 def visible(browser: webdriver.Chrome, selector: str) -> list[WebElement]:

@@ -11,7 +11,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.support.ui import WebDriverWait
 
 from ...cli.client import Client
-from .browser import screenshot
+from .browser import screenshot, settled
 from .scenes import NOT_RUN, SCENES, Graph
 
 FOLDER = Path(__file__).resolve().parents[2] / "web" / "docs" / "pictures"
@@ -80,7 +80,6 @@ return [...[room.left + offset[0] * scale, room.top + offset[1] * scale], ...end
 DRAWN = """return app.graph.nodes.filter(node => ['LoadImage', 'PreviewImage'].includes(node.type))
     .filter(node => node.type == 'LoadImage' || kept.outputs[node.id])
     .every(node => node.imgs?.length && node.imgs[0].naturalWidth > 0)"""
-REST = "const [done] = arguments; app.canvas.setDirty(true, true); setTimeout(done, 1000)"
 LEFT, TOP, WIDTH, HEIGHT = 110, 120, 1300, 1000  # of the part of the window without menus, in pixels
 MARGIN = 20  # around the nodes, pixels
 
@@ -116,17 +115,8 @@ def node_pictures(page: Chrome, scenes: list[tuple[Graph, dict[str, Any]]]) -> I
 def _picture(page: Chrome, key: str) -> Image.Image:
     page.execute_async_script(ARRANGE, key, LEFT, TOP, WIDTH, HEIGHT)
     WebDriverWait(page, 60).until(lambda _: page.execute_script(DRAWN))
-    left, top, right, bottom = _settled(page)
+    left, top, right, bottom = settled(page, BOUNDS)
     return screenshot(page).crop((left - MARGIN, top - MARGIN, right + MARGIN, bottom + MARGIN))
-
-
-def _settled(page: Chrome) -> list[int]:
-    """The bounds, once they stay: a node may grow late on a busy machine."""
-    before, bounds = None, page.execute_script(BOUNDS)
-    while bounds != before:
-        page.execute_async_script(REST)
-        before, bounds = bounds, page.execute_script(BOUNDS)
-    return bounds
 
 
 def write(page: Chrome, scenes: list[tuple[Graph, dict[str, Any]]]) -> None:
