@@ -106,7 +106,7 @@ def mixed_graph() -> list[Group]:
     loaded = [
         Node("model", "CheckpointLoaderSimple", checkpoint),
         Node("lora", "LoraLoader", styled),
-        Node("control", "ControlNetLoader", {"control_net_name": CANNY.name}),
+        Node("control", "ControlNetLoader", {"control_net_name": CANNY.name}, "Load ControlNet for Canny edges"),
     ]
     held = [
         Node("edges", "Canny", {"image": ("view", 0)}),
