@@ -27,7 +27,7 @@ def speed(
     pixels: Annotated[
         int,
         typer.Option(
-            help="Of --size narrow: the picture's side. 256 takes a fifth of the time. At 128 more time passes between "
+            help="Of --size narrow: the picture's side. 256 takes a sixth of the time. At 128 more time passes between "
             "operations than in them."
         ),
     ] = 512,
