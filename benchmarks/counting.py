@@ -20,7 +20,7 @@ from ..host.zero_shot.edit import Models
 from .passes import Way
 from .shapes import Shape
 
-Network = Literal["unet", "text", "decoder", "fused decoder", "first blocks", "first attention"]
+Network = Literal["unet", "text", "decoder", "fused decoder", "cropped decoder", "first blocks", "first attention"]
 Part = Literal["whole", "to the last map", "none"]
 Rows = dict[str, Counter["Run"]]  # stage -> how many rows ran in which way
 
@@ -61,7 +61,7 @@ def count_rows(way: Way, models: Models, shape: Shape) -> Rows:
         yield
         calls[stage] = list(current)
 
-    with _counted(models, current):
+    with _counted(models, shape, current):
         way(models, shape, mark)
     found: Rows = {}
     for stage, made in calls.items():
@@ -72,7 +72,7 @@ def count_rows(way: Way, models: Models, shape: Shape) -> Rows:
 
 
 @contextmanager
-def _counted(models: Models, calls: list[_Call]) -> Iterator[None]:
+def _counted(models: Models, shape: Shape, calls: list[_Call]) -> Iterator[None]:
     """Every call of the networks, and of their copies that stages make, goes into `calls`."""
     clip: Any = models.clip.cond_stage_model
     # A row of text passes SDXL's two models: the one that gives the pooled output stands for both.
@@ -87,7 +87,7 @@ def _counted(models: Models, calls: list[_Call]) -> Iterator[None]:
     modules["first blocks"], modules["first attention"] = first.in_layers, attention.to_q  # inside: they see rows left
     handles = []
     for network, module in modules.items():
-        before, after = _hooks(network, calls)
+        before, after = _hooks(network, shape.latent, calls)
         handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
         handles.append(module.register_forward_hook(after))
     try:
@@ -97,14 +97,19 @@ def _counted(models: Models, calls: list[_Call]) -> Iterator[None]:
             handle.remove()
 
 
-def _hooks(network: Network, calls: list[_Call]) -> tuple[Callable, Callable]:
-    """Plain functions: a copied module keeps them, and what they write to, as they are."""
+def _hooks(network: Network, side: int, calls: list[_Call]) -> tuple[Callable, Callable]:
+    """Of a network, where whole latents have so many pixels a side.
+
+    Plain functions: a copied module keeps them, and what they write to, as they are.
+    """
 
     def before(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
         tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
         gradients = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
-        fused = network == "decoder" and any(isinstance(layer, FusedUpsample) for layer in module.modules())
-        calls.append(_Call("fused decoder" if fused else network, module, len(tensors[0]), gradients))
+        kind: Network = network
+        if network == "decoder" and any(isinstance(layer, FusedUpsample) for layer in module.modules()):
+            kind = "fused decoder" if tensors[0].shape[-1] == side else "cropped decoder"
+        calls.append(_Call(kind, module, len(tensors[0]), gradients))
 
     def after(module: nn.Module, _args: tuple, output: Any) -> None:
         call = next(call for call in reversed(calls) if call.module is module)

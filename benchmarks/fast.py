@@ -18,7 +18,7 @@ from .methods import FAST, ONE_PASS, describe_by_statistics, one_pass
 from .metrics import against_nothing, mean_score
 from .quality import Results, measure
 
-NULL_TEXT, EXACT = "null-text, Sobel", "direct inversion"
+NULL_TEXT, HELD, EXACT = "null-text, Sobel", "null-text, edges once a noise level", "direct inversion"
 FEWER = 0.4  # of the steps: 20 of 50
 
 
@@ -27,6 +27,7 @@ def ways(steps: int) -> dict[str, PassSettings]:
     full, fewer = replace(ONE_PASS, steps=steps), round(FEWER * steps)
     return {
         NULL_TEXT: replace(full, null_text=NullTextSettings(), edges="sobel"),
+        HELD: replace(full, null_text=NullTextSettings(held_edges=True), edges="sobel"),
         EXACT: full,
         "and cached queries": replace(full, refinement=FAST),
         f"and {fewer} steps": replace(full, refinement=FAST, steps=fewer),
@@ -49,7 +50,7 @@ def compare(models: Models, pairs: Iterable[Pair], total: int | None, steps: int
         pairs: read one at a time.
         total: number of pairs where it is known.
         steps: of all ways but the last.
-        null_text: also the way with null-text, which takes ten times as long as the others.
+        null_text: also the ways with null-text, which take ten times as long as the others.
     """
     seconds: dict[str, float] = defaultdict(float)
 
@@ -64,7 +65,7 @@ def compare(models: Models, pairs: Iterable[Pair], total: int | None, steps: int
 
         return run
 
-    chosen = {name: settings for name, settings in ways(steps).items() if null_text or name != NULL_TEXT}
+    chosen = {name: settings for name, settings in ways(steps).items() if null_text or name not in (NULL_TEXT, HELD)}
     found = {"nothing": nothing, **{name: timed(name, settings) for name, settings in chosen.items()}}
     return Measured(measure(pairs, found, total), dict(seconds))
 

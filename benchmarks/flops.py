@@ -21,8 +21,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..attention.maps import CrossAttentionMaps, StopForward, map_grid, record_queries
 from ..host.sampling.attention import ControlledAttention
 from ..host.sampling.shared_rows import before_the_text
+from ..host.zero_shot.null_text import decoded_part
 from .counting import Network, Part, Rows, Run, count_rows
-from .passes import STAGES, WAYS, Way
+from .passes import STAGES, WAYS, Way, object_mask
 from .shapes import (
     SHAPES,
     TOKENS,
@@ -38,7 +39,7 @@ from .shapes import (
     shallow,
 )
 
-COUNTED_AT = {"channels": 32, "width": 64, "latent": 8}  # the narrow model whose rows are counted
+COUNTED_AT = {"channels": 32, "width": 64, "latent": 16}  # the narrow model whose rows are counted
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ def costs(shape: Shape) -> Cost:
         latent = torch.empty(1, 4, shape.latent, shape.latent)
         context = torch.empty(1, TOKENS, shape.unet["context_dim"], requires_grad=True)
         step = torch.empty_like(latent, requires_grad=True)
+    part = decoded_part(object_mask(shape), 8).of(step).detach().requires_grad_()
     unet, texts = MetaUNet(meta_unet(shape), explicit_attention), meta_texts(shape)
     plain_vae: Any = meta_vae(shape, fused=False)
     fused_vae: Any = meta_vae(shape, fused=True)
@@ -103,6 +105,7 @@ def costs(shape: Shape) -> Cost:
         ("text", "whole"): encoded,
         ("decoder", "whole"): lambda: plain_vae.decode(step),
         ("fused decoder", "whole"): lambda: fused_vae.decode(step),
+        ("cropped decoder", "whole"): lambda: fused_vae.decode(part),
     }
     forward: dict[tuple[Network, Part], int] = {}
     backward: dict[tuple[Network, Part], int] = {(network, "none"): 0 for network, _ in runs}
@@ -170,7 +173,7 @@ def row_table(size: Size, cost: Cost) -> Table:
 
 def rows_table(found: dict[str, Rows]) -> Table:
     """Rows by stage; those with gradients after a plus."""
-    names = ("unet", "first blocks", "first attention", "decoder", "fused decoder", "text")
+    names = ("unet", "first blocks", "first attention", "decoder", "fused decoder", "cropped decoder", "text")
     drawn = Table(
         "way",
         "stage",

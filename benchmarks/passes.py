@@ -36,11 +36,17 @@ class Way:
 
     def __call__(self, models: Models, shape: Shape, mark: Mark) -> Tensor:
         """A pass on a picture of noise."""
-        side = 8 * shape.latent
-        image = torch.rand(1, side, side, 3, generator=torch.Generator().manual_seed(0))
-        mask = torch.zeros(1, side, side)
-        mask[:, side // 4 : side // 4 * 3, side // 4 : side // 4 * 3] = 1
+        mask = object_mask(shape)
+        image = torch.rand(*mask.shape, 3, generator=torch.Generator().manual_seed(0))
         return self.run(models, image, mask, self.description, self.steps, mark)
+
+
+def object_mask(shape: Shape) -> Tensor:
+    """The mask [1,S,S] of all ways: a square of half the side, as much as the working view shows of an object."""
+    side = 8 * shape.latent
+    mask = torch.zeros(1, side, side)
+    mask[:, side // 4 : side // 4 * 3, side // 4 : side // 4 * 3] = 1
+    return mask
 
 
 def pack_pass(
@@ -51,8 +57,9 @@ def pack_pass(
     steps: int,
     mark: Mark,
     *,
-    cached_queries: bool,
-    null_text: bool,
+    cached_queries: bool = False,
+    null_text: bool = True,
+    fast_edges: bool = False,
 ) -> Tensor:
     """The pack's stages, one after the other, as the nodes call them.
 
@@ -60,6 +67,7 @@ def pack_pass(
         models, image, mask, description, steps, mark: see `reference_pass`.
         cached_queries: see `RefinementSettings`.
         null_text: whether to optimize it, with Sobel edges; without, the edit is by direct inversion.
+        fast_edges: decode once a timestep, and the mask's part alone.
 
     Returns:
         The edited LATENT samples [1, C, h, w].
@@ -74,18 +82,22 @@ def pack_pass(
         optimized = None
         if null_text:
             with mark("null-text"):
-                settings = NullTextSettings()
-                optimized, _ = optimize_null(model, vae, trajectory, refined, image, mask, settings, edges="sobel")
+                settings = NullTextSettings(held_edges=fast_edges)
+                optimized, _ = optimize_null(
+                    model, vae, trajectory, refined, image, mask, settings, edges="sobel", cropped=fast_edges
+                )
         with mark("edit"):
             return edit_trajectory(model, trajectory, refined, null_text=optimized)
 
 
-exact = partial(pack_pass, cached_queries=False, null_text=True)
+exact = pack_pass
+fast_edges = partial(pack_pass, cached_queries=True, fast_edges=True)
 fast = partial(pack_pass, cached_queries=True, null_text=False)
 WAYS = (
     Way("reference", reference_pass, 50),
     Way("exact", exact, 50),
-    Way("exact, direct inversion", partial(pack_pass, cached_queries=False, null_text=False), 50),
+    Way("fast, null-text", fast_edges, 50),
+    Way("exact, direct inversion", partial(pack_pass, null_text=False), 50),
     Way("fast", fast, 50),
     Way("fast, 20 steps", fast, 20),
 )

@@ -18,9 +18,12 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from ..attention.maps import CrossAttentionMaps, StopForward, map_grid, record_queries
+from ..core.view import Rectangle
 from ..host.sampling.saved import Cast, casts
 from ..host.sampling.vae import recomputed_blocks
+from ..host.zero_shot.null_text import decoded_part
 from .flops import MetaUNet, encode
+from .passes import object_mask
 from .shapes import SHAPES, TOKENS, Shape, Size, fused_attention, meta_texts, meta_unet, meta_vae
 
 GIB = 1 << 30
@@ -107,10 +110,11 @@ def text_kept(shape: Shape, rows: int, dtype: torch.dtype) -> int:
     return total
 
 
-def decoder_kept(shape: Shape, fused: bool) -> int:
-    """Of one picture's decoding."""
+def decoder_kept(shape: Shape, fused: bool, part: Rectangle | None = None) -> int:
+    """Of one picture's decoding, or of a part's."""
     vae: Any = meta_vae(shape, fused)
-    latent = torch.empty(1, 4, shape.latent, shape.latent, device="meta", requires_grad=True)
+    sides = (part.height, part.width) if part else (shape.latent, shape.latent)
+    latent = torch.empty(1, 4, *sides, device="meta", requires_grad=True)
     kept = Kept(vae, spare=False)
     with kept.counted():
         vae.decode(latent)
@@ -166,6 +170,7 @@ def after(shape: Shape) -> list[Peak]:
     words, maps = text_kept(shape, 2, torch.float32), unet_kept(shape, 2, to_last_map=True, spare=True)
     null = unet_kept(shape, 1, to_last_map=False, spare=True)
     inputs, block = decoder_recomputed(shape, fused=True)
+    part = decoded_part(object_mask(shape), 8)
     return [
         Peak("refine, first evaluation", unet + text, words + maps),
         Peak("refine, later", unet + text, words + maps),
@@ -173,6 +178,7 @@ def after(shape: Shape) -> list[Peak]:
         Peak("null-text, no edges", unet, null),
         Peak("null-text, no edges, activations on the CPU", unet, 0, moved=null),
         Peak("null-text, edges", unet + vae, null + decoder_kept(shape, fused=True)),
+        Peak("null-text, fast edges", unet + vae, null + decoder_kept(shape, True, part)),
         Peak("null-text, edges, VAE computed again", unet + vae, null + inputs + block),
         Peak("null-text, edges, both", unet + vae, block, moved=null + inputs),
     ]

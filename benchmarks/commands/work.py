@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from ...data.photos import read_photos
 from ...host.headless import find_host, prepare_host
 from .options import EXAMPLE, PHOTOS, LimitOption, PairsOption, RecipeOption, SplitOption, pairs_of
 
@@ -79,7 +80,7 @@ def fast(
     limit: LimitOption = 12,
     recipe: RecipeOption = "looks",
     steps: Annotated[int, typer.Option(help="DDIM steps; the paper's are 50. The last row takes 40% of them.")] = 50,
-    null_text: Annotated[bool, typer.Option(help="Also with null-text, which takes most of the time.")] = False,
+    null_text: Annotated[bool, typer.Option(help="Also two ways with null-text, which take most of the time.")] = False,
 ) -> None:
     """What each approximation of `fast` costs in quality, beside what it saves in time, on the embedded model."""
     prepare_host()
@@ -89,6 +90,20 @@ def fast(
 
     source, count = pairs_of(pairs, photos, split, limit, recipe)
     Console().print(table(compare(Models(*load_mini()), source, count, steps, null_text)))
+
+
+@app.command()
+def crop(
+    photos: Annotated[Path, PHOTOS],
+    split: SplitOption = "tune",
+    limit: Annotated[int, typer.Option(help="So many photos, evenly from the split.")] = 12,
+) -> None:
+    """What the edge terms of null-text optimization lose where only the object and a margin are decoded (`fast`)."""
+    prepare_host()
+    from ..crop import measure, table
+
+    natural = [photo for photo in read_photos(photos, split) if photo.natural]
+    Console().print(table(measure(natural[:: max(1, len(natural) // max(1, limit))][:limit])))
 
 
 @app.command()

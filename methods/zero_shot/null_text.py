@@ -34,6 +34,7 @@ class NullTextSettings:
     inner_steps: int = 1  # optimizer steps at the first timestep
     growth_interval: int = 10  # one inner step more after so many timesteps; 0 never
     edge_image: EdgeImage = "step"  # whose edges count: the step as it is, or the clean latent predicted there
+    held_edges: bool = False  # faster: a timestep's later optimizer steps take the edges' slope from its first
 
     def __post_init__(self) -> None:
         for name in ("latent_weight", "learning_rate", "weight_decay", "inner_steps", "growth_interval"):
@@ -127,7 +128,8 @@ class _GuidedStep:
         settings: NullTextSettings,
         edge_loss: Callable[[Tensor], Tensor] | None,
     ) -> None:
-        self.denoise, self.latent, self.settings, self.edge_loss = denoise, latent, settings, edge_loss
+        self.denoise, self.latent, self.settings = denoise, latent, settings
+        self.edge_loss = HeldSlope(edge_loss) if edge_loss and settings.held_edges else edge_loss
         self.sigma, self.next_sigma = trajectory.sigmas[index : index + 2].to(latent.device)
         self.root_alpha_bar = (1 + self.next_sigma**2).rsqrt()
         self.aim = trajectory.latents[index + 1] * self.root_alpha_bar  # z*
@@ -149,3 +151,24 @@ class _GuidedStep:
         if self.edge_loss is not None:
             loss = loss + self.edge_loss(z if self.settings.edge_image == "step" else clean).to(loss)
         return loss, clean.detach()
+
+
+class HeldSlope:
+    """A loss that is looked at once, and then taken for linear: L(z) + <dL/dz, z' - z> for every later z'.
+
+    Args:
+        loss: of a latent [B,C,h,w] to [B].
+    """
+
+    def __init__(self, loss: Callable[[Tensor], Tensor]) -> None:
+        self.loss = loss
+        self.found: tuple[Tensor, Tensor, Tensor] | None = None
+
+    def __call__(self, z: Tensor) -> Tensor:
+        if self.found is None:
+            at = z.detach().requires_grad_()
+            value = self.loss(at)
+            (slope,) = torch.autograd.grad(value.sum(), at)
+            self.found = at.detach(), value.detach(), slope
+        at, value, slope = self.found
+        return value + (slope * (z - at)).sum((1, 2, 3)).to(value)

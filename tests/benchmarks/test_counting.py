@@ -1,10 +1,12 @@
 """The rows of a pass, counted where they run, in the pack's order of work and in the reference's."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from diff_harmonization.benchmarks.counting import Run, count_rows
-from diff_harmonization.benchmarks.passes import WAYS, Way, exact, fast
+from diff_harmonization.benchmarks.passes import WAYS, Way, exact, fast, fast_edges
 from diff_harmonization.benchmarks.reference import reference_pass
 from diff_harmonization.benchmarks.shapes import SHAPES, narrow, random_models, shallow
 
@@ -74,6 +76,13 @@ def test_the_fast_pass_looks_once_at_the_picture_for_each_noise_level(shape, mod
         "refine": {WHOLE: 1, MAPS: N - 1, TRAINED_TEXT: 2 * 2 * N, TEXT: 3} | first(N, N),
         "edit": {WHOLE: 2 * N} | first(2 * N - 1, 2 * N),
     }
+
+
+def test_fast_edges_decode_a_part_once_for_each_noise_level(shape, models):
+    """More than 10 steps, so that some noise levels have two optimizer steps."""
+    rows = count_rows(Way("fast, null-text", fast_edges, 20), models, replace(shape, latent=16))
+    cropped = Run("cropped decoder", "whole", "whole")
+    assert rows["null-text"] == {TRAINED: 30, WHOLE: 20 + 19, cropped: 20} | first(20, 20)
 
 
 def test_hooks_do_not_stay(shape, models):

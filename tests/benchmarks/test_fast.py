@@ -1,7 +1,7 @@
 from rich.console import Console
 
 from diff_harmonization.benchmarks import fast
-from diff_harmonization.benchmarks.fast import EXACT, NULL_TEXT, Measured, compare, table, ways
+from diff_harmonization.benchmarks.fast import EXACT, Measured, compare, table, ways
 from diff_harmonization.benchmarks.metrics import Score
 
 
@@ -11,8 +11,8 @@ def test_each_way_differs_from_the_one_before_it_in_one_thing():
         [name for name in vars(a) if getattr(a, name) != getattr(b, name)]
         for a, b in zip(settings, settings[1:], strict=False)
     ]
-    assert changed == [["null_text", "edges"], ["refinement"], ["steps"]]
-    assert [each.steps for each in settings] == [50, 50, 50, 20]
+    assert changed == [["null_text"], ["null_text", "edges"], ["refinement"], ["steps"]]
+    assert [each.steps for each in settings] == [50, 50, 50, 50, 20]
 
 
 def test_every_way_runs_on_every_pair(monkeypatch):
@@ -27,9 +27,10 @@ def test_every_way_runs_on_every_pair(monkeypatch):
     monkeypatch.setattr(fast, "measure", measure)
     monkeypatch.setattr(fast, "nothing", lambda pair: None)
     measured = compare(None, ["a", "b"], 2, steps=10, null_text=False)
-    assert NULL_TEXT not in measured.results and len(measured.results) == 4
-    assert ran == [settings for name, settings in ways(10).items() if name != NULL_TEXT for _ in "ab"]
-    assert set(measured.seconds) == {name for name in ways(10) if name != NULL_TEXT}
+    direct = {name: settings for name, settings in ways(10).items() if settings.null_text is None}
+    assert len(direct) == 3 and list(measured.results) == ["nothing", *direct]
+    assert ran == [settings for settings in direct.values() for _ in "ab"]
+    assert set(measured.seconds) == set(direct)
 
 
 def test_the_table_has_loss_and_gain():

@@ -38,6 +38,15 @@ def test_the_edit_follows_the_null_text(server, composite_name, mask_name):
     assert guided.isfinite().all() and (guided - direct).abs().max() > 1e-2
 
 
+def test_fast_leads_to_nearly_the_same(server, composite_name, mask_name):
+    slow, fast = (
+        saved_latent(server, server.run(null_text_graph(composite_name, mask_name, steps=12, **options)))
+        for options in ({}, {"fast": True})
+    )
+    unheld = saved_latent(server, server.run(null_text_graph(composite_name, mask_name, steps=12, edges="none")))
+    assert 0 < (fast - slow).norm() < 0.5 * (unheld - slow).norm()
+
+
 def test_weights_put_there_later_are_used(server, composite_name, mask_name, pidinet):
     graph = null_text_graph(composite_name, mask_name, gamma=100.0)
     without = server.run(graph)

@@ -8,10 +8,12 @@ import pytest
 import torch
 from tiny_models import pixel_vae, tiny_model, tiny_taesd, tiny_vae
 
+from diff_harmonization.core.view import Rectangle
 from diff_harmonization.host.sampling.denoiser import to_latent_out
-from diff_harmonization.host.zero_shot.null_text import optimize_null
+from diff_harmonization.host.zero_shot.null_text import decoded_part, edges_of, optimize_null
 from diff_harmonization.host.zero_shot.stages import edit_trajectory, invert_latent
 from diff_harmonization.methods.zero_shot.null_text import NullTextSettings
+from diff_harmonization.methods.zero_shot.structure.sobel import sobel_edges
 from diff_harmonization.methods.zero_shot.types import NullText, RefinedEmbedding, Trajectory
 from diff_harmonization.mini.loader import load_mini
 
@@ -122,6 +124,59 @@ def test_the_embedded_models_pixels(executor):
         for x in (plain, null_text)
     ]
     assert errors[1] < 0.7 * errors[0]
+
+
+def local_decoder(seed=7):
+    """Latents to pictures eight times as large, where a pixel depends on its neighbours alone."""
+    weight = torch.randn(3, 4, 3, 3, generator=torch.Generator().manual_seed(seed))
+    return lambda latent: (
+        torch.nn.functional.conv2d(latent, weight, padding=1).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    )
+
+
+@pytest.mark.parametrize("box", [(8, 28, 6, 24), (0, 32, 0, 32), (16, 17, 31, 32)])
+def test_the_part_around_the_mask_has_the_edges_of_the_whole(box):
+    """Where the decoder's reach is the margin's, value and gradient are equal."""
+    picture, mask, latent = rand(1, 1, 3, 32, 64), torch.zeros(1, 32, 64), rand(2, 1, 4, 4, 8)
+    mask[:, box[0] : box[1], box[2] : box[3]] = 1
+    found = []
+    for part in (decoded_part(mask, 8), Rectangle(0, 0, 4, 8)):
+        leaf = latent.clone().requires_grad_()
+        loss = edges_of(part, local_decoder(), picture, mask, [(sobel_edges, 1.0)], 8)(leaf)
+        found.append((part, loss.detach(), torch.autograd.grad(loss.sum(), leaf)[0]))
+    (part, *ours), (_, *whole) = found
+    assert part.width < 8
+    torch.testing.assert_close(ours, whole)
+
+
+def test_the_part_that_is_decoded():
+    mask = torch.zeros(2, 32, 64)
+    assert decoded_part(mask, 8) == Rectangle(0, 0, 4, 8)
+    mask[0, 9:10, 33:40] = 1
+    assert decoded_part(mask, 8, margin=0) == Rectangle(1, 4, 1, 1)
+    assert decoded_part(mask, 8, margin=1) == Rectangle(0, 3, 3, 3)
+    mask[1, 25:, 50:] = 1  # the other picture's object
+    assert decoded_part(mask, 8, margin=0) == Rectangle(1, 4, 3, 4)
+    assert decoded_part(mask, 8, margin=2) == Rectangle(0, 2, 4, 6)
+
+
+@pytest.mark.parametrize("kind", VAES)
+def test_cropped_edges_of_real_decoders(kind, image, mask):
+    """An object that fills the picture leaves nothing to cut away; a small one still lowers the loss."""
+    model, vae, (trajectory, refined) = tiny_model(), VAES[kind](), path((1, 4, 4, 4))
+
+    def optimized(mask, **options):
+        settings = replace(EAGER, learning_rate=0.01, inner_steps=6)
+        return optimize_null(model, vae, trajectory, refined, image, mask, settings, **options)[0]
+
+    whole, cropped = (optimized(mask, edges="sobel", cropped=way) for way in (False, True))
+    assert torch.equal(whole.embeddings, cropped.embeddings) and whole.losses == cropped.losses
+    small = torch.zeros_like(mask)
+    small[:, 2:6, 2:6] = 1  # three of the latent's four pixels are decoded
+    found = optimized(small, edges="sobel", cropped=True)
+    assert all(found.losses[6 * step + 5] < found.losses[6 * step] for step in range(3))
+    plain = optimized(small, edges="none", cropped=True)
+    assert found.losses[0] > plain.losses[0]
 
 
 @pytest.mark.parametrize("kind", VAES)

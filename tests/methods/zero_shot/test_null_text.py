@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from diff_harmonization.core.types import ImagingDescription
 from diff_harmonization.methods.zero_shot.editing import edit_guided
 from diff_harmonization.methods.zero_shot.inversion import invert
-from diff_harmonization.methods.zero_shot.null_text import NullTextSettings, optimize_null_text
+from diff_harmonization.methods.zero_shot.null_text import HeldSlope, NullTextSettings, optimize_null_text
 from diff_harmonization.methods.zero_shot.refinement import encode_pair
 
 DESCRIPTION = ImagingDescription("dog", ("dim", "hot"), ("icy", "blue"))
@@ -120,6 +120,42 @@ def test_one_conditional_prediction_a_timestep_gives_the_same(denoiser, trajecto
     assert rows == [2] * (inner + 5 + 4)
     assert denoiser.rows == [4] * (inner + 5)
     assert ours.get_total_flops() < 0.7 * theirs.get_total_flops()
+
+
+def test_held_edges_are_looked_at_once_a_timestep(denoiser, trajectory, refined):
+    looked = []
+
+    def counted(z):
+        looked.append(z)
+        return edges(z)
+
+    settings = NullTextSettings(growth_interval=1, held_edges=True)
+    held = optimize_null_text(denoiser, trajectory, refined, settings, counted)
+    exact = optimize_null_text(denoiser, trajectory, refined, replace(settings, held_edges=False), edges)
+    assert len(held.losses) == 15 and len(looked) == 5
+    assert held.losses[:1] == exact.losses[:1] and held.losses != exact.losses
+    torch.testing.assert_close(held.embeddings, exact.embeddings, rtol=0, atol=0.05)  # of updates of 0.1 each
+
+
+def test_held_edges_are_exact_where_each_timestep_has_one_step(denoiser, trajectory, refined):
+    settings = NullTextSettings(growth_interval=0)
+    held, exact = (
+        optimize_null_text(denoiser, trajectory, refined, replace(settings, held_edges=way), edges)
+        for way in (True, False)
+    )
+    torch.testing.assert_close(held.embeddings, exact.embeddings, rtol=1e-9, atol=1e-12)
+    assert held.losses == pytest.approx(exact.losses)
+
+
+def test_a_linear_loss_is_held_exactly():
+    generator = torch.Generator().manual_seed(0)
+    slope, first, later = (torch.randn(2, 3, 4, 4, generator=generator, dtype=torch.float64) for _ in range(3))
+    held = HeldSlope(lambda z: 1 + (slope * z).sum((1, 2, 3)))
+    held(first)
+    leaf = later.clone().requires_grad_()
+    value = held(leaf)
+    torch.testing.assert_close(value, 1 + (slope * later).sum((1, 2, 3)))
+    torch.testing.assert_close(torch.autograd.grad(value.sum(), leaf)[0], slope)
 
 
 def test_lowers_the_error_of_guidance(encoder, latent, sigmas):
