@@ -92,7 +92,8 @@ def _of(models: Models, photo: Photo) -> dict[int, list[Loss]]:
 def table(found: dict[int, list[Loss]]) -> Table:
     """Means, and the worst photo's."""
     columns = "margin, latent pixels", "decoded", "cosine of the gradients", "lowest", "difference", "largest"
-    drawn = Table(*columns, title=f"Edges of the object's part alone, n={len(found[MARGINS[0]])}, trained VAE")
+    drawn = Table(*columns, title=f"Edges of the object's part alone, trained VAE, n={len(found[MARGINS[0]])}")
+    drawn.caption = f"n: photos, each at {len(SIGMAS)} noise levels"
     for margin, losses in found.items():
         mean = {name: sum(getattr(x, name) for x in losses) / len(losses) for name in vars(losses[0])}
         drawn.add_row(
