@@ -93,6 +93,9 @@ def evaluator(
     ] = EvaluatorSettings.coarse_share,
     learning_rate: float = EvaluatorSettings.learning_rate,
     per_photo: Annotated[int, typer.Option(help="Squares cut from each photo.")] = EvaluatorSettings.per_photo,
+    seed: Annotated[
+        int, typer.Option(help="Of the batches. Take another one to go on from exported weights.")
+    ] = EvaluatorSettings.seed,
     minutes: Minutes = EvaluatorSettings.minutes,
 ) -> None:
     """Train the embedded evaluator. Needs no ComfyUI."""
@@ -109,6 +112,7 @@ def evaluator(
             coarse_share=coarse_share,
             learning_rate=learning_rate,
             per_photo=per_photo,
+            seed=seed,
             minutes=minutes,
         )
     train(photos, work, settings)

@@ -42,6 +42,7 @@ class EvaluatorSettings:
     coarse_share: float = 0.7  # of the steps, from the first, at half the side
     learning_rate: float = 5e-4
     per_photo: int = 3  # squares cut from each photo
+    seed: int = 1  # of the batches
     minutes: float = math.inf
 
     def __post_init__(self) -> None:

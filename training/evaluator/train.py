@@ -107,11 +107,13 @@ def open_batches(crops: Crops, photos: Path, work: Path, settings: EvaluatorSett
     """
     if settings.made is not None:
         made = made_crops(pairs(read_samples(settings.made, "train"), None), crops, reduction, settings.per_photo)
-        return Batches(MadeSampler(made.halved(), seed=1), MadeSampler(made, seed=1), None, settings)
+        return Batches(MadeSampler(made.halved(), settings.seed), MadeSampler(made, settings.seed), None, settings)
     proposals = ProposalSampler(
-        read_proposal_crops(photos, work, settings.per_photo), read_harmonizer(shipped_weights(HARMONIZER)), seed=1
+        read_proposal_crops(photos, work, settings.per_photo),
+        read_harmonizer(shipped_weights(HARMONIZER)),
+        settings.seed,
     )
-    return Batches(Sampler(crops.halved(), seed=1), Sampler(crops, seed=1), proposals, settings)
+    return Batches(Sampler(crops.halved(), settings.seed), Sampler(crops, settings.seed), proposals, settings)
 
 
 def start_run(network: HarmonyNetwork, settings: EvaluatorSettings) -> Run:
