@@ -75,7 +75,8 @@ def optimize_null(
         if chosen:
             decode, model = stack.enter_context(differentiable_decoder(vae, model))
             picture, mask = (x.to(decode.device, torch.float32) for x in (picture, mask))
-            scale, (*rows, height, width) = int(vae.spacial_compression_decode()), trajectory.latent_shape
+            *rows, height, width = trajectory.latent_shape
+            scale = picture.shape[-1] // width
             part = decoded_part(mask, scale) if cropped else Rectangle(0, 0, height, width)
             edge_loss = edges_of(part, decode, picture, mask, chosen, scale)
             reserve = max(reserve, decoding_memory(vae, (*rows, part.height, part.width)))
