@@ -12,8 +12,10 @@ from torch.nn import functional
 
 from ...mini.text import CONFIG, KNOWN, MiniTextEncoder, MiniTokenizer
 from ...mini.unet import SIGMA_DATA, MiniConfig, MiniLatent, MiniUNet
+from .looks import look_loss
 
 FOREGROUND_WEIGHT = 3.0  # of the loss inside the object's mask, where the words act
+LOOK_WEIGHT = 0.5  # of the object's look, five numbers, beside the pixels
 
 
 class CaptionTokenizer(MiniTokenizer):
@@ -67,33 +69,45 @@ class Network(nn.Module):
             x = x + layer.mlp(layer.layer_norm2(x))
         return model.final_layer_norm(x)
 
-    def loss(
-        self, images: Tensor, masks: Tensor, rows: Tensor, generator: torch.Generator, late_share: float = 0.5
-    ) -> Tensor:
-        """Mean square error of the inner network's output, at random noise levels.
+    def losses(
+        self,
+        images: Tensor,
+        shown: Tensor,
+        masks: Tensor,
+        rows: Tensor,
+        generator: torch.Generator,
+        late_share: float = 0.5,
+    ) -> dict[str, Tensor]:
+        """Mean square error of the inner network's output, at random noise levels, and how far the looks are off.
 
         Args:
-            images: [B,3,64,64] in 0-1.
+            images: [B,3,64,64] in 0-1, what the captions describe and the network shall make.
+            shown: the same, what lies under the noise. Where the noise is weaker than SIGMA_DATA it comes nearer to
+                the images, so that the error stays bounded.
             masks: [B,1,64,64], 1 on the object, where an error counts FOREGROUND_WEIGHT times.
             rows: of the captions' tokens, [B,77].
             generator: of levels and noise, on the CPU.
             late_share: share of the levels whose timestep t has a density proportional to t, since the words decide
                 more the noisier the picture is; the others are log-normal about SIGMA_DATA.
         """
-        clean = (images * 2 - 1) * MiniLatent.scale_factor
+        clean, other = ((x * 2 - 1) * MiniLatent.scale_factor for x in (images, shown))
         timesteps = self.draw_timesteps(len(images), generator, late_share).to(images.device)
         sigma = self.unet.sigma(timesteps)
         noise = torch.randn(clean.shape, generator=generator).to(images.device)
-        noisy, total = clean + sigma * noise, (sigma**2 + SIGMA_DATA**2).sqrt()
+        noisy = torch.lerp(clean, other, (sigma / SIGMA_DATA).clamp_max(1)) + sigma * noise
+        total = (sigma**2 + SIGMA_DATA**2).sqrt()
         # c_skip = data^2 / total^2 and c_out = sigma data / total give the inner network this target:
         target = (clean - noisy * SIGMA_DATA**2 / total**2) / (sigma * SIGMA_DATA / total)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=has_fast_bf16(images.device)):
             inner = self.unet.inner(noisy / total, timesteps, self.context(rows))
         weight = 1 + (FOREGROUND_WEIGHT - 1) * masks
-        return (weight * (inner.float() - target).square()).sum() / (weight.sum() * images.shape[1])
+        pixels = (weight * (inner.float() - target).square()).sum() / (weight.sum() * images.shape[1])
+        made = noisy * SIGMA_DATA**2 / total**2 + inner.float() * (sigma * SIGMA_DATA / total)
+        looks = look_loss((made / MiniLatent.scale_factor + 1) / 2, images, masks, sigma.flatten())
+        return {"pixel loss": pixels, "look loss": LOOK_WEIGHT * looks}
 
     def draw_timesteps(self, count: int, generator: torch.Generator, late_share: float) -> Tensor:
-        """Timesteps [count] as `loss` wants them."""
+        """Timesteps [count] as `losses` wants them."""
         sigmas = self.unet.timestep_sigmas.cpu()
         late = (torch.rand(count, generator=generator).sqrt() * len(sigmas)).long().clamp_max(len(sigmas) - 1)
         aimed = (torch.randn(count, generator=generator) * 1.2).exp() * SIGMA_DATA

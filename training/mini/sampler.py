@@ -4,6 +4,10 @@ The caption's words name the object's look *after* a recoloring, so words and lo
 the recolorings touch the object alone: that ties its words to its own region. A change by chance moves light and hue
 more than color strength and contrast, so a part of the objects is recolored towards the look of words drawn from
 every axis alike.
+
+An edit asks for what the picture does not show. Words that always agree with the picture are soon overruled by it: as
+soon as texture shows through the noise, it tells how strong colors and contrast are. So of many of the aimed
+recolorings the network sees only a part, and is to make the rest from the words.
 """
 
 from __future__ import annotations
@@ -17,13 +21,16 @@ from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
 from ...data.recoloring.lab import Spread, Tones, jitter, recolor, region_mean, to_lab
-from ...description.statistics.appearance import AXES, region_appearance
+from ...description.statistics.appearance import AXES
 from ...description.statistics.norms import Norms
 from ...description.statistics.words import LEVELS, SPELLED_OUT, matching_compounds, offset_of, words_for
 from ..crops import Crops, batch_seed
+from .looks import object_looks
 
 EMPTY_CAPTION, GENERIC_NAME = 0.1, 0.2
-RECOLOR = {"none": 0.1, "everything": 0.15, "object": 0.35, "aimed": 0.4}
+RECOLOR = {"none": 0.1, "everything": 0.1, "object": 0.25, "aimed": 0.55}
+CONTRADICTED = 0.6  # share of the aimed recolorings of which a part alone is seen
+TERSE = 0.5  # share of these whose caption has the aimed words alone
 SPREAD = Spread(shift=(11.0, 4.5, 9.0), log_contrast=0.25, log_chroma=0.35)
 AIMED_WORDS = (1, 2)  # of different axes, that an aimed recoloring is told
 EXTENT = (0.7, 1.5)  # how far it goes, as a multiple of what its words say
@@ -96,8 +103,8 @@ class Sampler:
         self.usual_offset = torch.zeros(len(AXES))
         self.usual_offset = self.offsets(*crops.squares(rows), [crops.objects[row] for row in rows.tolist()]).mean(0)
 
-    def batch(self, step: int, size: int) -> tuple[Tensor, Tensor, list[str]]:
-        """(images [B,3,64,64] in 0-1, their objects' masks [B,1,64,64], captions)"""
+    def batch(self, step: int, size: int) -> tuple[Tensor, Tensor, Tensor, list[str]]:
+        """(images [B,3,64,64] in 0-1, what is seen of them, their objects' masks [B,1,64,64], captions)"""
         generator = torch.Generator().manual_seed(batch_seed(self.seed, step))
         dice = random.Random(batch_seed(self.seed, step))
         rows = torch.randint(len(self.crops.objects), (size,), generator=generator)
@@ -115,10 +122,15 @@ class Sampler:
             ]
         )
         choices = self._tones_towards(aims, images, masks, names), random_tones(images, region, generator)
-        images = recolor(images, region, choose(torch.tensor([kind == "aimed" for kind in kinds]), *choices))
-        offsets = self.offsets(images, masks, names)
-        captions = [caption(name, offset, dice) for name, offset in zip(names, offsets, strict=True)]
-        return images, masks, captions
+        made = recolor(images, region, choose(torch.tensor([kind == "aimed" for kind in kinds]), *choices))
+        offsets = self.offsets(made, masks, names)
+        contradicted = [kind == "aimed" and dice.random() < CONTRADICTED for kind in kinds]
+        seen = torch.tensor([dice.random() if other else 1.0 for other in contradicted])
+        captions = [
+            caption(name, aim if other and dice.random() < TERSE else offset, dice)
+            for name, aim, offset, other in zip(names, aims, offsets, contradicted, strict=True)
+        ]
+        return made, torch.lerp(images, made, seen[:, None, None, None]), masks, captions
 
     def offsets(self, images: Tensor, masks: Tensor, names: Sequence[str]) -> Tensor:
         """How far objects [B,5] look from what is usual, in units of the norms' scale."""
@@ -129,11 +141,6 @@ class Sampler:
         looks = object_looks(images, masks)
         aimed = looks + (aims - self.offsets(images, masks, names)) * self.norms.scale
         return tones_towards(looks, aimed, aims != 0)
-
-
-def object_looks(images: Tensor, masks: Tensor) -> Tensor:
-    """[B,5] along AXES, in Lab units, of images [B,3,H,W] in 0-1 where masks [B,1,H,W] are above a half."""
-    return region_appearance(images.movedim(1, -1), (masks[:, 0] > 0.5).float() + 1e-4)
 
 
 def choose(first: Tensor, some: Tones, others: Tones) -> Tones:

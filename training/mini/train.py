@@ -53,10 +53,9 @@ def train(photos: Path, work: Path, settings: MiniSettings) -> None:
     logger.info("%s, %d squares", parameter_count(network), len(crops.objects))
 
     def losses(step: int) -> dict[str, torch.Tensor]:
-        images, masks, captions = sampler.batch(step, settings.batch)
-        rows, generator = vocabulary.encode(captions), torch.Generator().manual_seed(step)
-        loss = network.loss(images.to(device), masks.to(device), rows.to(device), generator, settings.late_share)
-        return {"loss": loss}
+        images, shown, masks, captions = sampler.batch(step, settings.batch)
+        images, shown, masks, rows = (x.to(device) for x in (images, shown, masks, vocabulary.encode(captions)))
+        return network.losses(images, shown, masks, rows, torch.Generator().manual_seed(step), settings.late_share)
 
     run_training(
         start_run(network, settings),

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from diff_harmonization.training.mini.network import FOREGROUND_WEIGHT, Network, Vocabulary
+from diff_harmonization.training.mini.looks import FARTHEST
+from diff_harmonization.training.mini.network import FOREGROUND_WEIGHT, LOOK_WEIGHT, Network, Vocabulary
 
 
 def test_encoding_pads_to_the_context_length_and_refuses_nothing_known():
@@ -21,10 +22,9 @@ def test_the_loss_is_that_of_the_preconditioned_target():
     rows = torch.zeros(4, 77, dtype=torch.long)
     with torch.no_grad():
         assert network.unet.inner(images, torch.zeros(4), network.context(rows)).abs().max() == 0
-        loss = network.loss(images, masks, rows, torch.Generator().manual_seed(1))
-        again = network.loss(images, masks, rows, torch.Generator().manual_seed(1))
-    assert loss == again
-    assert 0.8 < loss < 1.5
+        found, again = (network.losses(images, images, masks, rows, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert found == again
+    assert 0.8 < found["pixel loss"] < 1.5 and 0 < found["look loss"] < LOOK_WEIGHT * FARTHEST**2
 
 
 def test_an_error_on_the_object_counts_more():
@@ -38,7 +38,8 @@ def test_an_error_on_the_object_counts_more():
     rows = torch.zeros(4, 77, dtype=torch.long)
 
     def loss(objects):
-        return network.loss(images, objects, rows, torch.Generator().manual_seed(1), late_share=1.0).item()
+        generator = torch.Generator().manual_seed(1)
+        return network.losses(images, images, objects, rows, generator, late_share=1.0)["pixel loss"].item()
 
     with torch.no_grad():
         everywhere, on_white, on_gray = loss(torch.ones_like(masks)), loss(masks), loss(1 - masks)

@@ -12,11 +12,11 @@ from diff_harmonization.description.statistics.words import COMPOUNDS, SPELLED_O
 from diff_harmonization.description.vocabulary import WORDS
 from diff_harmonization.training.crops import Crops
 from diff_harmonization.training.mini.crops import SIZE
+from diff_harmonization.training.mini.looks import object_looks
 from diff_harmonization.training.mini.sampler import (
     Sampler,
     caption,
     draw_aim,
-    object_looks,
     random_tones,
     tones_towards,
 )
@@ -98,7 +98,7 @@ def test_caption_words_tie_to_the_look(crops):
     sampler = Sampler(crops, norms, seed=3)
     said, seen = [], []
     for step in range(12):
-        images, _, captions = sampler.batch(step, 16)
+        images, _, _, captions = sampler.batch(step, 16)
         for image, text in zip(images, captions, strict=True):
             name, *words = text.split() or ["object"]
             if not words or name == "object":
@@ -108,6 +108,17 @@ def test_caption_words_tie_to_the_look(crops):
     correlation = torch.corrcoef(torch.cat((torch.stack(said), torch.stack(seen)), dim=1).T)
     for index, axis in enumerate(AXES):
         assert correlation[index, index + 5] > 0.7, axis
+
+
+def test_the_network_sees_less_than_some_captions_say(crops):
+    """Of some objects what is seen lies on the way from the photo to what is described; the rest is seen as it is."""
+    sampler, mask = Sampler(crops, load_norms(), seed=3), box_mask(SIZE, SIZE, 16, 16, 32, 32) > 0
+    described, shown, _, _ = sampler.batch(0, 60)
+    apart = (described - shown).abs().amax((1, 2, 3)) > 0.02
+    assert 0.15 < apart.float().mean() < 0.5
+    beside = (described - shown).abs()[..., :12, :12]
+    assert beside.max() < 1e-6, "words of an object change the object alone"
+    assert (described - shown).abs()[apart][..., mask].mean() > 0.01
 
 
 def test_batches_depend_on_seed_and_step_alone(crops):
@@ -123,15 +134,16 @@ def test_batches_depend_on_seed_and_step_alone(crops):
 def test_a_seed_gives_the_batch_that_it_always_gave():
     images = torch.randint(256, (6, 3, SIZE, SIZE), generator=torch.Generator().manual_seed(0)).byte()
     masks = (box_mask(SIZE, SIZE, 16, 16, 32, 32) * 255).byte().expand(6, 1, SIZE, SIZE)
-    images, masks, _ = Sampler(crops_of(images, masks), load_norms(), 5).batch(7, 20)
+    images, shown, masks, _ = Sampler(crops_of(images, masks), load_norms(), 5).batch(7, 20)
     stored = load_file(GOLDENS / "batch.safetensors")
     assert torch.allclose(images[..., ::8, ::8], stored["images"], atol=1e-5)  # CPUs differ by 2e-6
+    assert torch.allclose(shown[..., ::8, ::8], stored["shown"], atol=1e-5)
     assert torch.equal(masks[..., ::8, ::8], stored["masks"])
 
 
 def test_batches_are_pictures(crops):
-    images, masks, captions = Sampler(crops, load_norms(), 0).batch(0, 5)
-    assert images.shape == (5, 3, SIZE, SIZE)
+    images, shown, masks, captions = Sampler(crops, load_norms(), 0).batch(0, 5)
+    assert images.shape == shown.shape == (5, 3, SIZE, SIZE)
     assert masks.shape == (5, 1, SIZE, SIZE)
     assert len(captions) == 5
     assert 0 <= images.min() <= images.max() <= 1
