@@ -18,7 +18,7 @@ from .methods import FAST, ONE_PASS, describe_by_statistics, one_pass
 from .metrics import against_nothing, mean_score
 from .quality import Results, measure
 
-NULL_TEXT, HELD, EXACT = "null-text, Sobel", "null-text, edges once a noise level", "direct inversion"
+EXACT = "direct inversion"
 FEWER = 0.4  # of the steps: 20 of 50
 
 
@@ -26,8 +26,10 @@ def ways(steps: int) -> dict[str, PassSettings]:
     """Each differs from the one before it in one thing."""
     full, fewer = replace(ONE_PASS, steps=steps), round(FEWER * steps)
     return {
-        NULL_TEXT: replace(full, null_text=NullTextSettings(), edges="sobel"),
-        HELD: replace(full, null_text=NullTextSettings(held_edges=True), edges="sobel"),
+        "null-text, Sobel": replace(full, null_text=NullTextSettings(), edges="sobel"),
+        "null-text, edges once a noise level": replace(
+            full, null_text=NullTextSettings(held_edges=True), edges="sobel"
+        ),
         EXACT: full,
         "and cached queries": replace(full, refinement=FAST),
         f"and {fewer} steps": replace(full, refinement=FAST, steps=fewer),
@@ -65,7 +67,7 @@ def compare(models: Models, pairs: Iterable[Pair], total: int | None, steps: int
 
         return run
 
-    chosen = {name: settings for name, settings in ways(steps).items() if null_text or name not in (NULL_TEXT, HELD)}
+    chosen = {name: settings for name, settings in ways(steps).items() if null_text or not settings.null_text}
     found = {"nothing": nothing, **{name: timed(name, settings) for name, settings in chosen.items()}}
     return Measured(measure(pairs, found, total), dict(seconds))
 

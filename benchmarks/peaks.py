@@ -178,7 +178,7 @@ def after(shape: Shape) -> list[Peak]:
         Peak("null-text, no edges", unet, null),
         Peak("null-text, no edges, activations on the CPU", unet, 0, moved=null),
         Peak("null-text, edges", unet + vae, null + decoder_kept(shape, fused=True)),
-        Peak("null-text, fast edges", unet + vae, null + decoder_kept(shape, True, part)),
+        Peak("null-text, fast edges", unet + vae, null + decoder_kept(shape, fused=True, part=part)),
         Peak("null-text, edges, VAE computed again", unet + vae, null + inputs + block),
         Peak("null-text, edges, both", unet + vae, block, moved=null + inputs),
     ]

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from .masks import bounding_box, foreground
-from .view import Rectangle, scaled
+from .view import Rectangle, padded, scaled
 
 BAND = 0.06  # how far off the paint's edge may be, of the root of its area
 SIDE = 900  # pixels, the longer side at which the edge is sought
@@ -55,10 +55,7 @@ def snapped(image: Tensor, mask: Tensor) -> Tensor | None:
 
 def _about(box: tuple[int, int, int, int], painted: Tensor) -> Rectangle:
     """The paint's box, and as much of the scene around it as tells its colors."""
-    (top, bottom, left, right), (height, width) = box, painted.shape
-    margin = math.ceil(4 * BAND * math.sqrt(float(painted.sum()))) + 2
-    top, left = max(0, top - margin), max(0, left - margin)
-    return Rectangle(top, left, min(height, bottom + margin) - top, min(width, right + margin) - left)
+    return padded(box, painted.shape, math.ceil(4 * BAND * math.sqrt(float(painted.sum()))) + 2)
 
 
 def _object(pixels: Tensor, paint: np.ndarray) -> np.ndarray | None:

@@ -64,6 +64,19 @@ def square_around(
     return Rectangle(top, left, height, width)
 
 
+def padded(box: tuple[int, int, int, int], picture: tuple[int, ...], margin: int) -> Rectangle:
+    """A box and a margin around it, as far as the picture reaches.
+
+    Args:
+        box: of the object, see `bounding_box`.
+        picture: its (height, width).
+        margin: in pixels.
+    """
+    (top, bottom, left, right), (height, width) = box, picture
+    top, left = max(0, top - margin), max(0, left - margin)
+    return Rectangle(top, left, min(height, bottom + margin) - top, min(width, right + margin) - left)
+
+
 def working_view(image: Tensor, mask: Tensor, size: int, mode: ViewMode = "crop") -> tuple[Tensor, Tensor]:
     """Cut a picture and resize it to the model's square.
 

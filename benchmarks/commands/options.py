@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ...data.photos import Split, read_photos
+from ...data.photos import Photo, Split, read_photos
 
 if TYPE_CHECKING:
     from ...data.pairs import Pair, Recipe
@@ -33,6 +33,12 @@ RecipeOption = Annotated[
 EXAMPLE = Path(__file__).resolve().parents[2] / "workflows" / "examples" / "tree_golden"
 SplitOption = Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")]
 LimitOption = Annotated[int | None, typer.Option(help="Only the first so many pairs.")]
+
+
+def natural_photos(photos: Path, split: Split, limit: int) -> list[Photo]:
+    """So many natural photos, evenly from the split."""
+    natural = [photo for photo in read_photos(photos, split) if photo.natural]
+    return natural[:: max(1, len(natural) // max(1, limit))][:limit]
 
 
 def pairs_of(

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ...data.photos import Split, read_photos
 from ...host.headless import prepare_host
-from .options import PHOTOS, LimitOption, PairsOption, RecipeOption, ScoresFile, SplitOption, pairs_of
+from .options import PHOTOS, LimitOption, PairsOption, RecipeOption, ScoresFile, SplitOption, natural_photos, pairs_of
 
 app = typer.Typer()
 
@@ -113,8 +113,7 @@ def words(
     from ..methods import ONE_PASS
     from ..words import PAIRS, measure, single_changes, table
 
-    natural = [photo for photo in read_photos(photos, split) if photo.natural]
-    chosen = natural[:: max(1, len(natural) // max(1, limit))][:limit]
+    chosen = natural_photos(photos, split, limit)
     settings = ONE_PASS if refinement else replace(ONE_PASS, refinement=RefinementSettings(steps_per_timestep=0))
     found = measure(Models(*load_mini()), chosen, [*single_changes(), *PAIRS], settings)
     Console().print(table(found))

@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from ...data.photos import read_photos
 from ...host.headless import find_host, prepare_host
-from .options import EXAMPLE, PHOTOS, LimitOption, PairsOption, RecipeOption, SplitOption, pairs_of
+from .options import EXAMPLE, PHOTOS, LimitOption, PairsOption, RecipeOption, SplitOption, natural_photos, pairs_of
 
 app = typer.Typer()
 
@@ -102,8 +101,7 @@ def crop(
     prepare_host()
     from ..crop import measure, table
 
-    natural = [photo for photo in read_photos(photos, split) if photo.natural]
-    Console().print(table(measure(natural[:: max(1, len(natural) // max(1, limit))][:limit])))
+    Console().print(table(measure(natural_photos(photos, split, limit))))
 
 
 @app.command()

@@ -9,10 +9,11 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.sd import VAE
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from ...core.errors import InputError
 from ...core.masks import bounding_box, foreground
-from ...core.view import Rectangle
+from ...core.view import Rectangle, padded
 from ...methods.zero_shot.null_text import NullTextSettings, optimize_null_text
 from ...methods.zero_shot.structure.edges import EdgeDetector, EdgeLoss
 from ...methods.zero_shot.types import NullText, RefinedEmbedding, Trajectory
@@ -126,13 +127,9 @@ def decoded_part(mask: Tensor, scale: int, margin: int = CROP_MARGIN) -> Rectang
         scale: pixels of the picture's side for one of the latent's.
         margin: in the latent's own pixels.
     """
-    limits = mask.shape[-2] // scale, mask.shape[-1] // scale
-    box = bounding_box(mask.amax(0))
-    if box is None:
-        return Rectangle(0, 0, *limits)
-    top, left = (max(0, low // scale - margin) for low in box[::2])
-    bottom, right = (min(limit, -(-high // scale) + margin) for high, limit in zip(box[1::2], limits, strict=True))
-    return Rectangle(top, left, bottom - top, right - left)
+    cells = max_pool2d(mask.amax(0, keepdim=True), scale)[0]
+    box = bounding_box(cells)
+    return Rectangle(0, 0, *cells.shape) if box is None else padded(box, cells.shape, margin)
 
 
 def _pixels(vae: VAE, trajectory: Trajectory, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

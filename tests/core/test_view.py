@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from diff_harmonization.core.view import Rectangle, find_view, square_around, working_view
+from diff_harmonization.core.view import Rectangle, find_view, padded, square_around, working_view
 
 
 def masked(height: int, width: int, box: tuple[int, int, int, int]) -> torch.Tensor:
@@ -140,3 +140,9 @@ def test_a_small_object_is_shown_with_a_least_side():
     assert square_around(box, picture, least=40) == Rectangle(31, 11, 40, 40)
     assert square_around(box, picture, least=80) == Rectangle(11, 0, 80, 60)  # as far as the picture goes
     assert square_around((50, 70, 10, 40), picture, least=40) == square_around((50, 70, 10, 40), picture)
+
+
+def test_a_box_is_padded_as_far_as_the_picture_reaches():
+    assert padded((2, 4, 3, 6), (20, 30), 2) == Rectangle(0, 1, 6, 7)
+    assert padded((2, 4, 3, 6), (20, 30), 0) == Rectangle(2, 3, 2, 3)
+    assert padded((18, 20, 29, 30), (20, 30), 5) == Rectangle(13, 24, 7, 6)

@@ -96,13 +96,14 @@ class Network(nn.Module):
         noise = torch.randn(clean.shape, generator=generator).to(images.device)
         noisy = torch.lerp(clean, other, (sigma / SIGMA_DATA).clamp_max(1)) + sigma * noise
         total = (sigma**2 + SIGMA_DATA**2).sqrt()
-        # c_skip = data^2 / total^2 and c_out = sigma data / total give the inner network this target:
-        target = (clean - noisy * SIGMA_DATA**2 / total**2) / (sigma * SIGMA_DATA / total)
+        # The prediction is c_skip noisy + c_out inner, with c_skip = data^2 / total^2 and c_out = sigma data / total.
+        skipped, reach = noisy * SIGMA_DATA**2 / total**2, sigma * SIGMA_DATA / total
         with torch.autocast(images.device.type, torch.bfloat16, enabled=has_fast_bf16(images.device)):
             inner = self.unet.inner(noisy / total, timesteps, self.context(rows))
         weight = 1 + (FOREGROUND_WEIGHT - 1) * masks
-        pixels = (weight * (inner.float() - target).square()).sum() / (weight.sum() * images.shape[1])
-        made = noisy * SIGMA_DATA**2 / total**2 + inner.float() * (sigma * SIGMA_DATA / total)
+        error = inner.float() - (clean - skipped) / reach
+        pixels = (weight * error.square()).sum() / (weight.sum() * images.shape[1])
+        made = skipped + inner.float() * reach
         looks = look_loss((made / MiniLatent.scale_factor + 1) / 2, images, masks, sigma.flatten())
         return {"pixel loss": pixels, "look loss": LOOK_WEIGHT * looks}
 
