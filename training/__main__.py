@@ -25,6 +25,7 @@ Work = Annotated[
     Path, typer.Option(help="Folder for checkpoints and exported weights. Run the same command again to continue.")
 ]
 Initial = Annotated[Path | None, typer.Option(help="Exported weights to start from, when there is no checkpoint yet.")]
+Seed = Annotated[int, typer.Option(help="Of the batches. Take another one to go on from exported weights.")]
 Minutes = Annotated[float, typer.Option(help="Stop after this many minutes. Run the same command again to continue.")]
 VAEFile = Annotated[Path, typer.Option(help="The trained VAE, vae.safetensors.")]
 Inverse = Annotated[bool, typer.Option(help="The other way around: composites of photographs.")]
@@ -93,9 +94,7 @@ def evaluator(
     ] = EvaluatorSettings.coarse_share,
     learning_rate: float = EvaluatorSettings.learning_rate,
     per_photo: Annotated[int, typer.Option(help="Squares cut from each photo.")] = EvaluatorSettings.per_photo,
-    seed: Annotated[
-        int, typer.Option(help="Of the batches. Take another one to go on from exported weights.")
-    ] = EvaluatorSettings.seed,
+    seed: Seed = EvaluatorSettings.seed,
     minutes: Minutes = EvaluatorSettings.minutes,
 ) -> None:
     """Train the embedded evaluator. Needs no ComfyUI."""
@@ -133,6 +132,7 @@ def routed(
     batch: Annotated[int, typer.Option(help="Pictures in a batch.")] = RoutedSettings.batch,
     learning_rate: float = RoutedSettings.learning_rate,
     per_photo: Annotated[int, typer.Option(help="Squares cut around each object.")] = RoutedSettings.per_photo,
+    seed: Seed = RoutedSettings.seed,
     minutes: Minutes = RoutedSettings.minutes,
 ) -> None:
     """Train the embedded routed harmonizer. Needs no ComfyUI."""
@@ -146,6 +146,7 @@ def routed(
         batch=batch,
         learning_rate=learning_rate,
         per_photo=per_photo,
+        seed=seed,
         minutes=minutes,
     )
     train(photos, work, settings)

@@ -66,6 +66,7 @@ class RoutedSettings:
     batch: int = 24  # pictures
     learning_rate: float = 6e-4
     per_photo: int = 4  # squares cut around each object
+    seed: int = 1  # of the batches
     minutes: float = math.inf
 
 

@@ -45,6 +45,25 @@ def evaluator(
 
 
 @app.command()
+def preference(
+    pairs: PairsOption = None,
+    photos: Annotated[Path | None, PHOTOS] = None,
+    split: SplitOption = "report",
+    limit: LimitOption = None,
+    recipe: RecipeOption = "looks",
+) -> None:
+    """How often a true photo scores above its own composite, by the embedded evaluator and by the classifier."""
+    prepare_host()
+    from ...host.evaluator import CLASSIFIER, EMBEDDED, load_evaluator
+    from ..evaluator import network_score, statistics_score
+    from ..preference import measure, table
+
+    source, count = pairs_of(pairs, photos, split, limit, recipe)
+    scores = {name: network_score(load_evaluator(name)) for name in (EMBEDDED, CLASSIFIER)}
+    Console().print(table(measure(source, scores | {"color statistics": statistics_score}, count)))
+
+
+@app.command()
 def routed(
     networks: Annotated[
         list[Path] | None, typer.Argument(help="Files of further networks; a row is named by its file's folder.")

@@ -55,7 +55,7 @@ def train(photos: Path, work: Path, settings: RoutedSettings) -> None:
         work / f"squares-{settings.per_photo}.pt",
         lambda: cut_crops(training_photos(photos), load_backbone(), settings.per_photo, random.Random(0)),
     )
-    sampler = Sampler(crops, seed=1)
+    sampler = Sampler(crops, settings.seed)
     logger.info("%s, %d squares", parameter_count(network), len(crops.objects))
 
     def step_losses(step: int) -> dict[str, Tensor]:
