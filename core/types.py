@@ -47,6 +47,11 @@ class ImagingDescription:
         return " ".join((self.object, *self.background))
 
     @property
+    def settled(self) -> bool:
+        """Whether both regions have the same words, so that an edit has nothing to change."""
+        return set(self.foreground) == set(self.background)
+
+    @property
     def _said(self) -> tuple[str, frozenset[str], frozenset[str]]:
         return self.object, frozenset(self.foreground), frozenset(self.background)
 

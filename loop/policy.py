@@ -42,6 +42,7 @@ class LoopPolicy:
     margin: float = 0.0  # of the score, by which a later state must beat the one that is taken; 0 is the paper's
     doubt: float = 0.0  # what the margin grows by where a pass is to take the place of a proposal
     enough: float = 1.0  # share of the best proposal's gain in score that a weaker proposal must bring to be preferred
+    follow: bool = False  # the foreground's words are found anew in each picture that a pass starts from
     farthest: float = math.inf  # distance beyond which a state is no answer, unless the composite lies as far
 
     def __post_init__(self) -> None:
@@ -88,6 +89,7 @@ def decide(
     *,
     proposals: int = 0,
     distances: Sequence[float] = (),
+    settled: Sequence[bool] = (),
 ) -> tuple[Decision, ...]:
     """One decision for each state. The last one is open: it names the next pass, or concludes with the answer.
 
@@ -97,7 +99,8 @@ def decide(
     3. After two decreases in a row, s_{i+2} < s_{i+1} < s_i, the loop goes back to state i with another description
        ("regenerate"). It succeeds when a pass beats s_i; then the loop continues as in 2. It fails when two passes, in
        a row or not, score less than the pass before them; then the loop concludes.
-    4. The loop also concludes after max_passes, and when there is no other description.
+    4. The loop also concludes after max_passes, when there is no other description, and after a pass, trials aside,
+       whose words asked for nothing.
 
     The answer is the last state that `verdicts` takes. With a margin of 0 and no bound that is the best of all states,
     the earliest of equals. The composite is one of them, so the answer never scores less than the composite. What
@@ -111,6 +114,7 @@ def decide(
             description. None where it is not known.
         proposals: how many there are. Their scores are given from the start.
         distances: see `verdicts`.
+        settled: for each score, whether the words of its pass asked for nothing. Without them all asked for something.
 
     Raises:
         ValueError: when there is no score, one is not finite, or there are more than the loop asked for.
@@ -118,7 +122,7 @@ def decide(
     if len(scores) <= proposals:
         raise ValueError("The loop needs the composite's score and those of all proposals to decide.")
     begun = Decision("propose" if proposals else "start", 0, 0)
-    state = _Loop(policy, (), begun, tuple(descriptions), proposals, tuple(distances)).after(scores[0])
+    state = _Loop(policy, (), begun, tuple(descriptions), proposals, tuple(distances), tuple(settled)).after(scores[0])
     found = [state.decision]
     for score in scores[1:]:
         state = state.after(score)
@@ -136,6 +140,7 @@ class _Loop:
     descriptions: tuple[Hashable | None, ...] = ()
     proposals: int = 0
     distances: tuple[float, ...] = ()
+    settled: tuple[bool, ...] = ()
     chain: tuple[int, ...] = (0,)  # from the composite to the latest state; each was made from the one before it
     taken: tuple[int, ...] = ()  # seeds of the descriptions that the loop has continued with
     target: float | None = None  # s_i, which a regeneration has to beat; None when none is under way
@@ -157,6 +162,8 @@ class _Loop:
             return now._next("trial", 0, now._passes)
         if now._passes == self.policy.k:
             return now._keep_the_best()
+        if now._latest < len(self.settled) and self.settled[now._latest]:
+            return now._conclude()
         return replace(now, chain=(*self.chain, now._latest))._judge()
 
     @property

@@ -18,6 +18,7 @@ from .states import LoopStates, require_one_picture, require_proposals
 logger = logging.getLogger(__name__)
 
 Edit = Callable[[Tensor, Tensor, ImagingDescription], Tensor]  # image [1,H,W,3], mask [1,H,W], words -> [1,H,W,3]
+Reword = Callable[[Tensor, Tensor, ImagingDescription], ImagingDescription]  # of a picture that a pass starts from
 Distance = Callable[[Tensor, Tensor], float]  # image [1,H,W,3], mask [1,H,W] -> how far it leaves what is plausible
 
 
@@ -37,6 +38,7 @@ def run_loop(
     *,
     proposals: Sequence[tuple[str, Tensor]] = (),
     distance: Distance = lambda image, mask: 0.0,
+    reword: Reword = lambda image, mask, description: description,
     after_pass: Callable[[LoopStates], None] = lambda states: None,
     during: Callable[[str], AbstractContextManager] = nullcontext,
 ) -> LoopStates:
@@ -52,6 +54,7 @@ def run_loop(
         proposals: pictures [1,H,W,3] that other methods made of the composite, each after words that say how, weaker
             changes before stronger ones. They are states from the start and do not count towards k or max_passes.
         distance: of a state's look from what is plausible; the policy bounds it. By default nothing is implausible.
+        reword: the description as it is for the picture that a pass starts from. By default it stays.
         after_pass: gets all states after each pass.
         during: opened around the composite's score as during("") and around each pass as during("pass 1"), so that an
             error can be told with its place.
@@ -82,9 +85,10 @@ def run_loop(
             states = states.propose(made, picture, *judged(picture))
     while not states.concluded:
         decision = states.decisions[-1]
-        description = descriptions[decision.seed % len(descriptions)]
         with during(f"pass {states.count + 1}"):
-            made = edit(states.images[decision.source], mask, description)
+            before = states.images[decision.source]
+            description = reword(before, mask, descriptions[decision.seed % len(descriptions)])
+            made = before if description.settled else edit(before, mask, description)
             score, away = judged(made)
             states = states.add(made, score, description, away)
             after_pass(states)

@@ -134,7 +134,13 @@ class LoopStates:
             self.descriptions,
             proposals=len(self.proposals),
             distances=self.distances,
+            settled=self.settled,
         )
+
+    @property
+    def settled(self) -> tuple[bool, ...]:
+        """For each state, whether the words of its pass asked for nothing."""
+        return tuple(description is not None and description.settled for description in self.descriptions)
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
@@ -245,10 +251,11 @@ class LoopStates:
         """
         told, lines = self.told(), []
         for state, (decision, reason) in enumerate(zip(self.decisions, self.reasons(), strict=True)):
+            why = "nothing left to change, " if self.settled[state] else ""
             then = {
                 "continue": f"continue from {self._name(decision.source)}",
                 "regenerate": f"back to {self._name(decision.source)}, another description",
-                "conclude": f"conclude: {self._name(decision.source)} is the result",
+                "conclude": f"{why}conclude: {self._name(decision.source)} is the result",
             }.get(decision.action, decision.action)
             lines.append(f"{self.names[state]}: {self.scores[state]:.4f}  {told[state]}  -> {then}")
             lines[-1] += f"; {reason}" if reason else ""

@@ -7,6 +7,7 @@ from typing import Any
 from comfy_api.latest import io, ui
 from torch import Tensor
 
+from ..core.errors import InputError, renamed
 from ..core.types import ImagingDescription as Description
 from ..description.parser import make, object_name, parse
 from ..host.describe.local import describe_locally
@@ -172,6 +173,18 @@ class LocalDescribe(io.ComfyNode):
                     "network would give the object, which is right more often. Unconnected: it estimates the look from "
                     "the colors of the scene. No effect with clip and vlm.",
                 ),
+                io.Image.Input(
+                    "current_image",
+                    optional=True,
+                    tooltip="For a loop: the picture that the pass starts from, from Iterate Loop. The provider "
+                    "statistics then finds the foreground's words in it, so that each pass asks only for what is left "
+                    "to change. Unconnected: in the composite. No effect with clip and vlm.",
+                ),
+                io.Mask.Input(
+                    "current_mask",
+                    optional=True,
+                    tooltip="The mask of current_image, of its size. Connect both or neither.",
+                ),
             ],
             outputs=[
                 ImagingDescription.Output("description", tooltip="Object, foreground words and background words."),
@@ -190,12 +203,35 @@ class LocalDescribe(io.ComfyNode):
         seed: int = 0,
         importance: Tensor | None = None,
         harmonizer: Harmonizer | None = None,
+        current_image: Tensor | None = None,
+        current_mask: Tensor | None = None,
     ) -> io.NodeOutput:
         with errors_name("LocalDescribe", name="object", model="provider.model") as notes:
             name, choice = object_name(object), provider or {"provider": "statistics"}
             weights = None if importance is None else as_batch(importance)[0]
             own_mask = check_mask(mask, image)[0]
             found = describe_locally(
-                image[0, ..., :3], own_mask, name, **choice, importance=weights, harmonizer=harmonizer
+                image[0, ..., :3],
+                own_mask,
+                name,
+                **choice,
+                importance=weights,
+                harmonizer=harmonizer,
+                current=_current(current_image, current_mask),
             )
         return noted(notes, picked(found, seed))
+
+
+def _current(image: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor] | None:
+    """The first picture of a batch, and its mask.
+
+    Raises:
+        InputError: when one of both is missing, or the mask has another size.
+    """
+    if image is None and mask is None:
+        return None
+    if image is None or mask is None:
+        missing = "current_image" if image is None else "current_mask"
+        raise InputError(missing, "nothing is connected, expected current_image and current_mask together, or neither.")
+    with renamed(image="current_image", mask="current_mask"):
+        return image[0, ..., :3], check_mask(mask, image)[0]

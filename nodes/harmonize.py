@@ -117,8 +117,9 @@ def _doubts() -> list[io.Input]:
             optional=True,
             advanced=True,
             tooltip="On: the paper's loop alone. The best score wins, by whatever margin and however the object looks, "
-            "and nothing but the described passes competes. Off: margin counts, and a picture whose object looks like "
-            "no object of its kind is not taken.",
+            "nothing but the described passes competes, and words stay as they are. Off: margin counts, a picture "
+            "whose object looks like no object of its kind is not taken, and the foreground's words follow the object "
+            "where statistics found them.",
         ),
     ]
 

@@ -8,6 +8,7 @@ how such objects usually look, so that one scale serves for both.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -79,6 +80,22 @@ def alternatives_towards(harmonized: Tensor, image: Tensor, mask: Tensor, name: 
     actual, expected = (load_norms().object_offset(name, *shrink(x, mask)) for x in (image, harmonized))
     lighter = torch.tensor(LIGHTER)
     return _distinct(name, actual, (expected, expected + lighter, expected - lighter))
+
+
+def follow(description: ImagingDescription, image: Tensor, mask: Tensor) -> ImagingDescription:
+    """The description with the foreground's words of another picture, such as one that a loop has come to.
+
+    The nearer the object comes to the look that the background's words name, the less the words ask for; `settled` is
+    where they ask for nothing.
+
+    Args:
+        description: of a composite; object and background stay.
+        image: sRGB [H,W,3] in 0-1.
+        mask: [H,W], 1 on the object.
+    """
+    return replace(
+        description, foreground=words_for(load_norms().object_offset(description.object, *shrink(image, mask)))
+    )
 
 
 def _distinct(name: str, actual: Tensor, looks: Iterable[Tensor]) -> tuple[ImagingDescription, ...]:

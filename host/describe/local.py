@@ -11,7 +11,7 @@ from ...core.errors import InputError
 from ...core.types import ImagingDescription
 from ...description.local.clip import describe_by_clip
 from ...description.local.vlm import describe_by_vlm
-from ...description.statistics.provider import alternatives, alternatives_towards
+from ...description.statistics.provider import alternatives, alternatives_towards, follow
 from ...methods.routed.harmonizer import RoutedHarmonizer
 from ..model_folders import find_model
 from ..pretrained import at_work
@@ -31,6 +31,7 @@ def describe_locally(
     model: str = "",
     importance: Tensor | None = None,
     harmonizer: RoutedHarmonizer | None = None,
+    current: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[ImagingDescription, ...]:
     """Alternative descriptions of a composite, the best first.
 
@@ -44,6 +45,8 @@ def describe_locally(
             same, or the harmonizer finds it. The other providers look at the whole scene.
         harmonizer: its picture of the composite says how the object should look, for the provider "statistics". None:
             a regression from the scene's colors says it.
+        current: image [H,W,3] and mask [H,W] of any size: what a loop has made of the composite so far. The provider
+            "statistics" finds the foreground's words in it, and the background's in the composite.
 
     Raises:
         InputError: when the folder is missing or holds no model for the provider, the mask covers everything, or the
@@ -51,9 +54,11 @@ def describe_locally(
     """
     if provider == "statistics":
         if harmonizer is None:
-            return alternatives(image, mask, name, importance)
-        harmonized = harmonize(harmonizer, image[None], mask, importance=importance).image[0]
-        return alternatives_towards(harmonized, image, mask, name)
+            found = alternatives(image, mask, name, importance)
+        else:
+            harmonized = harmonize(harmonizer, image[None], mask, importance=importance).image[0]
+            found = alternatives_towards(harmonized, image, mask, name)
+        return found if current is None else tuple(follow(description, *current) for description in found)
     folder = find_model(provider, model)
     try:
         with at_work(folder, provider) as (network, processor), torch.inference_mode():

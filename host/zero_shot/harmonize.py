@@ -17,6 +17,7 @@ from ...core.masks import bounding_box
 from ...core.types import ImagingDescription
 from ...core.view import working_view
 from ...description.statistics.plausibility import FARTHEST, distance_from_plausible
+from ...description.statistics.provider import follow
 from ...loop.policy import DOUBT, ENOUGH, MARGIN, LoopPolicy
 from ...loop.run import Judge, run_loop
 from ...loop.states import LoopStates, require_one_picture, require_proposals
@@ -28,8 +29,9 @@ VIEW_SIZE = 256  # side of the square that the loop carries from pass to pass, p
 
 
 def doubting(policy: LoopPolicy, margin: float = MARGIN) -> LoopPolicy:
-    """The paper's policy, with doubts: a margin for the judge, more against proposals, and plausible looks only."""
-    return replace(policy, margin=margin, doubt=DOUBT, enough=ENOUGH, farthest=FARTHEST)
+    """The paper's policy, with doubts: a margin for the judge, more against proposals, plausible looks only, and words
+    that follow the object."""
+    return replace(policy, margin=margin, doubt=DOUBT, enough=ENOUGH, farthest=FARTHEST, follow=True)
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ def run_harmonize(
         mask: MASK of its size, 1 on the foreground.
         descriptions: seed n takes the n-th; after the last one it takes the first again.
         settings: one pass. Its framing does not count: the loop works on a square view, and the model sees all of it.
-        policy: the loop's limits. Its bound counts for the distance from the usual look of the described object.
+        policy: the loop's limits. Its bound counts for the distance from the usual look of the described object. Words
+            follow the object where they are those that statistics find; those of people and of vision models stay.
         proposals: what other methods made of the composite, each [1,H,W,3] of its size after words that say how, weaker
             changes before stronger ones. The loop sees their working views. Only the mask's part may differ.
         view_size: side of that view, pixels.
@@ -121,6 +124,10 @@ def run_harmonize(
     def distance(picture: Tensor, of: Tensor) -> float:
         return distance_from_plausible(descriptions[0].object, view[0], picture[0], of[0])
 
+    def reworded(picture: Tensor, of: Tensor, description: ImagingDescription) -> ImagingDescription:
+        return follow(description, picture[0], of[0]) if description in following else description
+
+    following = [each for each in descriptions if policy.follow and each == follow(each, image[0], mask[0])]
     states = run_loop(
         ZeroShotEdit(models, replace(settings, framing="whole")),
         judge,
@@ -130,6 +137,7 @@ def run_harmonize(
         policy,
         proposals=[(made, square) for (made, _), square in zip(proposals, proposed, strict=True)],
         distance=distance,
+        reword=reworded,
         after_pass=after_pass,
         during=during,
     )

@@ -20,6 +20,11 @@ def test_order_and_repetition_of_words_do_not_count(same):
     assert str(same) != str(DOG)
 
 
+def test_words_that_are_the_same_in_both_regions_ask_for_nothing():
+    assert ImagingDescription("dog", ("dim", "cold"), ("cold", "dim", "dim")).settled
+    assert not DOG.settled
+
+
 @pytest.mark.parametrize(
     "other",
     [

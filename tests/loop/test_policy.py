@@ -41,6 +41,15 @@ def test_every_trial_starts_from_the_composite_with_a_seed_of_its_own(count):
     assert last(*TRIALS[: 1 + count]) == Decision("trial", 0, count)
 
 
+def test_a_pass_whose_words_asked_for_nothing_is_the_last_one():
+    def after(settled):
+        return decide((*TRIALS, 0.6), LoopPolicy(), settled=settled)[-1]
+
+    assert after([False] * 5) == after([]) == Decision("continue", 4, 1)
+    assert after([False] * 4 + [True]) == Decision("conclude", 4, 1)
+    assert after([False, True, True, True, False]) == Decision("continue", 4, 1), "trials are no such passes"
+
+
 def test_the_loop_continues_from_the_best_trial():
     assert last(*TRIALS) == Decision("continue", 2, 1)
 

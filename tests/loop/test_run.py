@@ -1,6 +1,7 @@
 """The loop around an edit that adds a little, judged by a script."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 import torch
@@ -79,6 +80,30 @@ def test_seeds_past_the_last_description_take_the_first_again():
     states = run(f"{TRIALS} 0.45 0.4 0.6", new_descriptions="next seed", max_passes=6)
     assert states.decisions[5].seed == 3
     assert states.descriptions[-1] == WORDS[0]
+
+
+def test_words_are_found_anew_for_each_picture_and_end_the_loop_where_they_ask_for_nothing():
+    """The object is cold from a value of 4 on. The pass that begins there costs no edit and is the last one."""
+
+    def reword(image, mask, description):
+        return replace(description, foreground=("cold",)) if image.max() >= 4 else description
+
+    policy = LoopPolicy(max_passes=9)
+    states = run_loop(edit, Script(f"{TRIALS} 0.6 0.6"), COMPOSITE, MASK, WORDS, policy, reword=reword)
+    assert [int(image.max()) for image in states.images] == [0, 1, 2, 3, 4, 4]
+    assert states.descriptions[4] == WORDS[1] and states.descriptions[5].settled
+    assert states.concluded and states.chosen == 4
+    assert (
+        states.summary()
+        .splitlines()[-1]
+        .endswith("nothing left to change, conclude: pass 4 is the result; refused: does not beat pass 4")
+    )
+
+
+def test_a_trial_whose_words_ask_for_nothing_does_not_end_the_loop():
+    still = ImagingDescription("cat", ("cold",), ("cold",))
+    states = run_loop(edit, Script("0.3 0.3 0.4 0.5"), COMPOSITE, MASK, [still, WORDS[0]], LoopPolicy(max_passes=3))
+    assert [int(image.max()) for image in states.images] == [0, 0, 1, 2]
 
 
 def test_every_pass_is_handed_on_and_every_place_is_named():

@@ -65,6 +65,16 @@ def test_a_harmonizer_changes_the_background_words_of_statistics_alone(server, m
     assert towards == plain
 
 
+def test_in_a_loop_the_current_picture_gives_the_foregrounds_words(server, describe):
+    graph = add(describe(provider="statistics"), "black", "EmptyImage", width=64, height=48, batch_size=1, color=0)
+    add(graph, "everywhere", "SolidMask", width=64, height=48, value=1.0)
+    links = {"current_image": ["black", 0], "current_mask": ["everywhere", 0]}
+    before = parse(words(server, graph))
+    graph["describe"]["inputs"] |= links
+    now = parse(words(server, graph))
+    assert now.background == before.background and "dark" in now.foreground != before.foreground
+
+
 def test_models_are_listed_when_they_arrive(server, models):
     spec = server.object_info("LocalDescribe")["LocalDescribe"]["input"]["optional"]["provider"][1]
     options = {option["key"]: option["inputs"]["required"] for option in spec["options"]}
@@ -124,6 +134,12 @@ def test_a_refused_text_is_told_with_its_input(inputs, message):
         ({"provider": {"provider": "vlm", "model": "gone"}}, "^LocalDescribe, input provider.model: .* 'gone'"),
         ({"mask": torch.ones(1, 8, 8)}, "^LocalDescribe, input mask: .* covers the whole picture"),
         ({"importance": torch.ones(1, 8, 4)}, "^LocalDescribe, input importance: got 4x8 .*, expected 8x8"),
+        ({"current_image": torch.rand(1, 4, 4, 3)}, "^LocalDescribe, input current_mask: nothing is connected"),
+        ({"current_mask": torch.ones(1, 4, 4)}, "^LocalDescribe, input current_image: nothing is connected"),
+        (
+            {"current_image": torch.rand(1, 4, 4, 3), "current_mask": torch.ones(1, 8, 4)},
+            "^LocalDescribe, input current_mask: got 4x8 .*, expected 4x4",
+        ),
         ({"importance": torch.zeros(8, 8)}, "^LocalDescribe, input importance: it is 0 everywhere outside"),
     ],
 )

@@ -112,6 +112,29 @@ def test_one_node_gives_the_same(server, looped, composite_copy, mask_name):
         assert torch.equal(own_pictures[name], picture), name
 
 
+def test_words_that_follow_the_object_are_the_same_in_the_graph_and_in_one_node(server, composite_copy, mask_name):
+    """As shipped: the routed network says how the object should look, and each pass asks for what is left to change."""
+    graph = shipped("harmonize_loop")
+    del graph["maps"], graph["save_maps"]
+    box = shipped("harmonize_one_node")
+    del box["apply"]["inputs"]["harmonizer"]
+    for each in (graph, box):
+        each["composite"]["inputs"]["image"], each["mask"]["inputs"]["image"] = composite_copy(), mask_name
+        each["describe"]["inputs"]["object"] = "tree"
+    graph["invert"]["inputs"]["steps"] = box["apply"]["inputs"]["steps"] = STEPS
+    graph["refine"]["inputs"]["steps_per_timestep"] = box["apply"]["inputs"]["steps_per_timestep"] = 0
+    graph["end"]["inputs"] |= {"max_passes": 5}
+    box["apply"]["inputs"] |= {"max_passes": 5, "fast": False}
+    keep_bits(with_lists(graph, "end", 2), passes=["end", 1], result=["apply", 0])
+    keep_bits(with_lists(box, "apply", 3), passes=["apply", 2], result=["apply", 0])
+    (lists, pictures), (own_lists, own_pictures) = (results(server, server.run(each)) for each in (graph, box))
+    assert own_lists == lists
+    for name, picture in pictures.items():
+        assert torch.equal(own_pictures[name], picture), name
+    looks = [line.partition(" & (background)")[0] for line in lists["descriptions"][1:]]
+    assert len(set(looks[:3])) == 1 < len(set(looks)), "trials start from one picture, later passes from others"
+
+
 def test_the_routed_networks_results_compete(server, composite_copy, mask_name):
     graph = one_node(composite_copy(), mask_name, k=1, max_passes=1)
     add(graph, "harmonizer", "LoadRoutedHarmonizer", name="embedded")

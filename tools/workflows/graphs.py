@@ -85,11 +85,11 @@ def loop_graph(size: int, steps: int, strength: float, model: list[Node], handle
         Node("first", "HarmonyScore", {**scored, "image": ("view", 0), "mask": ("view", 1)}, "The composite's score"),
         *model,
     ]
-    seed = {"seed": ("loop", 3)}
+    of_the_pass = {"seed": ("loop", 3), "current_image": ("loop", 1), "current_mask": ("loop", 2)}
     begin = [
         Node("loop", "IterateLoop", {"image": ("view", 0), "mask": ("view", 1)}),
         Node("harmonizer", "LoadRoutedHarmonizer"),
-        Node("describe", "LocalDescribe", described_by() | seed, "Describe"),
+        Node("describe", "LocalDescribe", described_by() | of_the_pass, "Describe"),
         working_view(("loop", 1), ("loop", 2), size, "whole", "square", "What the model sees"),
     ]
     judge = [

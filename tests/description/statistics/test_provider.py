@@ -11,6 +11,7 @@ from diff_harmonization.description.statistics.provider import (
     alternatives,
     alternatives_towards,
     describe,
+    follow,
     shrink_importance,
 )
 from diff_harmonization.description.statistics.words import LEVELS
@@ -139,6 +140,16 @@ def test_looks_that_have_the_same_words_are_one_description(scene, mask):
     """Beyond the darkest word there is none."""
     black = moved(scene, mask, [-90.0, 0.0, 0.0])
     assert len(alternatives_towards(black, scene, mask, "car")) == 1
+
+
+def test_the_foregrounds_words_follow_the_object_until_they_ask_for_nothing(scene, mask):
+    composite = moved(scene, mask, [-30.0, 0.0, -25.0])
+    first = alternatives_towards(scene, composite, mask, "car")[0]
+    assert follow(first, composite, mask) == first and not first.settled
+    nearer = follow(first, composite.lerp(scene, 0.6), mask)
+    assert nearer.background == first.background
+    assert said(first.foreground, "lightness") < said(nearer.foreground, "lightness") <= 0
+    assert follow(first, scene, mask).settled
 
 
 @pytest.mark.parametrize(("value", "message"), [(0.0, "`mask`: .*empty"), (1.0, "`mask`: .*covers the whole")])

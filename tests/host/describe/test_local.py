@@ -40,6 +40,18 @@ def test_a_harmonizer_says_how_the_object_should_look(executor, composite, loads
     assert found["found"] != describe_locally(image, mask, "dog", "statistics")
 
 
+@pytest.mark.parametrize("harmonizer", [None, RoutedHarmonizer("lively", lively_network())])
+def test_the_current_picture_gives_the_foregrounds_words_alone(executor, composite, harmonizer):
+    image, mask = composite
+    black = torch.zeros(1, 30, 40, 3), torch.ones(30, 40)
+    plain, current = (
+        describe_locally(image, mask, "dog", "statistics", harmonizer=harmonizer, current=now)
+        for now in (None, (black[0][0], black[1]))
+    )
+    assert [each.background for each in current] == [each.background for each in plain]
+    assert all("dark" in each.foreground for each in current) and current != plain
+
+
 @pytest.mark.parametrize("provider", ["clip", "vlm"])
 def test_the_users_cancelling_ends_it_and_the_next_run_works(executor, composite, provider):
     model = {"clip": "clip", "vlm": "llava"}[provider]

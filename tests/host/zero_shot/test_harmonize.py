@@ -13,6 +13,7 @@ from tiny_models import tiny_clip, tiny_model, tiny_vae
 from diff_harmonization.core.errors import InputError, PassError
 from diff_harmonization.core.types import ImagingDescription
 from diff_harmonization.core.view import working_view
+from diff_harmonization.description.statistics.provider import describe, follow
 from diff_harmonization.host.loop import passes
 from diff_harmonization.host.network import HostNetwork
 from diff_harmonization.host.routed import harmonizer as routed
@@ -268,3 +269,16 @@ def test_a_proposal_of_another_size_is_refused(models, executor, picture):
             proposals=[("cut", image[:, :, :20])],
         )
     assert caught.value.parameter == "proposals"
+
+
+@pytest.mark.parametrize("follows", [True, False])
+@pytest.mark.parametrize("by_statistics", [True, False])
+def test_words_of_statistics_follow_the_object_and_others_stay(models, executor, picture, follows, by_statistics):
+    image, (mask, _) = picture
+    given = describe(image[0], mask, "cat") if by_statistics else WORDS[0]
+    policy, settings = LoopPolicy(k=1, max_passes=3, follow=follows), replace(SETTINGS, strength=3.0, amount=1.0)
+    run = run_harmonize(models, RisingScores(9, None), image, mask[None], [given], settings, policy, view_size=64)
+    said = run.states.descriptions[1:]
+    expected = [follow(given, before[0], run.view_mask[0]) for before in run.states.images[:-1]]
+    assert len(set(expected)) > 1, "the object changes"
+    assert list(said) == (expected if follows and by_statistics else [given] * 3)
