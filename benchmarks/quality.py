@@ -19,11 +19,13 @@ from ..mini.loader import load_mini
 from .baselines import PairMethod, color_transfer, nothing, oracle_mean, regression
 from .methods import (
     DOUBTING_LOOP,
+    FOLLOWING_LOOP,
     LOOP,
     LOOP_PASS,
     ONE_PASS,
     describe_by_statistics,
     describe_by_truth,
+    loop_towards,
     one_pass,
     whole_loop,
 )
@@ -39,8 +41,8 @@ def methods(photos: Path | None, loop: bool, oracle: bool) -> dict[str, PairMeth
 
     Args:
         photos: where the regression learns; None leaves it out.
-        loop: also the loop, by the paper's rules, and as the workflow `harmonize_one_node` runs it: with proposals,
-            margin and bound.
+        loop: also the loop: by the paper's rules; as the workflow `harmonize_loop` runs it, with words that lead to the
+            routed network's look and follow the object; as `harmonize_one_node` runs it, with proposals, too.
         oracle: also with words and means from the truth.
     """
     models, judge, harmonizer = Models(*load_mini()), load_evaluator(EMBEDDED), load_harmonizer(EMBEDDED)
@@ -59,6 +61,7 @@ def methods(photos: Path | None, loop: bool, oracle: bool) -> dict[str, PairMeth
         looped = whole_loop(models, judge, LOOP_PASS, LOOP)
         found |= {
             f"zero-shot, {passes}": looped,
+            f"zero-shot, {passes}, words follow": loop_towards(models, judge, LOOP_PASS, FOLLOWING_LOOP, harmonizer),
             "zero-shot loop with proposals": whole_loop(models, judge, LOOP_PASS, DOUBTING_LOOP, harmonizer),
             f"{ROUTED}, then {passes}": then(by_network[ROUTED], looped),
         }

@@ -5,7 +5,7 @@ import json
 import pytest
 from graphs import WORKFLOWS
 
-from diff_harmonization.benchmarks.methods import LOOP_PASS, ONE_PASS
+from diff_harmonization.benchmarks.methods import FOLLOWING_LOOP, LOOP_PASS, ONE_PASS
 from diff_harmonization.host.zero_shot.harmonize import VIEW_SIZE
 
 
@@ -28,3 +28,9 @@ def test_a_pass_has_the_settings_of_the_shipped_workflow(workflow, view, apply, 
     assert constants == {name: words[name] for name in constants} | {"fast": fast}
     if workflow == "harmonize_loop":
         assert graph["view"]["inputs"]["size"] == VIEW_SIZE
+        end = graph["end"]["inputs"]
+        assert (
+            end["margin"] == FOLLOWING_LOOP.margin
+            and end["plausible"]
+            and "current_image" in graph["describe"]["inputs"]
+        )

@@ -53,7 +53,7 @@ def one_node(composite, mask, per_timestep=0, **limits):
     graph["composite"]["inputs"]["image"], graph["mask"]["inputs"]["image"] = composite, mask
     add(graph, "describe", "ScriptedDescriptions", **describe_by_hand(graph))
     graph["apply"]["inputs"] |= {"descriptions": ["describe", 0], "steps": STEPS, "steps_per_timestep": per_timestep}
-    graph["apply"]["inputs"] |= {"fast": False}  # as the graph refines
+    graph["apply"]["inputs"] |= {"fast": False, "margin": 0.005}  # as the graph refines and doubts
     graph["apply"]["inputs"] |= limits
     return keep_bits(with_lists(graph, "apply", 3), passes=["apply", 2], result=["apply", 0])
 
@@ -124,7 +124,7 @@ def test_words_that_follow_the_object_are_the_same_in_the_graph_and_in_one_node(
     graph["invert"]["inputs"]["steps"] = box["apply"]["inputs"]["steps"] = STEPS
     graph["refine"]["inputs"]["steps_per_timestep"] = box["apply"]["inputs"]["steps_per_timestep"] = 0
     graph["end"]["inputs"] |= {"max_passes": 5}
-    box["apply"]["inputs"] |= {"max_passes": 5, "fast": False}
+    box["apply"]["inputs"] |= {"max_passes": 5, "fast": False, "margin": graph["end"]["inputs"]["margin"]}
     keep_bits(with_lists(graph, "end", 2), passes=["end", 1], result=["apply", 0])
     keep_bits(with_lists(box, "apply", 3), passes=["apply", 2], result=["apply", 0])
     (lists, pictures), (own_lists, own_pictures) = (results(server, server.run(each)) for each in (graph, box))

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...loop.policy import MARGIN
 from .models import SD15, SDXL
 
 
@@ -54,6 +53,7 @@ GEMINI = "Set the environment variable *GEMINI_API_KEY* before ComfyUI starts. T
 NAME_IT = "Describe: type the object's name, such as *tree*."
 CHECKPOINT = "Load Checkpoint: yours of SD1.5 or SD2."
 SDXL_CHECKPOINT = "Load Checkpoint: SDXL, or yours."
+FOLLOWING_MARGIN = 0.005  # words that follow the object come to rest in small steps, each of which gains little
 EMBEDDED = 64, 10, 0.7  # size, steps and strength, the embedded model's own tuning
 
 
@@ -111,7 +111,7 @@ def loop_graph(size: int, steps: int, strength: float, model: list[Node], handle
             "score": ("judge", 0),
             "first_score": ("first", 0),
             "description": ("describe", 0),
-            "margin": MARGIN,
+            "margin": FOLLOWING_MARGIN,
             "plausible": True,
         },
     )
