@@ -63,7 +63,12 @@ def test_the_loop_the_oracles_and_the_limit(run, pairs_folder, tmp_path):
     report = tmp_path / "scores.json"
     run(["quality", "--pairs", str(pairs_folder), "--limit", "1", "--json", str(report)], catch_exceptions=False)
     scores = json.loads(report.read_text())
-    loops = ["zero-shot, 6 passes", "zero-shot, 6 passes, words follow", "zero-shot loop with proposals", "routed, then 6 passes"]
+    loops = [
+        "zero-shot, 6 passes",
+        "zero-shot, 6 passes, words follow",
+        "zero-shot loop with proposals",
+        "routed, then 6 passes",
+    ]
     oracles = ["zero-shot, oracle words", "oracle mean"]
     assert list(scores) == [*METHODS, *loops, *oracles]
     assert all(len(rows) == 1 for rows in scores.values())

@@ -6,8 +6,8 @@ more than color strength and contrast, so a part of the objects is recolored tow
 every axis alike.
 
 An edit asks for what the picture does not show. Words that always agree with the picture are soon overruled by it: as
-soon as texture shows through the noise, it tells how strong colors and contrast are. So of many of the aimed
-recolorings the network sees only a part, and is to make the rest from the words.
+soon as texture shows through the noise, it tells how strong colors and contrast are. So the network sees many of the
+aimed recolorings half done or overdone, and is to make of them what the words name.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ from .looks import object_looks
 
 EMPTY_CAPTION, GENERIC_NAME = 0.1, 0.2
 RECOLOR = {"none": 0.1, "everything": 0.1, "object": 0.25, "aimed": 0.55}
-CONTRADICTED = 0.6  # share of the aimed recolorings of which a part alone is seen
+CONTRADICTED = 0.6  # share of the aimed recolorings that are not seen as far as they go
+SEEN = (0.0, 1.5)  # how far they are: a part, or too far, else the network would never learn when it is enough
 TERSE = 0.5  # share of these whose caption has the aimed words alone
 SPREAD = Spread(shift=(11.0, 4.5, 9.0), log_contrast=0.25, log_chroma=0.35)
-AIMED_WORDS = (1, 2)  # of different axes, that an aimed recoloring is told
+AIMED_WORDS = (1, 4)  # of different axes, that an aimed recoloring is told
 EXTENT = (0.7, 1.5)  # how far it goes, as a multiple of what its words say
 GAIN = (0.3, 3.0)  # the least and the greatest change of contrast and of color strength
 
@@ -88,7 +89,7 @@ def caption(name: str, offset: Tensor, generator: random.Random) -> str:
 
 
 def draw_aim(generator: random.Random) -> Tensor:
-    """A look [5] along AXES that one or two words name, each of another axis; 0 on the axes that nothing is said of."""
+    """A look [5] along AXES that a few words name, each of another axis; 0 on the axes that nothing is said of."""
     axes = generator.sample(sorted(LEVELS), generator.randint(*AIMED_WORDS))
     return offset_of([generator.choice(LEVELS[axis])[1] for axis in axes]) * generator.uniform(*EXTENT)
 
@@ -125,12 +126,12 @@ class Sampler:
         made = recolor(images, region, choose(torch.tensor([kind == "aimed" for kind in kinds]), *choices))
         offsets = self.offsets(made, masks, names)
         contradicted = [kind == "aimed" and dice.random() < CONTRADICTED for kind in kinds]
-        seen = torch.tensor([dice.random() if other else 1.0 for other in contradicted])
+        seen = torch.tensor([dice.uniform(*SEEN) if other else 1.0 for other in contradicted])
         captions = [
             caption(name, aim if other and dice.random() < TERSE else offset, dice)
             for name, aim, offset, other in zip(names, aims, offsets, contradicted, strict=True)
         ]
-        return made, torch.lerp(images, made, seen[:, None, None, None]), masks, captions
+        return made, torch.lerp(images, made, seen[:, None, None, None]).clamp(0, 1), masks, captions
 
     def offsets(self, images: Tensor, masks: Tensor, names: Sequence[str]) -> Tensor:
         """How far objects [B,5] look from what is usual, in units of the norms' scale."""

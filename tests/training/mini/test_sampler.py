@@ -11,6 +11,7 @@ from diff_harmonization.description.statistics.norms import load_norms
 from diff_harmonization.description.statistics.words import COMPOUNDS, SPELLED_OUT, offset_of
 from diff_harmonization.description.vocabulary import WORDS
 from diff_harmonization.training.crops import Crops
+from diff_harmonization.training.mini import sampler as sampler_module
 from diff_harmonization.training.mini.crops import SIZE
 from diff_harmonization.training.mini.looks import object_looks
 from diff_harmonization.training.mini.sampler import (
@@ -71,8 +72,8 @@ def test_aims_speak_of_every_axis_alike():
     dice = random.Random(0)
     aims = torch.stack([draw_aim(dice) for _ in range(500)])
     share = (aims != 0).float().mean(0)
-    assert share.min() > 0.2 and share.max() < 0.4
-    assert set((aims != 0).sum(1).tolist()) == {1, 2}
+    assert share.min() > 0.4 and share.max() < 0.6
+    assert set((aims != 0).sum(1).tolist()) == {1, 2, 3, 4}
 
 
 @pytest.mark.parametrize("axis", AXES)
@@ -110,8 +111,8 @@ def test_caption_words_tie_to_the_look(crops):
         assert correlation[index, index + 5] > 0.7, axis
 
 
-def test_the_network_sees_less_than_some_captions_say(crops):
-    """Of some objects what is seen lies on the way from the photo to what is described; the rest is seen as it is."""
+def test_the_network_sees_less_or_more_than_some_captions_say(crops):
+    """Of some objects what is seen is half done or overdone; the rest is seen as it is described."""
     sampler, mask = Sampler(crops, load_norms(), seed=3), box_mask(SIZE, SIZE, 16, 16, 32, 32) > 0
     described, shown, _, _ = sampler.batch(0, 60)
     apart = (described - shown).abs().amax((1, 2, 3)) > 0.02
@@ -119,6 +120,22 @@ def test_the_network_sees_less_than_some_captions_say(crops):
     beside = (described - shown).abs()[..., :12, :12]
     assert beside.max() < 1e-6, "words of an object change the object alone"
     assert (described - shown).abs()[apart][..., mask].mean() > 0.01
+    assert shown.min() >= 0 and shown.max() <= 1
+
+
+def test_what_is_overdone_lies_beyond_what_is_described(crops, monkeypatch):
+    """Not a wish in every square: clipped colors and black ones come to a stop."""
+    mask = box_mask(SIZE, SIZE, 16, 16, 32, 32) > 0
+
+    def lightness(seen):
+        monkeypatch.setattr(sampler_module, "SEEN", (seen, seen))
+        described, shown, _, _ = Sampler(crops, load_norms(), seed=3).batch(0, 60)
+        return (shown - described).abs()[..., mask].mean((1, 2)), shown[..., mask].mean((1, 2))
+
+    (off, less), (none, just), (too, more) = (lightness(seen) for seen in (0.5, 1.0, 1.5))
+    assert none.max() == 0 and (off > 0.02).sum() > 10 and (too > 0.02).sum() > 10
+    moved = off > 0.02
+    assert ((less - just) * (more - just) <= 0)[moved].float().mean() > 0.9, "to either side"
 
 
 def test_batches_depend_on_seed_and_step_alone(crops):
