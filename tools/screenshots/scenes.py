@@ -123,13 +123,14 @@ def routed() -> Graph:
 def loop() -> Graph:
     """A loop whose pass is the shortest there is: a weaker change by the routed network."""
     pass_ = {"flow": ["begin", 0], "image": ["apply", 0], "score": ["judge", 0], "first_score": ["first", 0]}
+    current = {"current_image": ["begin", 1], "current_mask": ["begin", 2]}
     return pictures() | {
         "view": node("WorkingView", image=IMAGE, mask=MASK, size=256),
         "evaluator": node("LoadHarmonyEvaluator", name="embedded"),
         "first": node("HarmonyScore", evaluator=["evaluator", 0], image=["view", 0], mask=["view", 1]),
         "begin": node("IterateLoop", image=["view", 0], mask=["view", 1]),
         "harmonizer": node("LoadRoutedHarmonizer", name="embedded"),
-        "describe": node("LocalDescribe", image=["begin", 1], mask=["begin", 2], object="tree", seed=["begin", 3]),
+        "describe": node("LocalDescribe", image=IMAGE, mask=MASK, object="tree", seed=["begin", 3], **current),
         "apply": node(
             "RoutedHarmonize", harmonizer=["harmonizer", 0], image=["begin", 1], mask=["begin", 2], strength=0.4
         ),
