@@ -23,7 +23,17 @@ from ..mini.loader import load_mini
 from ..plots.contact_sheet import CELL, plot_contact_sheet
 from .baselines import Method, nothing
 from .diffharmony import diffharmony
-from .methods import DOUBTING_LOOP, LOOP, LOOP_PASS, ONE_PASS, describe_by_statistics, one_pass, whole_loop
+from .methods import (
+    DOUBTING_LOOP,
+    FOLLOWING_LOOP,
+    LOOP,
+    LOOP_PASS,
+    ONE_PASS,
+    describe_by_statistics,
+    loop_towards,
+    one_pass,
+    whole_loop,
+)
 from .routed import routed
 from .vote_page import Shown, vote_page
 
@@ -37,6 +47,9 @@ METHODS: dict[str, Callable[[], Method]] = {
     "routed_judged": lambda: routed(load_harmonizer(EMBEDDED), load_evaluator(EMBEDDED)),
     "diffharmony": lambda: diffharmony(load_diffharmony()),
     "loop": lambda: whole_loop(Models(*load_mini()), load_evaluator(EMBEDDED), LOOP_PASS, LOOP),
+    "loop_following": lambda: loop_towards(
+        Models(*load_mini()), load_evaluator(EMBEDDED), LOOP_PASS, FOLLOWING_LOOP, load_harmonizer(EMBEDDED)
+    ),
     "one_box": lambda: whole_loop(
         Models(*load_mini()), load_evaluator(EMBEDDED), LOOP_PASS, DOUBTING_LOOP, load_harmonizer(EMBEDDED)
     ),
