@@ -87,8 +87,10 @@ def measure(
 
 def table(runs: Sequence[Run]) -> Table:
     """A row for each stop: PSNR, fMSE, the latter against doing nothing, and how often the composite stayed."""
-    columns = ("stopped after", "PSNR, dB", "fMSE", *HEADERS, "composite kept")
-    drawn = Table(*columns, title=f"Loop, n={len(runs)}", caption=CAPTION)
+    columns = ("stopped after", "PSNR, dB", "fMSE", *HEADERS, "kept")
+    drawn = Table(
+        *columns, title=f"Loop, n={len(runs)}", caption=f"{CAPTION} kept: pairs whose composite is the answer."
+    )
     untouched = [r.results[NOTHING] for r in runs]
     for name in runs[0].results:
         scores = [r.results[name] for r in runs]

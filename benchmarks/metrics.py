@@ -12,10 +12,11 @@ from torch import Tensor
 BINS = ((0.0, 0.05), (0.05, 0.15), (0.15, 1.0))  # of the foreground's share of the picture
 VISIBLY_WORSE = 100.0  # a rise of fMSE above this counts; ten of the 255 levels, squared
 HIGH = 95  # percentile of the pairs' fMSE ratios
-HEADERS = ("fMSE ratio", "visibly worse", f"ratio, {HIGH}th percentile")  # of AgainstNothing.cells
+HEADERS = ("fMSE ratio", "visibly worse", f"ratio, {HIGH}th percentile", "worst")  # of AgainstNothing.cells
 CAPTION = (
     f"visibly worse: pairs whose fMSE is more than {VISIBLY_WORSE:.0f} above that of doing nothing. "
-    f"ratio, {HIGH}th percentile: for {HIGH} of 100 pairs fMSE is at most so many times that of doing nothing."
+    f"ratio, {HIGH}th percentile: for {HIGH} of 100 pairs fMSE is at most so many times that of doing nothing. "
+    "worst: the greatest rise of a pair's fMSE above that of doing nothing."
 )
 
 
@@ -34,11 +35,13 @@ class AgainstNothing:
     ratio: float | None  # of the two mean fMSE
     visibly_worse: int  # pairs whose fMSE rises by more than VISIBLY_WORSE
     high_ratio: float | None  # percentile HIGH of the pairs' own ratios; pairs where doing nothing has 0 are left out
+    worst: float  # the greatest rise of a pair's fMSE; below 0 where all fall
 
-    def cells(self) -> tuple[str, str, str]:
+    def cells(self) -> tuple[str, str, str, str]:
         """A row of a table, under HEADERS."""
         share = 100 * self.visibly_worse / self.pairs
-        return _times(self.ratio), f"{self.visibly_worse} ({share:.0f}%)", _times(self.high_ratio)
+        worse = f"{self.visibly_worse} ({share:.0f}%)"
+        return _times(self.ratio), worse, _times(self.high_ratio), f"{self.worst:+,.0f}"
 
 
 def score(result: Tensor, truth: Tensor, mask: Tensor) -> Score:
@@ -77,6 +80,7 @@ def against_nothing(scores: Sequence[Score], untouched: Sequence[Score]) -> Agai
         ratio=total / base_total if base_total else None,
         visibly_worse=sum(own - base > VISIBLY_WORSE for own, base in both),
         high_ratio=float(np.percentile(ratios, HIGH)) if ratios else None,
+        worst=max(own - base for own, base in both),
     )
 
 

@@ -82,9 +82,9 @@ def test_the_table_of_a_file_counts_the_pictures_that_a_pass_made_worse(tmp_path
     drawn = loop.table(loop.read_json(file))
     rows = {name: row for name, *row in zip(*(column.cells for column in drawn.columns), strict=True)}
     assert rows == {
-        loop.NOTHING: ["30.00", "200", "1.00x", "0 (0%)", "1.00x", "1"],
-        loop.FIRST: ["28.00", "350", "1.75x", "1 (100%)", "1.75x", "0"],
-        loop.FINAL: ["30.00", "200", "1.00x", "0 (0%)", "1.00x", "1"],
+        loop.NOTHING: ["30.00", "200", "1.00x", "0 (0%)", "1.00x", "+0", "1"],
+        loop.FIRST: ["28.00", "350", "1.75x", "1 (100%)", "1.75x", "+150", "0"],
+        loop.FINAL: ["30.00", "200", "1.00x", "0 (0%)", "1.00x", "+0", "1"],
     }
 
 

@@ -66,8 +66,8 @@ def scores(*fmse: float) -> list[Score]:
 
 def test_a_good_mean_does_not_hide_what_it_made_worse():
     compared = against_nothing(scores(0, 0, 350), scores(1000, 1000, 100))
-    assert compared == AgainstNothing(3, pytest.approx(350 / 2100), 1, pytest.approx(0.9 * 3.5))
-    assert compared.cells() == ("0.17x", "1 (33%)", "3.15x")
+    assert compared == AgainstNothing(3, pytest.approx(350 / 2100), 1, pytest.approx(0.9 * 3.5), 250)
+    assert compared.cells() == ("0.17x", "1 (33%)", "3.15x", "+250")
 
 
 @pytest.mark.parametrize(("fmse", "worse"), [(500, 0), (600, 0), (600.5, 1), (300, 0)])
@@ -88,16 +88,22 @@ def test_the_worst_of_a_hundred_pairs_are_beyond_the_percentile():
 
 
 def test_doing_nothing_is_no_worse_than_itself():
-    assert against_nothing(scores(10, 2000), scores(10, 2000)).cells() == ("1.00x", "0 (0%)", "1.00x")
+    assert against_nothing(scores(10, 2000), scores(10, 2000)).cells() == ("1.00x", "0 (0%)", "1.00x", "+0")
 
 
 def test_a_pair_that_needed_nothing_has_no_ratio_but_can_be_made_worse():
     compared = against_nothing(scores(400, 50, 0), scores(0, 100, 0))
-    assert compared == AgainstNothing(3, 4.5, 1, 0.5)
+    assert compared == AgainstNothing(3, 4.5, 1, 0.5, 400)
 
 
 def test_pairs_that_all_needed_nothing_leave_the_ratios_out():
-    assert against_nothing(scores(400, 0), scores(0, 0)).cells() == ("-", "1 (50%)", "-")
+    assert against_nothing(scores(400, 0), scores(0, 0)).cells() == ("-", "1 (50%)", "-", "+400")
+
+
+def test_the_worst_pair_is_the_one_that_rises_most():
+    compared = against_nothing(scores(100, 1600, 20), scores(90, 100, 3000))
+    assert compared.worst == 1500 and compared.cells()[-1] == "+1,500"
+    assert against_nothing(scores(10), scores(60)).cells()[-1] == "-50"
 
 
 def test_there_is_a_header_for_each_cell():

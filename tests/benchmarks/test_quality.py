@@ -107,7 +107,7 @@ def read_table(drawn):
 
 def test_the_table_compares_pairs_of_the_same_id():
     nothing_row, method_row = read_table(table(ROWS))
-    assert list(nothing_row.values()) == ["nothing", "30.00", "20", "400", "1.00x", "0 (0%)", "1.00x"]
+    assert list(nothing_row.values()) == ["nothing", "30.00", "20", "400", "1.00x", "0 (0%)", "1.00x", "+0"]
     assert method_row == {
         "method": "method",
         "PSNR, dB": "31.00",
@@ -116,6 +116,7 @@ def test_the_table_compares_pairs_of_the_same_id():
         "fMSE ratio": "0.42x",
         "visibly worse": "1 (33%)",
         "ratio, 95th percentile": "3.30x",
+        "worst": "+250",
     }
 
 
