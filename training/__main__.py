@@ -94,6 +94,12 @@ def evaluator(
     ] = EvaluatorSettings.coarse_share,
     learning_rate: float = EvaluatorSettings.learning_rate,
     per_photo: Annotated[int, typer.Option(help="Squares cut from each photo.")] = EvaluatorSettings.per_photo,
+    proposers: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            help="Files of `routed --half 0` and `--half 1`: learn to choose how much of their changes to make."
+        ),
+    ] = None,
     seed: Seed = EvaluatorSettings.seed,
     minutes: Minutes = EvaluatorSettings.minutes,
 ) -> None:
@@ -111,6 +117,7 @@ def evaluator(
             coarse_share=coarse_share,
             learning_rate=learning_rate,
             per_photo=per_photo,
+            proposers=proposers,
             seed=seed,
             minutes=minutes,
         )
@@ -127,6 +134,13 @@ def routed(
     transformer: Annotated[
         bool, typer.Option(help="Semantic routed transformer blocks (the paper's STB), else plain convolutions.")
     ] = RoutedSettings.transformer,
+    half: Annotated[
+        int | None,
+        typer.Option(min=0, max=1, help="Learn from one half of the photos only, 0 or 1: for `evaluator --proposers`."),
+    ] = None,
+    initial_backbone: Annotated[
+        Path | None, typer.Option(help="ImageNet weights of EfficientNet-Lite0, in place of the evaluator's encoder.")
+    ] = None,
     initial: Initial = None,
     steps: int = RoutedSettings.steps,
     batch: Annotated[int, typer.Option(help="Pictures in a batch.")] = RoutedSettings.batch,
@@ -138,17 +152,20 @@ def routed(
     """Train the embedded routed harmonizer. Needs no ComfyUI."""
     from .routed.train import train
 
-    settings = RoutedSettings(
-        importance=importance,
-        transformer=transformer,
-        initial=initial,
-        steps=steps,
-        batch=batch,
-        learning_rate=learning_rate,
-        per_photo=per_photo,
-        seed=seed,
-        minutes=minutes,
-    )
+    with _refusals():
+        settings = RoutedSettings(
+            importance=importance,
+            transformer=transformer,
+            half=half,  # pyright: ignore[reportArgumentType]
+            initial_backbone=initial_backbone,
+            initial=initial,
+            steps=steps,
+            batch=batch,
+            learning_rate=learning_rate,
+            per_photo=per_photo,
+            seed=seed,
+            minutes=minutes,
+        )
     train(photos, work, settings)
 
 

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from ..core.errors import InputError
 
 Architecture = Literal["lite0", "resnet50"]
+Half = Literal[0, 1]  # of the photos, see `halves`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,8 @@ class EvaluatorSettings:
     steps: int = 2000
     groups: int = 18  # photos in a batch
     made: Path | None = None  # a data set in iHarmony4's layout, whose composites take the place of recolorings
+    # Weights of the routed harmonizers of the first and of the second half; each proposes for the photos of the other.
+    proposers: tuple[Path, Path] | None = None
     coarse_share: float = 0.7  # of the steps, from the first, at half the side
     learning_rate: float = 5e-4
     per_photo: int = 3  # squares cut from each photo
@@ -57,10 +60,16 @@ class EvaluatorSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RoutedSettings:
-    """Of the routed harmonizer's training."""
+    """Of the routed harmonizer's training.
+
+    Raises:
+        InputError: for a half that would begin with an encoder that knows both.
+    """
 
     importance: bool = True  # routing by who looks like the object (ISEM)
     transformer: bool = True  # semantic routed transformer blocks (STB), else plain ones
+    half: Half | None = None  # learn from one half of the photos only
+    initial_backbone: Path | None = None  # ImageNet weights of EfficientNet-Lite0; None: the evaluator's encoder
     initial: Path | None = None  # exported weights to start from, where there is no checkpoint
     steps: int = 12000
     batch: int = 24  # pictures
@@ -68,6 +77,12 @@ class RoutedSettings:
     per_photo: int = 4  # squares cut around each object
     seed: int = 1  # of the batches
     minutes: float = math.inf
+
+    def __post_init__(self) -> None:
+        if self.half is not None and self.initial is None and self.initial_backbone is None:
+            raise InputError(
+                "half", "the evaluator's encoder has seen both halves. Give initial_backbone, which has seen neither."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

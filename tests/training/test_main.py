@@ -44,12 +44,14 @@ def test_a_command_without_options_has_the_settings_defaults(run, trained, tmp_p
 @pytest.mark.parametrize(("name", "kind"), COMMANDS)
 def test_every_setting_is_an_option(run, trained, tmp_path, name, kind):
     others = {"architecture": "lite0", "initial": tmp_path / "a.safetensors", "initial_backbone": tmp_path / "b.pth"}
-    others |= {"importance": False, "transformer": False, "made": tmp_path / "set"}
+    others |= {"importance": False, "transformer": False, "made": tmp_path / "set", "half": 1}
+    others |= {"proposers": (tmp_path / "0.safetensors", tmp_path / "1.safetensors")}
     values = {field: others.get(field, 7) for field in vars(kind())}
     options = []
     for field, value in values.items():
         option = field.replace("_", "-")
-        options += [f"--no-{option}"] if value is False else [f"--{option}", value]
+        given = value if isinstance(value, tuple) else (value,)
+        options += [f"--no-{option}"] if value is False else [f"--{option}", *given]
     result = run(name, "--photos", tmp_path, "--work", tmp_path, *options)
     assert result.exit_code == 0, result.output
     assert trained == [(tmp_path, tmp_path, kind(**values))]

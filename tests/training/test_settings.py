@@ -5,7 +5,7 @@ import pytest
 
 from diff_harmonization.core.errors import InputError
 from diff_harmonization.evaluator.checkpoint import NETWORKS
-from diff_harmonization.training.settings import Architecture, EvaluatorSettings
+from diff_harmonization.training.settings import Architecture, EvaluatorSettings, RoutedSettings
 
 
 def test_the_architectures_are_those_that_can_be_read():
@@ -25,3 +25,9 @@ def test_a_backbone_for_another_architecture():
 def test_a_batch_needs_both_kinds_of_versions():
     with pytest.raises(InputError, match="`groups`: got 1, expected at least 2"):
         EvaluatorSettings(groups=1)
+
+
+def test_a_half_does_not_begin_with_an_encoder_that_knows_both():
+    with pytest.raises(InputError, match="`half`: .*initial_backbone"):
+        RoutedSettings(half=0)
+    assert RoutedSettings(half=1, initial_backbone=Path("a.pth")).half == 1

@@ -24,12 +24,14 @@ from ...methods.routed.instances import load_backbone
 from ..crops import Crops, cached_crops
 from ..files import weights_of, write_weights
 from ..routed.crops import cut_crops as cut_routed_crops
+from ..routed.crops import training_photos
 from ..runner import Run, RunSettings, parameter_count, training_device
 from ..runner import train as run_training
 from ..schedules import warmup_on_cosine
-from ..settings import EvaluatorSettings
+from ..settings import EvaluatorSettings, Half
+from .choices import ChoiceSampler, Tried
 from .crops import cut_crops
-from .losses import order_loss, soft_label_loss
+from .losses import choice_loss, order_loss, soft_label_loss
 from .made import MadeSampler, made_crops
 from .proposals import ProposalSampler
 from .sampler import Sampler, VersionSampler
@@ -37,6 +39,7 @@ from .sampler import Sampler, VersionSampler
 logger = logging.getLogger(__name__)
 
 PROPOSALS = 0.5  # share of the photos of a batch that come in versions that the harmonizer proposes
+CHOICES = 0.8  # composites to choose a change for, over the photos of a batch, which they come beside
 NEW_LAYERS = ("head.", "body.conv_stem.", "conv1.", "fc.")  # the classes and the mask's channel: new
 NEW_LAYERS_PACE = 3.0
 AVERAGE_DECAY, GRADIENT_NORM = 0.997, 5.0
@@ -65,8 +68,14 @@ def train(photos: Path, work: Path, settings: EvaluatorSettings) -> None:
     if settings.initial is None and not checkpoint.is_file():
         calibrate(network, batches.coarse, settings.groups)
 
+    choices = open_choices(photos, work, settings)
+
     def losses(step: int) -> dict[str, Tensor]:
-        return losses_of(network, *(values.to(device) for values in batches(step)))
+        inputs, labels = (values.to(device) for values in batches(step))
+        if choices is None:
+            return losses_of(network, inputs, labels)
+        tried = choices.batch(step, int(CHOICES * settings.groups), inputs.shape[-1])
+        return losses_of(network, inputs, labels, *(values.to(device) for values in tried))
 
     run_training(
         start_run(network, settings),
@@ -100,6 +109,8 @@ class Batches:
 def open_batches(crops: Crops, photos: Path, work: Path, settings: EvaluatorSettings, reduction: int) -> Batches:
     """Recolored photos and what the harmonizer proposes for them; or, if the settings name a data set, its composites.
 
+    With proposers there are recolored photos alone: their proposals are in `open_choices`.
+
     Args:
         crops: of `read_crops`.
         photos, work, settings: see `train`.
@@ -108,12 +119,30 @@ def open_batches(crops: Crops, photos: Path, work: Path, settings: EvaluatorSett
     if settings.made is not None:
         made = made_crops(pairs(read_samples(settings.made, "train"), None), crops, reduction, settings.per_photo)
         return Batches(MadeSampler(made.halved(), settings.seed), MadeSampler(made, settings.seed), None, settings)
+    if settings.proposers is not None:
+        return Batches(Sampler(crops.halved(), settings.seed), Sampler(crops, settings.seed), None, settings)
     proposals = ProposalSampler(
         read_proposal_crops(photos, work, settings.per_photo),
         read_harmonizer(shipped_weights(HARMONIZER)),
         settings.seed,
     )
     return Batches(Sampler(crops.halved(), settings.seed), Sampler(crops, settings.seed), proposals, settings)
+
+
+def open_choices(photos: Path, work: Path, settings: EvaluatorSettings) -> ChoiceSampler | None:
+    """What the proposers propose for photos that they have not seen, if the settings name proposers.
+
+    Args:
+        photos, work, settings: see `train`.
+    """
+    if settings.proposers is None:
+        return None
+    first, second = (read_harmonizer(file) for file in settings.proposers)
+    tried = [
+        Tried(read_half_crops(photos, work, half, settings.per_photo), network)
+        for half, network in ((0, second), (1, first))
+    ]
+    return ChoiceSampler(tried, settings.seed)
 
 
 def start_run(network: HarmonyNetwork, settings: EvaluatorSettings) -> Run:
@@ -133,10 +162,19 @@ def start_run(network: HarmonyNetwork, settings: EvaluatorSettings) -> Run:
     )
 
 
-def losses_of(network: HarmonyNetwork, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """The two terms that are made smaller, of a batch of the sampler."""
-    logits = network.classify(inputs)
-    return {"label loss": soft_label_loss(logits, labels), "order loss": order_loss(logits, labels)}
+def losses_of(
+    network: HarmonyNetwork, inputs: Tensor, labels: Tensor, tried: Tensor | None = None, costs: Tensor | None = None
+) -> dict[str, Tensor]:
+    """The terms that are made smaller, of a batch of the sampler, and of choices beside it if there are some."""
+    if tried is None or costs is None:
+        logits = network.classify(inputs)
+        return {"label loss": soft_label_loss(logits, labels), "order loss": order_loss(logits, labels)}
+    logits, theirs = network.classify(torch.cat((inputs, tried))).split((len(inputs), len(tried)))
+    return {
+        "label loss": soft_label_loss(logits, labels),
+        "order loss": order_loss(logits, labels),
+        "choice loss": choice_loss(theirs, costs),
+    }
 
 
 def read_crops(photos: Path, work: Path, reduction: int, per_photo: int) -> Crops:
@@ -152,6 +190,14 @@ def read_proposal_crops(photos: Path, work: Path, per_photo: int) -> Crops:
     return cached_crops(
         work / f"proposal-squares-{per_photo}.pt",
         lambda: cut_routed_crops(read_photos(photos, "evaluator_train"), load_backbone(), per_photo, random.Random(0)),
+    )
+
+
+def read_half_crops(photos: Path, work: Path, half: Half, per_photo: int) -> Crops:
+    """The squares of one half of the photos, from the folder `work` when they were cut before."""
+    return cached_crops(
+        work / f"half-{half}-squares-{per_photo}.pt",
+        lambda: cut_routed_crops(training_photos(photos, half), load_backbone(), per_photo, random.Random(0)),
     )
 
 

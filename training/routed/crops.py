@@ -19,6 +19,8 @@ from ...methods.routed.instances import Instances, embed, find_instances, small_
 from ...methods.routed.similarity import importance_map
 from ..crops import Crops, join_squares
 from ..evaluator.crops import SHARES, random_square
+from ..halves import halves
+from ..settings import Half
 
 SEGMENT = "segment"  # the name of objects that are a part of a photo, found by instances
 SEGMENT_SHARES = 0.01, 0.3  # of the picture: the least and the most
@@ -109,11 +111,17 @@ def _resized(plane: Tensor, image: Tensor) -> Tensor:
     return interpolate(plane[None, None], image.shape[:2], mode="bilinear", align_corners=False)[0, 0]
 
 
-def training_photos(folder: Path) -> list[Photo]:
+def training_photos(folder: Path, half: Half | None = None) -> list[Photo]:
     """The natural photos that no benchmark sets aside, and the composites that not even the evaluator does.
+
+    Args:
+        folder: photo set.
+        half: only that half of the natural photos that the evaluator learns from, see `halves`.
 
     Raises:
         FileNotFoundError: when the folder has no index.csv.
     """
+    if half is not None:
+        return halves([photo for photo in read_photos(folder, "evaluator_train") if photo.natural])[half]
     natural = [photo for photo in read_photos(folder, "train") if photo.natural]
     return natural + [photo for photo in read_photos(folder, "evaluator_train") if not photo.natural]

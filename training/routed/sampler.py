@@ -30,7 +30,9 @@ SHARES = {
 }
 SECOND = 0.2  # share of the pictures that a second family changes too, at half the strength
 MOST_STRENGTH = 1.7  # strengths are drawn evenly from 0 to this
-GRADED, MOST_GRADED = 0.6, 1.25  # share of the photos that are graded as a whole first, and the strength
+# Share of the photos that are graded as a whole first, and the most strength. A network knows its photos by heart;
+# those that are nearly all graded, and more, it knows less well.
+GRADED, MUCH_GRADED = (0.6, 1.25), (0.9, 1.4)
 OBJECTS = 0.7  # share of the squares around named objects; the others are around parts of photos
 
 
@@ -49,8 +51,8 @@ class Batch:
 class Sampler:
     """Endless batches from precomputed squares; its state is a seed and a step."""
 
-    def __init__(self, crops: Crops, seed: int) -> None:
-        self.crops, self.seed = crops, seed
+    def __init__(self, crops: Crops, seed: int, graded: tuple[float, float] = GRADED) -> None:
+        self.crops, self.seed, self.graded = crops, seed, graded
         named = torch.tensor([name != SEGMENT for name in crops.objects])
         self.weights = torch.where(named, OBJECTS / named.sum(), (1 - OBJECTS) / (~named).sum().clamp_min(1))
         self.alike: dict[str, list[int]] = {name: [] for name in crops.objects}
@@ -66,7 +68,7 @@ class Sampler:
         flip = torch.rand(size, generator=generator) < 0.5
         truth[flip], planes[flip] = truth[flip].flip(-1), planes[flip].flip(-1)
         mask, importance = planes[:, :1], planes[:, 1:]
-        truth = _graded(truth, generator, dice)
+        truth = _graded(truth, self.graded, generator, dice)
         composite = self._recolored(truth, mask, rows, generator, dice)
         seen = torch.stack([degrade(image, generator) for image in composite])
         seen_mask = torch.cat([with_moved_edge(plane[None], dice.random()) for plane in mask])
@@ -111,11 +113,11 @@ class Sampler:
         return region_statistics(to_lab(images), planes[:, :1])
 
 
-def _graded(image: Tensor, generator: torch.Generator, dice: random.Random) -> Tensor:
+def _graded(image: Tensor, graded: tuple[float, float], generator: torch.Generator, dice: random.Random) -> Tensor:
     """Photos [B,3,S,S], some of which are graded as a whole: scenes at dusk, in snow, under neon."""
-    everything = torch.ones_like(image[:, :1])
-    strength = MOST_GRADED * torch.rand((len(image), 1, 1, 1), generator=generator)
-    strength *= torch.tensor([dice.random() < GRADED for _ in image])[:, None, None, None]
+    everything, (share, most) = torch.ones_like(image[:, :1]), graded
+    strength = most * torch.rand((len(image), 1, 1, 1), generator=generator)
+    strength *= torch.tensor([dice.random() < share for _ in image])[:, None, None, None]
     kinds = dice.choices(GRADES, k=len(image))
     out = image.clone()
     for kind in GRADES:

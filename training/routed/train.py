@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ...core.efficientnet import widened_state
 from ...core.errors import InputError
 from ...core.weights import shipped_weights
 from ...evaluator.checkpoint import MANIFEST as EVALUATOR
@@ -25,7 +26,7 @@ from ..schedules import warmup_then_cosine
 from ..settings import RoutedSettings
 from .crops import cut_crops, training_photos
 from .losses import losses
-from .sampler import Batch, Sampler
+from .sampler import GRADED, MUCH_GRADED, Batch, Sampler
 
 logger = logging.getLogger(__name__)
 
@@ -53,9 +54,11 @@ def train(photos: Path, work: Path, settings: RoutedSettings) -> None:
     network = start(settings).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     crops = cached_crops(
         work / f"squares-{settings.per_photo}.pt",
-        lambda: cut_crops(training_photos(photos), load_backbone(), settings.per_photo, random.Random(0)),
+        lambda: cut_crops(
+            training_photos(photos, settings.half), load_backbone(), settings.per_photo, random.Random(0)
+        ),
     )
-    sampler = Sampler(crops, settings.seed)
+    sampler = Sampler(crops, settings.seed, GRADED if settings.half is None else MUCH_GRADED)
     logger.info("%s, %d squares", parameter_count(network), len(crops.objects))
 
     def step_losses(step: int) -> dict[str, Tensor]:
@@ -71,7 +74,7 @@ def train(photos: Path, work: Path, settings: RoutedSettings) -> None:
 
 
 def start(settings: RoutedSettings) -> RoutedNetwork:
-    """The network before its first step: from exported weights, else with the embedded evaluator's encoder.
+    """The network before its first step: from exported weights, else with a backbone's or the evaluator's encoder.
 
     Raises:
         InputError: when the weights are of another network, or of another architecture than the settings.
@@ -84,7 +87,12 @@ def start(settings: RoutedSettings) -> RoutedNetwork:
                 "initial", f"{settings.initial.name} is of {network.architecture}, expected {architecture}."
             )
         return network
-    network, judge = RoutedNetwork(architecture), load_file(shipped_weights(EVALUATOR))
+    network = RoutedNetwork(architecture)
+    if settings.initial_backbone is not None:
+        published = torch.load(settings.initial_backbone, weights_only=True, map_location="cpu")
+        network.body.load_state_dict(widened_state(network.body, published))
+        return network
+    judge = load_file(shipped_weights(EVALUATOR))
     body = {name: value.float() for name, value in judge.items() if name.startswith("body.")}
     network.load_state_dict(network.state_dict() | body)
     return network

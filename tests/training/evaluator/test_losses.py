@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from diff_harmonization.training.evaluator.losses import order_loss, soft_label_loss
+from diff_harmonization.training.evaluator.losses import CHOICE_WEIGHT, choice_loss, order_loss, soft_label_loss
 
 
 def test_the_label_loss_is_least_at_the_label():
@@ -33,3 +33,23 @@ def test_equal_labels_want_equal_scores():
     losses = [order_loss(logits_of(margins), labels) for margins in ([0.0, 0.0], [1.0, 0.0], [0.0, 1.0])]
     assert losses[0] < losses[1]
     assert losses[1].item() == pytest.approx(losses[2].item())
+
+
+def test_the_choice_loss_is_what_the_wrong_choice_costs_more():
+    costs = torch.tensor([[0.5, 0.2, 0.9], [0.0, 0.3, 0.1]])
+    right, wrong = logits_of([0.0, 9.0, 0.0, 9.0, 0.0, 0.0]), logits_of([0.0, 0.0, 9.0, 0.0, 9.0, 0.0])
+    assert choice_loss(right, costs).item() == pytest.approx(0, abs=1e-5)
+    assert choice_loss(wrong, costs).item() == pytest.approx(CHOICE_WEIGHT * (0.7 + 0.3) / 2, abs=1e-5)
+
+
+def test_the_choice_loss_compares_the_versions_of_one_composite_alone():
+    costs = torch.tensor([[0.5, 0.2], [0.0, 0.3]])
+    margins = [0.3, 0.1, -0.2, 0.1]
+    elsewhere = logits_of(margins) + logits_of([0.0, 0.0, 50.0, 50.0])
+    assert torch.allclose(choice_loss(elsewhere, costs), choice_loss(logits_of(margins), costs), atol=1e-5)
+
+
+def test_versions_that_cost_the_same_teach_nothing():
+    logits = logits_of([0.4, -0.3]).requires_grad_()
+    choice_loss(logits, torch.tensor([[0.2, 0.2]])).backward()
+    assert logits.grad.abs().max() < 1e-7

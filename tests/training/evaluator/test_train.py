@@ -1,12 +1,15 @@
 import pytest
 import torch
 from published import published
+from routed_networks import lively_network
 from safetensors.torch import load_file, save_file
 
 from diff_harmonization.core.efficientnet import EfficientNetLite0
 from diff_harmonization.evaluator.checkpoint import read_network, read_state
 from diff_harmonization.evaluator.networks import RegionNetwork, ResNet50
 from diff_harmonization.training.evaluator import train
+from diff_harmonization.training.files import weights_of, write_weights
+from diff_harmonization.training.routed.crops import training_photos
 from diff_harmonization.training.settings import EvaluatorSettings
 
 OPTIONS = {"steps": 2, "groups": 2, "per_photo": 2}
@@ -117,3 +120,37 @@ def test_calibration_measures_the_data_and_then_stays(photo_set, tmp_path):
     before = norm.running_mean.clone()
     train.start_run(network, EvaluatorSettings()).learn(train.losses_of(network, *sampler.batch(2, 4)))
     assert torch.equal(norm.running_mean, before)
+
+
+@pytest.fixture(scope="module")
+def proposers(tmp_path_factory):
+    """Files of two networks that differ."""
+    folder = tmp_path_factory.mktemp("proposers")
+    files = folder / "0.safetensors", folder / "1.safetensors"
+    for file, scale in zip(files, (1.0, 0.5), strict=True):
+        state = weights_of(lively_network())
+        write_weights(state | {"head.5.weight": scale * state["head.5.weight"]}, file)
+    return files
+
+
+def test_a_judge_of_choices_can_be_trained(photo_set, tmp_path, proposers, work):
+    run(photo_set, tmp_path, proposers=proposers)
+    before, after = state(work[0])["network"], state(tmp_path)["network"]
+    assert not torch.equal(before["head.3.weight"], after["head.3.weight"])
+    for half in (0, 1):
+        squares = torch.load(tmp_path / f"half-{half}-squares-2.pt", weights_only=True)
+        assert set(squares["ids"]) == {photo.id for photo in training_photos(photo_set, half)}
+
+
+def test_each_proposer_is_tried_on_the_other_half(photo_set, tmp_path, proposers):
+    choices = train.open_choices(photo_set, tmp_path, EvaluatorSettings(**OPTIONS, proposers=proposers))
+    for half, sampler in enumerate(choices.samplers):
+        assert set(sampler.crops.ids) == {photo.id for photo in training_photos(photo_set, half)}
+    asked = [network.state_dict()["head.5.weight"] for network in choices.networks]
+    written = [load_file(file)["head.5.weight"].float() for file in proposers]
+    assert torch.equal(asked[0], written[1]) and torch.equal(asked[1], written[0])
+    assert not torch.equal(*written)
+
+
+def test_without_proposers_there_are_no_choices(photo_set, tmp_path):
+    assert train.open_choices(photo_set, tmp_path, EvaluatorSettings(**OPTIONS)) is None

@@ -10,7 +10,7 @@ from diff_harmonization.data.recoloring.lab import to_lab
 from diff_harmonization.methods.routed.network import SIDE
 from diff_harmonization.training.routed import sampler as module
 from diff_harmonization.training.routed.crops import SEGMENT
-from diff_harmonization.training.routed.sampler import LOOK, OBJECTS, SHARES, Sampler
+from diff_harmonization.training.routed.sampler import GRADED, LOOK, MUCH_GRADED, OBJECTS, SHARES, Sampler
 
 
 def test_a_batch(sampler):
@@ -73,9 +73,9 @@ def test_the_mask_that_the_network_sees_has_a_moved_edge(sampler):
     assert 0.3 < sum(moved) / len(moved) < 0.9
 
 
-def test_everything_of_a_square_is_mirrored_together(sampler, monkeypatch):
+def test_everything_of_a_square_is_mirrored_together(routed_crops):
     """Without grades each truth with its planes is one of the squares, or the mirror image of one."""
-    monkeypatch.setattr(module, "GRADED", 0.0)
+    sampler = Sampler(routed_crops, 0, (0.0, 1.0))
     squares = torch.cat(sampler.crops.squares(range(len(sampler.crops.objects))), dim=1)
     flips = []
     for step in range(3):
@@ -87,15 +87,20 @@ def test_everything_of_a_square_is_mirrored_together(sampler, monkeypatch):
     assert 5 < sum(flips) < 19
 
 
-def test_whole_photos_are_graded(sampler, monkeypatch):
-    graded = [sampler.batch(step, 8) for step in range(4)]
-    monkeypatch.setattr(module, "GRADED", 0.0)
-    plain = [sampler.batch(step, 8) for step in range(4)]
-    changes = torch.cat(
-        [(one.truth - other.truth).abs().mean((1, 2, 3)) for one, other in zip(graded, plain, strict=True)]
+def test_whole_photos_are_graded(routed_crops):
+    plain, some, most = (
+        [Sampler(routed_crops, 0, graded).batch(step, 8) for step in range(4)]
+        for graded in ((0.0, 1.0), GRADED, MUCH_GRADED)
     )
-    assert 0.35 < (changes > 0.01).float().mean() < 0.85
-    assert torch.equal(graded[0].mask, plain[0].mask)
+    assert 0.35 < changed(some, plain) < changed(most, plain) < 1
+    assert torch.equal(some[0].mask, plain[0].mask)
+
+
+def changed(batches, others):
+    """Share of the photos that differ."""
+    pairs = zip(batches, others, strict=True)
+    means = torch.cat([(one.truth - other.truth).abs().mean((1, 2, 3)) for one, other in pairs])
+    return (means > 0.01).float().mean().item()
 
 
 def test_most_squares_are_around_named_objects(sampler):

@@ -1,13 +1,16 @@
 import pytest
 import torch
+from published import published
 from routed_networks import ARCHITECTURES, lively_network
 from safetensors.torch import load_file, save_file
 
+from diff_harmonization.core.efficientnet import EfficientNetLite0
 from diff_harmonization.core.weights import shipped_weights
 from diff_harmonization.methods.routed.checkpoint import read_network
 from diff_harmonization.methods.routed.network import Architecture, RoutedNetwork
 from diff_harmonization.training.files import write_weights
 from diff_harmonization.training.routed import train
+from diff_harmonization.training.routed.crops import training_photos
 from diff_harmonization.training.routed.losses import losses
 from diff_harmonization.training.routed.sampler import Sampler
 from diff_harmonization.training.settings import RoutedSettings
@@ -131,3 +134,15 @@ def test_initial_weights_of_another_architecture(tmp_path):
         train.start(RoutedSettings(initial=path))
     own = train.start(RoutedSettings(initial=path, importance=False))
     assert all(parameter.requires_grad for parameter in own.parameters())
+
+
+def test_one_half_is_learned_from_without_an_encoder_that_knows_both(photo_set, tmp_path):
+    rgb = EfficientNetLite0(3).state_dict()
+    torch.save(published(rgb), tmp_path / "lite0.pth")
+    backbone = {"half": 1, "initial_backbone": tmp_path / "lite0.pth"}
+    network = train.start(RoutedSettings(**backbone))
+    assert torch.equal(network.body.conv_stem.weight[:, :3], rgb["conv_stem.weight"])
+    assert network.body.conv_stem.weight[:, 3].abs().max() == 0
+    run(photo_set, tmp_path, steps=1, **backbone)
+    squares = torch.load(tmp_path / "squares-1.pt", weights_only=True)
+    assert set(squares["ids"]) == {photo.id for photo in training_photos(photo_set, 1)}
