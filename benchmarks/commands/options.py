@@ -31,13 +31,15 @@ RecipeOption = Annotated[
     ),
 ]
 EXAMPLE = Path(__file__).resolve().parents[2] / "workflows" / "examples" / "tree_golden"
-SplitOption = Annotated[Split, typer.Option(help="Photos to build pairs from: tune or report.")]
+SplitOption = Annotated[
+    Split, typer.Option(help="Photos to build pairs from: tune, report, or train, which the networks learned from.")
+]
 LimitOption = Annotated[int | None, typer.Option(help="Only the first so many pairs.")]
 
 
 def natural_photos(photos: Path, split: Split, limit: int) -> list[Photo]:
     """So many natural photos, evenly from the split."""
-    natural = [photo for photo in read_photos(photos, split) if photo.natural]
+    natural = _natural(photos, split)
     return natural[:: max(1, len(natural) // max(1, limit))][:limit]
 
 
@@ -51,5 +53,10 @@ def pairs_of(
         return itertools.islice(read_pairs(pairs), limit), limit
     if not photos:
         raise typer.BadParameter("give --pairs, a folder of pairs, or --photos, the photo set to build them from")
-    chosen = read_photos(photos, split)
+    chosen = _natural(photos, split)
     return itertools.islice(build_pairs(chosen, recipe=recipe), limit), min(len(chosen), limit or len(chosen))
+
+
+def _natural(photos: Path, split: Split) -> list[Photo]:
+    """The natural photos of a split: of a pasted object nobody knows the true colors."""
+    return [photo for photo in read_photos(photos, split) if photo.natural]

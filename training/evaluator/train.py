@@ -138,9 +138,10 @@ def open_choices(photos: Path, work: Path, settings: EvaluatorSettings) -> Choic
     if settings.proposers is None:
         return None
     first, second = (read_harmonizer(file) for file in settings.proposers)
+    per_photo = settings.per_photo
     tried = [
-        Tried(read_half_crops(photos, work, half, settings.per_photo), network)
-        for half, network in ((0, second), (1, first))
+        Tried(read_half_crops(photos, work, 0, per_photo), second),
+        Tried(read_half_crops(photos, work, 1, per_photo), first),
     ]
     return ChoiceSampler(tried, settings.seed)
 
