@@ -12,13 +12,14 @@ from ...host.headless import prepare_host
 from .options import EXAMPLE, PHOTOS, LimitOption, PairsOption, RecipeOption, ScoresFile, SplitOption, pairs_of
 
 app = typer.Typer()
+EvaluatorName = Annotated[str, typer.Option(help="embedded, or a file of the host's models/harmony_evaluator.")]
 
 
 @app.command()
 def evaluator(
     photos: Annotated[Path, PHOTOS],
     limit: Annotated[int | None, typer.Option(help="Only the first so many photos of either kind.")] = None,
-    name: Annotated[str, typer.Option(help="embedded, or a file of the host's models/harmony_evaluator.")] = "embedded",
+    name: EvaluatorName = "embedded",
     details: Annotated[
         bool, typer.Option(help="Also a score of color statistics alone, and what the AUC rests on.")
     ] = False,
@@ -74,20 +75,23 @@ def routed(
     limit: LimitOption = None,
     recipe: RecipeOption = "looks",
     repeats: Annotated[int, typer.Option(help="Runs of each size; the fastest counts.")] = 3,
+    evaluator: EvaluatorName = "embedded",
 ) -> None:
     """The routed harmonizer: its quality, that of other networks such as those of the ablation, and its seconds."""
     prepare_host()
     from ...data.composites import Pasted
     from ...data.photos import read_image, read_mask
-    from ...host.evaluator import load_evaluator
+    from ...host.evaluator import FOLDER, load_evaluator
+    from ...host.folders import register_folder
     from ...host.routed.harmonizer import EMBEDDED, load_harmonizer
     from ..baselines import nothing
     from ..quality import measure, table
     from ..routed import network_methods, routed_methods, timings
 
+    register_folder(FOLDER)
     harmonizer = load_harmonizer(EMBEDDED)
     source, count = pairs_of(pairs, photos, split, limit, recipe)
-    found = {"nothing": nothing, **routed_methods(harmonizer, load_evaluator("embedded"))}
+    found = {"nothing": nothing, **routed_methods(harmonizer, load_evaluator(evaluator))}
     try:
         found |= network_methods(networks or [], found)
     except (FileNotFoundError, ValueError) as error:  # of a name or of a file

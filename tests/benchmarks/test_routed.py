@@ -93,6 +93,11 @@ def test_the_command_prints_the_rows_of_both_recipes(photos, monkeypatch):
     assert rows[0] != rows[1]
 
 
+def test_another_evaluator_judges(pairs_folder):
+    result = CliRunner().invoke(app, ["routed", "--pairs", str(pairs_folder), "--evaluator", "no_such.safetensors"])
+    assert isinstance(result.exception, FileNotFoundError) and "no_such.safetensors" in str(result.exception)
+
+
 def test_seconds_at_each_size(harmonizer, pair):
     pasted = Pasted("", "", pair.composite, pair.mask)
     drawn = timings(harmonizer, pasted, (64, 128), repeats=1)
