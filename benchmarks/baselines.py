@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..data.composites import Pasted
 from ..data.pairs import Pair
-from ..data.photos import Photo, read_photos
+from ..data.photos import Photo, read_natural
 from ..data.recoloring.lab import to_lab, to_rgb
 from ..description.statistics.appearance import region_appearance
 
@@ -81,7 +81,7 @@ class MeanRegression:
 
 
 def regression(photos: Path) -> MeanRegression:
-    return MeanRegression([photo for photo in read_photos(photos, "train") if photo.natural])
+    return MeanRegression(read_natural(photos, "train"))
 
 
 def oracle_mean(pair: Pair) -> Tensor:

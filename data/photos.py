@@ -95,6 +95,11 @@ def read_photos(folder: Path, split: Split | EvaluatorSplit) -> list[Photo]:
     return [photo for photo in photos if photo.id in wanted]
 
 
+def read_natural(folder: Path, split: Split | EvaluatorSplit) -> list[Photo]:
+    """The natural photos of a split: of a pasted object nobody knows the true colors. See `read_photos`."""
+    return [photo for photo in read_photos(folder, split) if photo.natural]
+
+
 def read_index(folder: Path, columns: Sequence[str], what: str, beside: str) -> list[dict[str, str]]:
     """The rows of a folder's index.csv, in their order.
 

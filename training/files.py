@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..core.efficientnet import EfficientNetLite0, widened_state
 from ..core.errors import InputError
 from ..core.files import replacing
 from ..core.weights import misfit
@@ -17,6 +18,16 @@ from ..core.weights import misfit
 def weights_of(network: nn.Module) -> dict[str, Tensor]:
     """What an exported file holds: all but the counters of the normalizations."""
     return {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
+
+
+def load_published(body: EfficientNetLite0, path: Path) -> None:
+    """Give a body the published ImageNet weights of a PyTorch file; its further channels start at zero.
+
+    Raises:
+        InputError: when the weights are of another network.
+    """
+    published = torch.load(path, weights_only=True, map_location="cpu")
+    body.load_state_dict(widened_state(body, published))
 
 
 def write_weights(state: Mapping[str, Tensor], path: Path) -> None:

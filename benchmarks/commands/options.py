@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ...data.photos import Photo, Split, read_photos
+from ...data.photos import Photo, Split, read_natural
 
 if TYPE_CHECKING:
     from ...data.pairs import Pair, Recipe
@@ -39,7 +39,7 @@ LimitOption = Annotated[int | None, typer.Option(help="Only the first so many pa
 
 def natural_photos(photos: Path, split: Split, limit: int) -> list[Photo]:
     """So many natural photos, evenly from the split."""
-    natural = _natural(photos, split)
+    natural = read_natural(photos, split)
     return natural[:: max(1, len(natural) // max(1, limit))][:limit]
 
 
@@ -53,10 +53,5 @@ def pairs_of(
         return itertools.islice(read_pairs(pairs), limit), limit
     if not photos:
         raise typer.BadParameter("give --pairs, a folder of pairs, or --photos, the photo set to build them from")
-    chosen = _natural(photos, split)
+    chosen = read_natural(photos, split)
     return itertools.islice(build_pairs(chosen, recipe=recipe), limit), min(len(chosen), limit or len(chosen))
-
-
-def _natural(photos: Path, split: Split) -> list[Photo]:
-    """The natural photos of a split: of a pasted object nobody knows the true colors."""
-    return [photo for photo in read_photos(photos, split) if photo.natural]

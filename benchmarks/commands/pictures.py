@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ...data.photos import Split, read_photos
+from ...data.photos import Split, read_natural
 from ...host.headless import prepare_host
 from .options import PHOTOS, LimitOption, PairsOption, RecipeOption, ScoresFile, SplitOption, natural_photos, pairs_of
 
@@ -78,7 +78,7 @@ def describe(
     from ..quality import area_table, measure, methods, table
     from ..routed import routed
 
-    chosen = read_photos(photos, split)
+    chosen = read_natural(photos, split)
     count = min(len(chosen), limit or len(chosen))
     harmonizer = routed(load_harmonizer(EMBEDDED))
     described = describe_pairs(
@@ -134,7 +134,7 @@ def null_text(
     from ..null_text import measure, saving, saving_table, table
 
     settings = NullTextSettings()
-    chosen = [photo for photo in read_photos(photos, split) if photo.natural][:limit]
+    chosen = read_natural(photos, split)[:limit]
     if not chosen:
         raise typer.BadParameter(f"{photos} has no natural photo of the split '{split}'.")
     Console().print(table(measure(chosen, steps, settings), steps, settings))
@@ -157,7 +157,7 @@ def ablation(
     from ..ablation import methods, tables
     from ..quality import measure
 
-    chosen = read_photos(photos, split)
+    chosen = read_natural(photos, split)
     count = min(len(chosen), limit or len(chosen))
     found = methods(Models(*load_mini()), load_evaluator("embedded"))
     for drawn in tables(measure(itertools.islice(build_pairs(chosen), limit), found, count, json)):

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, cross_entropy
 
 from ...core.weights import shipped_weights
-from ...data.photos import Photo, read_photos
+from ...data.photos import Photo, read_natural
 from ...data.recoloring.families import FAMILIES
 from ...evaluator.checkpoint import MANIFEST, read_state
 from ...evaluator.model import evaluator_input
@@ -33,7 +33,7 @@ def fit(photos: Path, output: Path) -> None:
         photos: photo set; what the benchmarks and the evaluator set aside is left out.
         output: file for the probe's weights.
     """
-    natural = [photo for photo in read_photos(photos, "evaluator_train") if photo.natural]
+    natural = read_natural(photos, "evaluator_train")
     network = frozen()
     features, classes = collect(network, natural, random.Random(0))
     network.probe.weight.data, network.probe.bias.data = probe(features, classes)

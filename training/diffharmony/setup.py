@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ...data.photos import read_photos
+from ...data.photos import read_natural
 from ...mini.diffharmony.unet import SIZE
 from ..crops import Crops, cached_crops
 from ..evaluator.crops import cut_crops
@@ -26,7 +26,7 @@ def open_sampler(photos: Path, work: Path, settings: DiffHarmonySettings) -> Sam
     """Batches of recolored photographs of the split "train"; the squares are kept in the folder for the work."""
 
     def cut() -> Crops:
-        natural = [photo for photo in read_photos(photos, "train") if photo.natural][: settings.limit]
+        natural = read_natural(photos, "train")[: settings.limit]
         return cut_crops(natural, 1, settings.per_photo, random.Random(0), SIZE)
 
     return Sampler(cached_crops(work / f"squares-{settings.per_photo}.pt", cut), seed=1)

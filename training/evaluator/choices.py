@@ -7,18 +7,18 @@ pictures that nobody has seen, and its full strength is not always the best.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
+from ...host.judged import JUDGED
 from ...methods.routed.harmonizer import Network
 from ..crops import Crops, batch_seed
 from ..routed.losses import HARM, object_errors
 from ..routed.sampler import MUCH_GRADED, Sampler
+from .proposals import inputs_of, versions_of
 
-SHARES = 0.0, 0.25, 0.5, 0.75, 1.0  # of the change: those that the pack tries
 SPREAD = 0.15  # deviation of what the shares are shares of: networks go too far, or not far enough
 
 
@@ -39,7 +39,7 @@ class ChoiceSampler:
 
     @torch.no_grad()
     def batch(self, step: int, groups: int, side: int) -> tuple[Tensor, Tensor]:
-        """`groups` composites, each with SHARES of the change that the network proposes for it.
+        """`groups` composites, each with the shares JUDGED of the change that the network proposes for it.
 
         Returns:
             Inputs [groups*C,4,side,side], a composite's C versions together, and what each version costs, [groups,C].
@@ -49,13 +49,7 @@ class ChoiceSampler:
         transform = self.networks[turn](batch.seen, batch.seen_mask, batch.importance).hues_apart()
         dice = torch.Generator().manual_seed(batch_seed(self.seed, step))
         whole = (1 + SPREAD * torch.randn((groups, 1, 1, 1), generator=dice)).clamp_min(0)
-        images = []
-        for share in SHARES:
-            strength = share * whole
-            scaled = replace(transform, curve=transform.curve * strength[..., 0], local=transform.local * strength)
-            images.append(torch.lerp(batch.composite, scaled(batch.composite), batch.mask))
+        images = versions_of(batch, transform, [share * whole for share in JUDGED])
         errors = torch.stack([object_errors(image, batch) for image in images], dim=1)
         costs = errors + HARM * (errors - errors[:, :1]).clamp_min(0)
-        inputs = torch.stack([torch.cat((image * 2 - 1, batch.seen_mask), dim=1) for image in images], dim=1)
-        kind = "area" if side < batch.mask.shape[-1] else "bilinear"
-        return interpolate(inputs.flatten(0, 1), (side, side), mode=kind), costs
+        return inputs_of(batch, images, side), costs

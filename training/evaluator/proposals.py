@@ -7,6 +7,7 @@ true photo.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import torch
@@ -15,8 +16,9 @@ from torch.nn.functional import interpolate
 
 from ...data.recoloring.lab import FULL_STRENGTH, mean_distance
 from ...methods.routed.harmonizer import Network
+from ...methods.routed.transform import ColorTransform
 from ..crops import Crops
-from ..routed.sampler import Sampler
+from ..routed.sampler import Batch, Sampler
 from .sampler import VERSIONS
 
 NOTHING, MOST_STRENGTH = 0.5, 1.2  # share of the first versions that are the composite itself; strengths of the others
@@ -34,15 +36,28 @@ class ProposalSampler:
         batch = self.sampler.batch(step, groups)
         transform = self.network(batch.seen, batch.seen_mask, batch.importance)
         dice = torch.Generator().manual_seed(step)
-        images = []
+        strengths = []
         for version in range(VERSIONS):
             strength = MOST_STRENGTH * torch.rand((groups, 1, 1, 1), generator=dice)
             if version == 0:
                 strength *= torch.rand((groups, 1, 1, 1), generator=dice) > NOTHING
-            scaled = replace(transform, curve=transform.curve * strength[..., 0], local=transform.local * strength)
-            made = scaled(batch.composite)
-            images.append(torch.lerp(batch.composite, made, batch.mask))
+            strengths.append(strength)
+        images = versions_of(batch, transform, strengths)
         labels = [1 - (mean_distance(image, batch.truth, batch.mask) / FULL_STRENGTH).clamp_max(1) for image in images]
-        inputs = [torch.cat((image * 2 - 1, batch.seen_mask), dim=1) for image in images]
-        versions, kind = torch.stack(inputs, dim=1).flatten(0, 1), "area" if side < batch.mask.shape[-1] else "bilinear"
-        return interpolate(versions, (side, side), mode=kind), torch.stack(labels, dim=1).flatten()
+        return inputs_of(batch, images, side), torch.stack(labels, dim=1).flatten()
+
+
+def versions_of(batch: Batch, transform: ColorTransform, strengths: Iterable[Tensor]) -> list[Tensor]:
+    """The composites [B,3,S,S] changed by each of some strengths, each [B,1,1,1]."""
+    changes = (
+        replace(transform, curve=transform.curve * strength[..., 0], local=transform.local * strength)
+        for strength in strengths
+    )
+    return [torch.lerp(batch.composite, change(batch.composite), batch.mask) for change in changes]
+
+
+def inputs_of(batch: Batch, images: Sequence[Tensor], side: int) -> Tensor:
+    """V versions of a batch's composites as the evaluator sees them, [B*V,4,side,side], a composite's together."""
+    inputs = torch.stack([torch.cat((image * 2 - 1, batch.seen_mask), dim=1) for image in images], dim=1)
+    kind = "area" if side < batch.mask.shape[-1] else "bilinear"
+    return interpolate(inputs.flatten(0, 1), (side, side), mode=kind)

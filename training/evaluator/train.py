@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ...core.efficientnet import widened_state
 from ...core.weights import shipped_weights
 from ...data.iharmony4 import pairs, read_samples
 from ...data.photos import read_photos
@@ -22,7 +21,7 @@ from ...methods.routed.checkpoint import MANIFEST as HARMONIZER
 from ...methods.routed.checkpoint import read_network as read_harmonizer
 from ...methods.routed.instances import load_backbone
 from ..crops import Crops, cached_crops
-from ..files import weights_of, write_weights
+from ..files import load_published, weights_of, write_weights
 from ..routed.crops import cut_crops as cut_routed_crops
 from ..routed.crops import training_photos
 from ..runner import Run, RunSettings, parameter_count, training_device
@@ -210,8 +209,7 @@ def start(settings: EvaluatorSettings) -> HarmonyNetwork:
     if settings.initial_backbone is None:
         return network
     assert isinstance(network, RegionNetwork), "the settings refuse a backbone for any other"
-    published = torch.load(settings.initial_backbone, weights_only=True, map_location="cpu")
-    network.body.load_state_dict(widened_state(network.body, published))
+    load_published(network.body, settings.initial_backbone)
     return network
 
 

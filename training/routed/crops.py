@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ...core.masks import mask_on_grid
-from ...data.photos import Photo, read_photos
+from ...data.photos import Photo, read_natural, read_photos
 from ...data.recoloring.families import FAMILIES
 from ...methods.routed.harmonizer import seen_square
 from ...methods.routed.instances import Instances, embed, find_instances, small_picture
@@ -122,6 +122,7 @@ def training_photos(folder: Path, half: Half | None = None) -> list[Photo]:
         FileNotFoundError: when the folder has no index.csv.
     """
     if half is not None:
-        return halves([photo for photo in read_photos(folder, "evaluator_train") if photo.natural])[half]
-    natural = [photo for photo in read_photos(folder, "train") if photo.natural]
-    return natural + [photo for photo in read_photos(folder, "evaluator_train") if not photo.natural]
+        return halves(read_natural(folder, "evaluator_train"))[half]
+    return read_natural(folder, "train") + [
+        photo for photo in read_photos(folder, "evaluator_train") if not photo.natural
+    ]

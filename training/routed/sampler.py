@@ -30,8 +30,8 @@ SHARES = {
 }
 SECOND = 0.2  # share of the pictures that a second family changes too, at half the strength
 MOST_STRENGTH = 1.7  # strengths are drawn evenly from 0 to this
-# Share of the photos that are graded as a whole first, and the most strength. A network knows its photos by heart;
-# those that are nearly all graded, and more, it knows less well.
+# Share of the photos that are graded as a whole first, and the most strength. The second, for networks that propose for
+# photos that they have not seen, is to keep them from knowing their own by heart.
 GRADED, MUCH_GRADED = (0.6, 1.25), (0.9, 1.4)
 OBJECTS = 0.7  # share of the squares around named objects; the others are around parts of photos
 

@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ...core.efficientnet import widened_state
 from ...core.errors import InputError
 from ...core.weights import shipped_weights
 from ...evaluator.checkpoint import MANIFEST as EVALUATOR
@@ -19,7 +18,7 @@ from ...methods.routed.checkpoint import read_network
 from ...methods.routed.instances import load_backbone
 from ...methods.routed.network import Architecture, RoutedNetwork
 from ..crops import cached_crops
-from ..files import weights_of, write_weights
+from ..files import load_published, weights_of, write_weights
 from ..runner import Run, RunSettings, parameter_count, training_device
 from ..runner import train as run_training
 from ..schedules import warmup_then_cosine
@@ -89,8 +88,7 @@ def start(settings: RoutedSettings) -> RoutedNetwork:
         return network
     network = RoutedNetwork(architecture)
     if settings.initial_backbone is not None:
-        published = torch.load(settings.initial_backbone, weights_only=True, map_location="cpu")
-        network.body.load_state_dict(widened_state(network.body, published))
+        load_published(network.body, settings.initial_backbone)
         return network
     judge = load_file(shipped_weights(EVALUATOR))
     body = {name: value.float() for name, value in judge.items() if name.startswith("body.")}

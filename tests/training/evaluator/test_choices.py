@@ -3,11 +3,12 @@ import torch
 from cells import SIDE, crops  # noqa: F401
 from routed_networks import lively_network
 
-from diff_harmonization.training.evaluator.choices import SHARES, ChoiceSampler, Tried
+from diff_harmonization.host.judged import JUDGED
+from diff_harmonization.training.evaluator.choices import ChoiceSampler, Tried
 from diff_harmonization.training.routed.losses import HARM, object_errors
 from diff_harmonization.training.routed.sampler import MUCH_GRADED, Sampler
 
-GROUPS, VERSIONS = 4, len(SHARES)
+GROUPS, VERSIONS = 4, len(JUDGED)
 
 
 @pytest.fixture(scope="module")
